@@ -1,0 +1,1 @@
+"""Bounded time for any process; see docs/ and `chronotick --help`."""

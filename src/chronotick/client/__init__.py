@@ -1,0 +1,1 @@
+"""Read: bounded time, ordering and waiting for any process."""

@@ -1,0 +1,202 @@
+"""Every error that ChronoTick raises on purpose, in one tree.
+
+::
+
+    ChronotickError
+    ├── ClockError                  no trustworthy time can be given
+    │   ├── NoDaemon                nothing is publishing at the path
+    │   ├── NotSynchronized         a daemon runs but has no trustworthy time yet
+    │   ├── StaleCorrection         the last correction has expired
+    │   ├── ClockDisrupted          the host slept, rebooted or was migrated
+    │   └── TornRead                the segment never held still (retry limit)
+    ├── SegmentError                the file is not one that can be used
+    │   ├── SegmentUnreadable       the operating system refuses access
+    │   ├── SegmentCorrupt          not a segment, truncated, or impossible values
+    │   ├── SegmentVersionMismatch  a layout that this code does not speak
+    │   └── UnsupportedPlatform     this machine needs the native module for it
+    ├── WriterError                 a daemon cannot publish
+    │   ├── SegmentLocked           another daemon owns the segment
+    │   └── SegmentUnwritable       the directory or file refuses writing
+    ├── ConfigError                 the configuration is wrong; says where and the mend
+    ├── AddressError                a server was written in a way that names no server
+    └── ProtocolError
+        ├── LocalProtocolError      we asked nonsense: our bug
+        └── RemoteProtocolError     the packet is wrong: weather, counted and dropped
+
+Messages are built here, so that every place raises the same sentence, and each says
+what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AddressError",
+    "ChronotickError",
+    "ClockDisrupted",
+    "ClockError",
+    "ConfigError",
+    "LocalProtocolError",
+    "NoDaemon",
+    "NotSynchronized",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "SegmentCorrupt",
+    "SegmentError",
+    "SegmentLocked",
+    "SegmentUnreadable",
+    "SegmentUnwritable",
+    "SegmentVersionMismatch",
+    "StaleCorrection",
+    "TornRead",
+    "UnsupportedPlatform",
+    "WriterError",
+]
+
+
+class ChronotickError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ClockError(ChronotickError):
+    """No trustworthy time can be given now; the message says why."""
+
+
+class NoDaemon(ClockError):
+    """Nothing is publishing at the path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"no daemon is publishing at {path}: start one with `chronotick daemon`"
+        )
+        self.path = path
+
+
+class NotSynchronized(ClockError):
+    """A daemon runs, but has no trustworthy time yet."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(
+            f"the daemon at {path} has no trustworthy time ({why}): "
+            "see `chronotick status`, or wait with `chronotick wait`"
+        )
+        self.path = path
+
+
+class StaleCorrection(ClockError):
+    """The last correction has expired: its bound has passed the configured limit."""
+
+    def __init__(self, path: str, expired_s: float) -> None:
+        super().__init__(
+            f"the correction at {path} expired {expired_s:.3g} s ago: "
+            "is the daemon running? see `chronotick status`"
+        )
+        self.path = path
+
+
+class ClockDisrupted(ClockError):
+    """The host slept, rebooted or was moved since the correction was made."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(
+            f"the correction at {path} does not apply any more ({what}): "
+            "a running daemon mends it with its next measurement; "
+            "otherwise start one with `chronotick daemon`"
+        )
+        self.path = path
+
+
+class TornRead(ClockError):
+    """The segment changed during every attempt to read it."""
+
+    def __init__(self, path: str, attempts: int) -> None:
+        super().__init__(
+            f"the segment at {path} changed during {attempts} reads in a row: "
+            "more than one writer? check with `chronotick doctor`"
+        )
+        self.path = path
+
+
+class SegmentError(ChronotickError):
+    """The segment file is not one that can be used."""
+
+
+class SegmentUnreadable(SegmentError):
+    """The operating system refuses access to the segment."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(f"cannot read the segment at {path}: {cause}")
+        self.path = path
+
+
+class SegmentCorrupt(SegmentError):
+    """The file is not a segment, is truncated, or holds impossible values."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(
+            f"{path} is not a usable segment ({what}): remove it and restart the "
+            "daemon, or name another path with --segment or CHRONOTICK_SEGMENT"
+        )
+        self.path = path
+
+
+class SegmentVersionMismatch(SegmentError):
+    """The segment has a layout that this code does not speak."""
+
+    def __init__(self, path: str, found: int, supported: int) -> None:
+        super().__init__(
+            f"the segment at {path} has layout version {found}, this reader speaks "
+            f"{supported}: install the same chronotick version on both sides"
+        )
+        self.path = path
+
+
+class UnsupportedPlatform(SegmentError):
+    """This machine's memory ordering or byte order needs the native module."""
+
+
+class WriterError(ChronotickError):
+    """A daemon cannot publish."""
+
+
+class SegmentLocked(WriterError):
+    """Another daemon owns the segment."""
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        owner = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"{owner} is already publishing at {path}: stop it first, or choose "
+            "another path with --segment"
+        )
+        self.path = path
+        self.pid = pid
+
+
+class SegmentUnwritable(WriterError):
+    """The directory or file refuses writing."""
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(
+            f"cannot write the segment at {path}: {cause}; choose a writable path "
+            "with --segment or CHRONOTICK_SEGMENT"
+        )
+        self.path = path
+
+
+class ConfigError(ChronotickError):
+    """The configuration is wrong; the message says where and how to mend it."""
+
+
+class AddressError(ChronotickError, ValueError):
+    """A server was written in a way that names no server."""
+
+
+class ProtocolError(ChronotickError):
+    """A time protocol was not followed."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We asked or sent nonsense: a bug of ours."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The packet is wrong: weather, to be counted and dropped."""

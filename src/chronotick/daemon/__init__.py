@@ -1,0 +1,1 @@
+"""Run: configuration, host clocks, sockets and the pipeline from packets to the segment."""

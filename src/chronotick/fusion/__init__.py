@@ -1,0 +1,1 @@
+"""Fuse: hard bound, calibrated bound and status of the published correction; pure."""

@@ -1,0 +1,1 @@
+"""Estimate: oscillator models behind one protocol; pure."""

@@ -1,0 +1,1 @@
+"""Measure: packets, exchanges, sample filter, source selection; pure, time is an argument."""

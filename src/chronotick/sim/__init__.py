@@ -1,0 +1,1 @@
+"""Imagine: clocks, paths and servers that the production pipeline cannot tell from real ones."""
