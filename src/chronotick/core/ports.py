@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from chronotick.core.records import (
         ClockPair,
+        DaemonReport,
         Datagram,
         Endpoint,
         Frame,
-        SourceReport,
     )
 
 __all__ = ["FrameSink", "Link", "MeasuredClock", "StatusSink", "Transport"]
@@ -50,7 +50,8 @@ class Link(Protocol):
         """Wait for the next datagram, from whomever it comes.
 
         Raises:
-            OSError: the kernel reported an error (port unreachable, …).
+            OSError: the kernel reported an error (port unreachable, …), or RAW did not
+                run through since the send (`ClockPair.is_continuous_with`).
         """
         ...
 
@@ -82,6 +83,6 @@ class FrameSink(Protocol):
 class StatusSink(Protocol):
     """Where the daemon's report for people and tools goes."""
 
-    def report(self, sources: Sequence[SourceReport]) -> None:
-        """Replace the report. Never raises for a full or read-only disk: it says so."""
+    def report(self, report: DaemonReport) -> None:
+        """Replace the report. Losing one must not cost a publication."""
         ...

@@ -1,6 +1,6 @@
 """The frozen records that travel along the pipeline: one per arrow.
 
-``Datagram → Sample → Estimate → Correction → Frame``; a reader turns a Frame into an
+``Datagram → Exchange → Estimate → Correction → Frame``; a reader turns a Frame into an
 `Interval` (`chronotick.core.reading`). Stages share these nouns, never code. Units
 and signs: `chronotick.core.units`.
 """
@@ -8,22 +8,37 @@ and signs: `chronotick.core.units`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.span import Span
 from chronotick.core.status import Leap, Reason, Smear, Source, Status
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
     "ClockPair",
     "Correction",
+    "DaemonReport",
     "Datagram",
     "Endpoint",
     "Estimate",
+    "Exchange",
     "Frame",
     "Sample",
     "SourceReport",
     "Variance",
 ]
+
+
+# More than can pass between the two reads behind `suspend_ns`; a real suspend takes
+# longer than this.
+_SUSPEND_SLACK_NS = 1_000_000
+
+
+# More than can pass between the two reads behind `suspend_ns`; a real suspend takes
+# longer than this.
+_SUSPEND_SLACK_NS = 1_000_000
 
 
 class Endpoint(NamedTuple):
@@ -43,13 +58,23 @@ class ClockPair(NamedTuple):
 
     `realtime_ns` belongs to `raw_ns` within ± `error_ns` (half the time that the
     bracketing reads took). `suspend_ns` is CLOCK_BOOTTIME − CLOCK_MONOTONIC: it grows
-    when the machine sleeps, and only then.
+    when the machine sleeps, and only then. `disruption_marker` is vmclock's counter,
+    which changes when a virtual machine is moved or restored; None where there is none.
     """
 
     raw_ns: int
     realtime_ns: int
     error_ns: int
     suspend_ns: int
+    disruption_marker: int | None = None
+
+    def is_continuous_with(self, earlier: ClockPair) -> bool:
+        """Say whether RAW ran through from `earlier` to here, as far as can be seen."""
+        slept_ns = self.suspend_ns - earlier.suspend_ns
+        return (
+            slept_ns <= _SUSPEND_SLACK_NS
+            and self.disruption_marker == earlier.disruption_marker
+        )
 
 
 class Variance(NamedTuple):
@@ -123,6 +148,29 @@ class Sample:
     def span(self) -> Span:
         """Where UTC − RAW must lie at `raw_ns` if the server is truthful."""
         return Span.around(self.offset_ns, self.half_width_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """How one poll of one server ended, with its sample where it gave one."""
+
+    server: str
+    endpoint: Endpoint | None
+    """Address in use; None while the name is unresolved."""
+    state: str
+    """`ok`, `lost`, `unresolved`, `denied` or `rejected`."""
+    sample: Sample | None = None
+    useful: bool = False
+    """Whether the sample filter lets the sample reach the oscillator models. The hard
+    bound takes every sample."""
+    detail: str = ""
+    """One clause that says why there is no sample."""
+    reach: int = 0
+    """Reachability register after this poll."""
+    poll_s: float = 0.0
+    """Seconds until the next poll."""
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    """Packets dropped so far, by reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +253,8 @@ class SourceReport:
     endpoint: str | None
     """Numeric address in use, None while the name is unresolved."""
     verdict: str
-    """`selected`, `falseticker`, `unreachable`, `unresolved`, `denied`, `pending` …"""
+    """`selected`, `falseticker`, `jumped`, `unreachable`, `unresolved`, `denied`,
+    `rejected` or `pending`."""
     detail: str = ""
     """One clause that says why, empty when there is nothing to say."""
     reach: int = 0
@@ -217,5 +266,13 @@ class SourceReport:
     bound_ns: int | None = None
     poll_s: float | None = None
     samples: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
+    rejected: Mapping[str, int] = field(default_factory=dict)
     """Dropped packets by reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonReport:
+    """What a daemon tells people and tools beside the segment."""
+
+    correction: Correction
+    sources: tuple[SourceReport, ...]

@@ -1,0 +1,108 @@
+"""Turn what is known into one correction: interval, best guess inside it, status.
+
+Decides which model's estimate is published and what the result is worth. It does not
+decide which servers are truthful, nor how long a correction lives (the publisher knows
+the configured limit).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chronotick.core.records import Correction, Estimate, Variance
+from chronotick.core.status import Leap, Reason, Source, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chronotick.core.span import Span
+    from chronotick.fusion.frequency import RateSpan
+
+__all__ = ["Evidence", "fuse"]
+
+# Models are compared where readers use them: about one polite poll ahead.
+_HORIZON_S = 16.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that one correction is made from, at one instant."""
+
+    raw_ns: int
+    span: Span | None
+    """Where UTC − RAW must lie, by the agreeing majority; None without one."""
+    rate: RateSpan
+    """What the rate can be."""
+    estimates: Sequence[Estimate]
+    """One per model that has something to say, all at `raw_ns`."""
+    status: Status
+    """The best status that the evidence allows; no correction is worth more."""
+    reasons: Reason
+    confidence: float
+    last_sync_raw_ns: int
+    measurement_count: int
+    delay_ns: int
+    leap: Leap = Leap.NONE
+
+
+def fuse(evidence: Evidence) -> Correction:
+    """Return the correction that `evidence` supports, status UNKNOWN where none is.
+
+    The published offset is the chosen model's, moved to the nearest point that the hard
+    interval allows: the truth is in there, so the move can only reduce the error. The
+    same goes for its rate. Both are set projections, not thresholds: adding a constant
+    to every measurement adds it to the result and changes nothing else.
+    """
+    chosen = _choose(evidence.estimates)
+    if evidence.span is None or chosen is None:
+        return _unknown(evidence)
+    span = evidence.span
+    offset_ns = min(max(chosen.offset_ns, span.lo_ns), span.hi_ns)
+    rate_ppb = evidence.rate.nearest(chosen.rate_ppb)
+    return Correction(
+        raw_ns=evidence.raw_ns,
+        utc_ns=evidence.raw_ns + offset_ns,
+        rate_ppb=rate_ppb,
+        bound_ns=span.reach_from(offset_ns),
+        bound_growth_ppb=evidence.rate.growth_from(rate_ppb),
+        variance=chosen.variance,
+        status=evidence.status,
+        reasons=evidence.reasons,
+        source=chosen.source,
+        confidence=evidence.confidence,
+        last_sync_raw_ns=evidence.last_sync_raw_ns,
+        measurement_count=evidence.measurement_count,
+        delay_ns=evidence.delay_ns,
+        leap=evidence.leap,
+    )
+
+
+def _choose(estimates: Sequence[Estimate]) -> Estimate | None:
+    """Return the estimate that claims the least spread one poll ahead.
+
+    Both models start from the same honest variance, so hold answers until the filter
+    has learned a rate. Scoring on realized errors replaces claims once there is more
+    than one model that learns.
+    """
+    return min(
+        estimates, key=lambda estimate: estimate.variance.at(_HORIZON_S), default=None
+    )
+
+
+def _unknown(evidence: Evidence) -> Correction:
+    return Correction(
+        raw_ns=evidence.raw_ns,
+        utc_ns=0,
+        rate_ppb=0.0,
+        bound_ns=0,
+        bound_growth_ppb=0,
+        variance=Variance(0.0),
+        status=Status.UNKNOWN,
+        reasons=evidence.reasons or Reason.NO_SAMPLES,
+        source=Source.NO_DATA,
+        confidence=0.0,
+        last_sync_raw_ns=evidence.last_sync_raw_ns,
+        measurement_count=evidence.measurement_count,
+        delay_ns=0,
+    )
