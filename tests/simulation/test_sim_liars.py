@@ -1,0 +1,126 @@
+"""Servers that lie: named, left out, and unable to move the bound off the truth."""
+
+from __future__ import annotations
+
+import pytest
+
+from chronotick.core.status import Reason, Status
+from chronotick.daemon.config import Selection
+from chronotick.sim.scenario import Scenario
+from chronotick.sim.server_specs import Lying, ServerSpec
+from chronotick.sim.specs import Exponential, LegSpec, PathSpec
+from simulation.sim_driver import simulate, unexcused
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """One backend: the histories are the same (test_sim_determinism)."""
+    return "asyncio"
+
+
+async def test_a_lie_of_a_second_is_found_at_once() -> None:
+    """The liar is a falseticker from its first answer on and never anything else."""
+    run = await simulate("falseticker", seed=1, hours=0.5)
+
+    assert not unexcused(run)
+    assert [verdict for _, verdict in run.status.verdicts["liar.test"]] == [
+        "falseticker"
+    ]
+    for name in ("honest1.test", "honest2.test", "honest3.test"):
+        assert run.status.row(name).verdict == "selected"
+    last = run.recorder.publications[-1]
+    assert last.reasons == Reason.FALSETICKERS
+
+
+async def test_a_creeping_lie_is_survived_where_one_liar_is_tolerated() -> None:
+    """Until its interval leaves the others' it can't be told apart: hence the option."""
+    run = await simulate(
+        "falseticker",
+        seed=1,
+        hours=3.0,
+        selection=Selection(tolerate_falsetickers=1),
+    )
+
+    assert not unexcused(run)
+    assert run.status.row("drifter.test").verdict == "falseticker"
+    errors = [abs(p.error_ns) for p in run.recorder.publications if p.status]
+    assert max(errors) < 1_000_000
+
+
+async def test_every_way_to_be_useless_has_its_word() -> None:
+    """Refusals, silence and nonsense are told apart in the report."""
+    run = await simulate("many-servers", seed=2, hours=0.5)
+    row = run.status.row
+
+    assert row("private.test").verdict == "denied"
+    assert "DENY" in row("private.test").detail
+    assert row("lost.test").rejected["unsynchronized"] > 0
+    assert row("lost.test").samples == 0
+    assert row("dead.test").verdict == "unreachable"
+    assert row("closed.test").verdict == "unreachable"
+    assert "refused" in row("closed.test").detail
+    assert row("liar.test").verdict == "falseticker"
+    assert row("smear.test").verdict == "falseticker"
+    assert row("strict.test").samples > 0
+    # A name with a dead first address is served by the second.
+    assert row("pool.test").endpoint == "192.0.2.2:123"
+    assert row("good4.test").endpoint == "[2001:db8::14]:123"
+
+
+def liar_among(
+    liar: ServerSpec, honest: int, base_us: float = 30_000.0, name: str = "liars"
+) -> Scenario:
+    """Return a world with `liar` and so many honest servers at `base_us`."""
+    path = PathSpec(forward=LegSpec(base_us=base_us, jitter=Exponential(mean_us=200.0)))
+    others = tuple(ServerSpec(name=f"honest{i}.test", path=path) for i in range(honest))
+    return Scenario(name=name, servers=(liar, *others))
+
+
+async def test_a_liar_that_answers_first_does_not_speak_first() -> None:
+    """The near liar is 300 times faster; nothing is published on its word alone."""
+    liar = ServerSpec(
+        name="liar.test",
+        path=PathSpec(forward=LegSpec(base_us=100.0)),
+        serves=Lying(offset_s=0.5),
+    )
+    run = await simulate(
+        liar_among(liar, honest=3), seed=1, hours=0.05, keep_every_s=0.0
+    )
+
+    assert not unexcused(run)
+    first = next(p for p in run.recorder.publications if p.status)
+    assert first.true_s < 2.0
+
+
+async def test_two_that_disagree_leave_nobody_believed() -> None:
+    """Without a majority no claim is made that could be wrong."""
+    liar = ServerSpec(
+        name="liar.test",
+        path=PathSpec(forward=LegSpec(base_us=5000.0)),
+        serves=Lying(offset_s=1.0, from_s=1800.0),
+    )
+    run = await simulate(liar_among(liar, honest=1), seed=1, hours=1.0)
+    # Until it has proved itself, a server that jumped is not heard at all.
+    late = run.recorder.between(2100.0, 3600.0)
+
+    assert not unexcused(run)
+    assert all(p.status in (Status.UNKNOWN, Status.HOLDOVER) for p in late)
+    assert late[-1].reasons & Reason.NO_AGREEMENT
+
+
+async def test_a_lie_that_ends_is_forgiven() -> None:
+    """A server that comes back to the truth is heard again, after a while."""
+    liar = ServerSpec(
+        name="liar.test",
+        path=PathSpec(forward=LegSpec(base_us=5000.0)),
+        serves=Lying(offset_s=0.3, from_s=1200.0, until_s=2400.0),
+    )
+    run = await simulate(liar_among(liar, honest=3), seed=1, hours=1.0)
+    verdicts = [verdict for _, verdict in run.status.verdicts["liar.test"]]
+
+    assert not unexcused(run)
+    assert verdicts[0] == "selected"
+    assert "falseticker" in verdicts
+    assert verdicts[-1] == "selected"
