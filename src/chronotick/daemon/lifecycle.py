@@ -1,0 +1,139 @@
+"""The daemon as a process: owns the segment, runs the pipeline, stops when told.
+
+Decides what happens between the command line and the pipeline, and how it ends. The
+stages themselves are in `chronotick.daemon.pipeline`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chrono_daemon import WallClock
+from chronotick.core.errors import ConfigError
+from chronotick.daemon.clocks import HostClock
+from chronotick.daemon.pipeline import Ports, build
+from chronotick.daemon.status_file import StatusFile
+from chronotick.daemon.udp import UdpTransport
+from chronotick.shm.writer import SegmentWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chronotick.core.ports import StatusSink
+    from chronotick.core.records import DaemonReport
+    from chronotick.daemon.config import Config
+
+__all__ = ["run", "serve"]
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(
+    config: Config,
+    *,
+    on_report: Callable[[DaemonReport], None] | None = None,
+    logger: logging.Logger | None = None,
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT.
+
+    Args:
+        config: What to do; see docs/reference/config.md.
+        on_report: Called in the event loop with each new report, a few times a second
+            at most. Must return at once.
+        logger: Where key=value events go.
+
+    Raises:
+        ConfigError: the CPUs named don't exist here.
+        SegmentLocked: another daemon owns the segment.
+        SegmentUnwritable: the segment can't be written.
+    """
+    _pin(config.process.cpu_affinity)
+    log = logger or logging.getLogger("chronotick")
+    # Before the event loop: a refusal is one plain error, not a group.
+    with SegmentWriter(config.publish.segment) as writer:
+        log.info("event=started pid=%d segment=%s", os.getpid(), writer.path)
+        anyio.run(_until_signal, config, writer, on_report, log)
+        log.info("event=stopped segment=%s", writer.path)
+
+
+async def serve(
+    config: Config,
+    writer: SegmentWriter,
+    *,
+    on_report: Callable[[DaemonReport], None] | None = None,
+    logger: logging.Logger | None = None,
+) -> None:
+    """Run the pipeline on this host's clocks and network until cancelled.
+
+    For programs that have an event loop already; `run` is the daemon.
+    """
+    log = logger or logging.getLogger("chronotick")
+    measured = HostClock()
+    status = StatusFile(
+        f"{writer.path}.status",
+        measured,
+        start_id=f"{writer.start_id:016x}",
+        heartbeat_hz=config.publish.frequency_hz,
+        logger=log,
+    )
+    ports = Ports(
+        schedule=WallClock(),
+        measured=measured,
+        transport=UdpTransport(measured),
+        sink=writer,
+        status=_Both(status, on_report) if on_report else status,
+        entropy=os.urandom,
+        inherited_until_raw_ns=writer.inherited_void_after_raw_ns,
+    )
+    async with build(config, ports, logger=log):
+        pass
+
+
+class _Both:
+    """A status sink that also calls back."""
+
+    def __init__(
+        self, sink: StatusSink, on_report: Callable[[DaemonReport], None]
+    ) -> None:
+        self._sink = sink
+        self._on_report = on_report
+
+    def report(self, report: DaemonReport) -> None:
+        self._sink.report(report)
+        self._on_report(report)
+
+
+async def _until_signal(
+    config: Config,
+    writer: SegmentWriter,
+    on_report: Callable[[DaemonReport], None] | None,
+    logger: logging.Logger,
+) -> None:
+    async with anyio.create_task_group() as group:
+        with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
+
+            async def stop_on_signal() -> None:
+                async for _ in signals:
+                    group.cancel_scope.cancel()
+                    return
+
+            group.start_soon(stop_on_signal)
+            await serve(config, writer, on_report=on_report, logger=logger)
+
+
+def _pin(cpus: tuple[int, ...] | None) -> None:
+    if cpus is None:
+        return
+    try:
+        os.sched_setaffinity(0, cpus)
+    except (OSError, ValueError) as error:
+        there = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        raise ConfigError(
+            f"process.cpu_affinity: cannot run on {', '.join(map(str, cpus))}: "
+            f"this process may use {there}"
+        ) from error

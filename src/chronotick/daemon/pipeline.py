@@ -1,0 +1,152 @@
+"""The order of the stages: packets to segment, on one page.
+
+::
+
+    poll_server ─┐
+    poll_server ─┼─ merge ─▶ estimate ─▶ Publisher.follow ─▶ sink
+    watch ───────┘              │        Publisher.beat ───▶ sink
+                                └──────▶ report ───────────▶ status
+
+Builds channels and daemons and nothing else. Every outside power comes in through
+`Ports`, so the same pipeline runs on the host's clocks and sockets or inside a
+simulated world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chrono_daemon import Supervisor, open_channel
+from chrono_daemon.recipes.routing import merge
+from chrono_daemon.recipes.state import Latest
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.estimate import estimate, report, watch
+from chronotick.daemon.estimator import Estimator, EstimatorSettings
+from chronotick.daemon.publisher import Publisher
+from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.ntp import ExchangeLimits, PollPolicy
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+    from chrono_daemon import Channel, Clock, Context, ReceiveStream, SendStream
+    from chronotick.core.ports import FrameSink, MeasuredClock, StatusSink, Transport
+    from chronotick.core.records import Correction, DaemonReport, Exchange
+    from chronotick.daemon.config import Config, Server
+    from chronotick.daemon.estimate import Event
+
+__all__ = ["Ports", "build"]
+
+# A stage that is late by more than this many events has stopped; then sources wait.
+_BACKLOG = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside powers."""
+
+    schedule: Clock
+    """When to act."""
+    measured: MeasuredClock
+    """What is corrected."""
+    transport: Transport
+    sink: FrameSink
+    status: StatusSink
+    entropy: Callable[[int], bytes]
+    """Returns so many unpredictable bytes."""
+    inherited_until_raw_ns: int = 0
+    """See `Publisher`."""
+
+
+def build(
+    config: Config, ports: Ports, *, logger: logging.Logger | None = None
+) -> Supervisor:
+    """Return a supervisor with every stage added; entering it starts them.
+
+    A stage that raises stops the whole: a daemon that has lost a stage must not go on
+    looking healthy. Weather (lost packets, dead servers) never raises.
+    """
+    supervisor = Supervisor(clock=ports.schedule, on_error="shutdown", logger=logger)
+    events: Channel[Event] = open_channel(_BACKLOG)
+    corrections: Channel[Correction] = open_channel(_BACKLOG)
+    inputs = [_add_source(supervisor, s, config, ports) for s in config.servers]
+    inputs.append(_add_watch(supervisor, ports))
+    supervisor.spawn(_merge, inputs, events.send, name="merge")
+
+    reports: Latest[DaemonReport] = Latest()
+    estimator = Estimator(_settings(config))
+    supervisor.spawn(
+        estimate, estimator, ports.measured, events.recv, corrections.send, reports
+    )
+    publisher = Publisher(
+        ports.sink,
+        ports.measured,
+        frequency_hz=config.publish.frequency_hz,
+        max_bound_ns=round(config.publish.max_bound_s * NS_PER_S),
+        inherited_until_raw_ns=ports.inherited_until_raw_ns,
+    )
+    supervisor.spawn(publisher.follow, corrections.recv, name="publish")
+    supervisor.spawn(publisher.beat, name="heartbeat")
+    supervisor.spawn(report, reports, ports.status)
+    return supervisor
+
+
+def _add_source(
+    supervisor: Supervisor, server: Server, config: Config, ports: Ports
+) -> ReceiveStream[Event]:
+    channel: Channel[Exchange] = open_channel(_BACKLOG)
+    supervisor.spawn(
+        poll_server,
+        _source_settings(server, config),
+        ports.transport,
+        ports.entropy,
+        channel.send,
+        name=f"source {server.address}",
+    )
+    return channel.recv
+
+
+def _add_watch(supervisor: Supervisor, ports: Ports) -> ReceiveStream[Event]:
+    channel: Channel[Event] = open_channel(_BACKLOG)
+    supervisor.spawn(watch, ports.measured, channel.send)
+    return channel.recv
+
+
+async def _merge(
+    _ctx: Context, sources: list[ReceiveStream[Event]], dest: SendStream[Event]
+) -> None:
+    await merge(sources, dest)
+
+
+def _source_settings(server: Server, config: Config) -> SourceSettings:
+    polling = config.polling
+    return SourceSettings(
+        name=server.address,
+        host=server.host,
+        port=server.port,
+        is_public=server.is_public,
+        policy=PollPolicy(
+            burst_count=polling.burst_count,
+            burst_interval_s=polling.burst_interval_s,
+            min_poll_s=polling.min_poll_s,
+            max_poll_s=polling.max_poll_s,
+            max_backoff_s=max(polling.max_poll_s, 1024.0),
+        ),
+        limits=ExchangeLimits(
+            timeout_s=polling.timeout_s,
+            max_skew_ppb=round(config.clock.max_frequency_error_ppm * 1000),
+        ),
+    )
+
+
+def _settings(config: Config) -> EstimatorSettings:
+    return EstimatorSettings(
+        servers=tuple(server.address for server in config.servers),
+        required=config.selection.required,
+        tolerate=config.selection.tolerate_falsetickers,
+        startup_grace_ns=round(config.selection.startup_grace_s * NS_PER_S),
+        max_frequency_error_ppm=config.clock.max_frequency_error_ppm,
+        max_drift_ppm=config.clock.max_drift_ppm,
+    )

@@ -1,0 +1,130 @@
+"""Put corrections where readers see them, on every change and at every heartbeat.
+
+Decides when a correction expires and when the host has slept through it. A heartbeat
+tells readers that the daemon lives and carries the system clock's current place; the
+correction in it is the same, since readers extrapolate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chronotick.core.records import Frame
+from chronotick.core.status import Reason, Status
+from chronotick.core.units import NS_PER_S, PPB
+
+if TYPE_CHECKING:
+    from chrono_daemon import Context, ReceiveStream
+    from chronotick.core.ports import FrameSink, MeasuredClock
+    from chronotick.core.records import ClockPair, Correction
+
+__all__ = ["Publisher", "void_after"]
+
+
+class Publisher:
+    """The last stage inside the daemon; one per segment.
+
+    Args:
+        sink: Where frames go.
+        measured: The clocks that each frame is stamped with.
+        frequency_hz: Heartbeats per second.
+        max_bound_ns: Half width at which a correction expires.
+        inherited_until_raw_ns: RAW instant until which an earlier daemon's correction
+            is good. Until then it is not replaced by the news that nothing is known
+            yet: RAW has not stopped, so it holds as well as it did before.
+    """
+
+    def __init__(
+        self,
+        sink: FrameSink,
+        measured: MeasuredClock,
+        *,
+        frequency_hz: float,
+        max_bound_ns: int,
+        inherited_until_raw_ns: int = 0,
+    ) -> None:
+        self._sink = sink
+        self._measured = measured
+        self._period_s = 1.0 / frequency_hz
+        self._heartbeat_ns = round(NS_PER_S / frequency_hz)
+        self._max_bound_ns = max_bound_ns
+        self._inherited_until_raw_ns = inherited_until_raw_ns
+        self._started_raw_ns = measured.raw_ns()
+        self._current: Correction | None = None
+        self._void_after_raw_ns = 0
+        self._adopted_at = measured.pair()
+        self._count = 0
+
+    async def follow(
+        self, _ctx: Context, corrections: ReceiveStream[Correction]
+    ) -> None:
+        """Publish every new correction at once."""
+        async for correction in corrections:
+            self._adopt(correction)
+            self._publish(self._measured.pair())
+
+    async def beat(self, ctx: Context) -> None:
+        """Publish the current correction again, `frequency_hz` times a second."""
+        async for _ in ctx.clock.every(self._period_s):
+            if self._current is not None:
+                self._publish(self._measured.pair())
+
+    def _adopt(self, correction: Correction) -> None:
+        if correction.status is not Status.UNKNOWN:
+            self._count += 1
+            if correction.bound_ns >= self._max_bound_ns:
+                correction = replace(
+                    correction,
+                    status=Status.UNKNOWN,
+                    reasons=correction.reasons | Reason.TOO_WIDE,
+                )
+        self._current = correction
+        self._void_after_raw_ns = void_after(correction, self._max_bound_ns)
+        self._adopted_at = self._measured.pair()
+
+    def _publish(self, clocks: ClockPair) -> None:
+        correction = self._current
+        if correction is None:
+            return
+        if self._yields_to_inherited(correction, clocks):
+            return
+        if not clocks.is_continuous_with(self._adopted_at):
+            # RAW stood still or jumped: nothing computed before applies. Stamping it
+            # with today's suspend count would hide that from readers.
+            correction = self._current = replace(
+                correction,
+                status=Status.UNKNOWN,
+                reasons=correction.reasons | Reason.STEP,
+            )
+        self._sink.publish(
+            Frame(
+                correction=correction,
+                clocks=clocks,
+                void_after_raw_ns=self._void_after_raw_ns,
+                heartbeat_ns=self._heartbeat_ns,
+                correction_count=self._count,
+                started_raw_ns=self._started_raw_ns,
+                disruption_marker=clocks.disruption_marker,
+            )
+        )
+
+    def _yields_to_inherited(self, correction: Correction, clocks: ClockPair) -> bool:
+        return (
+            self._count == 0
+            and correction.status is Status.UNKNOWN
+            and clocks.raw_ns < self._inherited_until_raw_ns
+        )
+
+
+def void_after(correction: Correction, max_bound_ns: int) -> int:
+    """Return the RAW instant at which the half width reaches `max_bound_ns`.
+
+    Rounded down: a correction may expire a nanosecond early, never late. The anchor
+    itself where the limit is passed already, or where there is no time to expire.
+    """
+    room_ns = max_bound_ns - correction.bound_ns
+    if correction.status is Status.UNKNOWN or room_ns <= 0:
+        return correction.raw_ns
+    growth_ppb = max(correction.bound_growth_ppb, 1)
+    return correction.raw_ns + room_ns * PPB // growth_ppb

@@ -1,0 +1,96 @@
+"""All that the daemon remembers of one server, and how it is reported to people.
+
+Decides whether a server still answers and which word names its state; not whether it is
+truthful (`chronotick.ntp.select`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chronotick.core.records import SourceReport
+from chronotick.core.status import Status
+from chronotick.core.units import scale_ppb_ns
+from chronotick.fusion import ServerBound
+
+if TYPE_CHECKING:
+    from chronotick.core.records import Correction, Exchange, Sample
+    from chronotick.fusion import RateSpan
+
+__all__ = ["ServerState"]
+
+_RECENT_POLLS = 0b111
+
+
+class ServerState:
+    """One configured server: its bound, its newest answer, how its last poll ended."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.bound = ServerBound()
+        self.last: Exchange | None = None
+        self.newest: Sample | None = None
+        self.samples = 0
+
+    def observe(self, exchange: Exchange, rate: RateSpan) -> None:
+        """Take in how one poll ended; `rate` is what the oscillator's rate can be."""
+        self.last = exchange
+        if exchange.sample is not None:
+            self.samples += 1
+            self.newest = exchange.sample
+            self.bound.observe(exchange.sample, rate)
+
+    def forget(self) -> None:
+        """Drop all measurements: RAW lost time, so they mean nothing now."""
+        self.bound = ServerBound()
+        self.newest = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether any of its last three polls was answered.
+
+        RFC 5905 §13 waits for eight; with the back-off that is hours, and a server
+        that is gone should not vote for so long.
+        """
+        return self.last is not None and self.last.reach & _RECENT_POLLS != 0
+
+    def report(
+        self, correction: Correction, *, selected: bool, wrong: bool
+    ) -> SourceReport:
+        """Return the server's row, its offset taken against `correction`."""
+        last, newest = self.last, self.newest
+        return SourceReport(
+            server=self.name,
+            endpoint=str(last.endpoint) if last and last.endpoint else None,
+            verdict=self._verdict(selected=selected, wrong=wrong),
+            detail=last.detail if last else "",
+            reach=last.reach if last else 0,
+            stratum=newest.stratum if newest else None,
+            offset_ns=self._offset_from(correction),
+            delay_ns=newest.delay_ns if newest else None,
+            bound_ns=newest.half_width_ns if newest else None,
+            poll_s=last.poll_s if last else None,
+            samples=self.samples,
+            rejected=dict(last.rejected) if last else {},
+        )
+
+    def _offset_from(self, correction: Correction) -> int | None:
+        if self.newest is None or correction.status is Status.UNKNOWN:
+            return None
+        age_ns = self.newest.raw_ns - correction.raw_ns
+        published_ns = correction.utc_ns - correction.raw_ns
+        moved_ns = scale_ppb_ns(age_ns, correction.rate_ppb)
+        return self.newest.offset_ns - published_ns - moved_ns
+
+    def _verdict(self, *, selected: bool, wrong: bool) -> str:
+        if self.last is None:
+            return "pending"
+        if self.last.state in {"denied", "unresolved"}:
+            return self.last.state
+        if not self.answers:
+            return "rejected" if self.last.state == "rejected" else "unreachable"
+        if self.bound.on_probation:
+            return "jumped"
+        if wrong:
+            return "falseticker"
+        return "selected" if selected else "pending"

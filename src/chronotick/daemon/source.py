@@ -1,0 +1,228 @@
+"""Ask one server, again and again, and pass on how each poll ended.
+
+The driver of `chronotick.ntp`: it carries out the actions that the association returns,
+on the schedule clock. It decides nothing about what an answer is worth; it does decide
+which of a name's addresses is asked, and when the name is looked up again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chronotick.core.records import Exchange
+from chronotick.daemon.deadline import within
+from chronotick.ntp import (
+    Association,
+    Drop,
+    Emit,
+    ExchangeLimits,
+    Kiss,
+    KissCode,
+    Lost,
+    NtpTimestamp,
+    PollPolicy,
+    PollSchedule,
+    SampleFilter,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chrono_daemon import Clock, Context, SendStream
+    from chronotick.core.ports import Link, Transport
+    from chronotick.core.records import Endpoint
+    from chronotick.ntp import Outcome
+
+__all__ = ["SourceSettings", "poll_server"]
+
+# So many polls in a row without an answer, and the next address of the name is tried.
+_LOSSES_BEFORE_NEXT_ADDRESS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """One server as the configuration names it."""
+
+    name: str
+    host: str
+    port: int
+    is_public: bool
+    """Whether the floors for other people's servers apply."""
+    policy: PollPolicy
+    limits: ExchangeLimits
+
+
+async def poll_server(
+    ctx: Context,
+    settings: SourceSettings,
+    transport: Transport,
+    entropy: Callable[[int], bytes],
+    out: SendStream[Exchange],
+) -> None:
+    """Poll until told to stop, or until the server says never again.
+
+    Args:
+        ctx: Where to sleep (`ctx.clock`) and when to stop.
+        settings: The server.
+        transport: The network.
+        entropy: Returns so many unpredictable bytes; every request's cookie is drawn
+            from it, and the jitter of the schedule.
+        out: Where each poll's end goes. Closed on the way out.
+    """
+    source = _Source(settings, transport, entropy)
+    try:
+        while not ctx.stopping:
+            exchange, wait_s = await source.poll(ctx.clock)
+            await out.send(exchange)
+            if wait_s is None:
+                ctx.logger.warning(
+                    "event=server_left server=%s why=%s", settings.name, exchange.detail
+                )
+                return
+            await ctx.clock.sleep(wait_s)
+    finally:
+        await out.aclose()
+
+
+class _Source:
+    """The state that outlives a poll."""
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        transport: Transport,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._entropy = entropy
+        self._association = Association(settings.name, settings.limits)
+        self._schedule = PollSchedule.start(
+            settings.policy, is_public=settings.is_public
+        )
+        self._filter = SampleFilter()
+        self._endpoints: Sequence[Endpoint] = ()
+        self._at = 0
+        self._refused = False
+
+    async def poll(self, clock: Clock) -> tuple[Exchange, float | None]:
+        """Ask once; return how it ended and the seconds to wait, None for ever."""
+        endpoint: Endpoint | None = None
+        outcome: Outcome | Lost
+        try:
+            endpoint = await self._address()
+        except OSError as error:
+            outcome = self._association.missed(
+                f"cannot resolve {self._settings.host}: {error.strerror or error}"
+            )
+        else:
+            outcome = await self._ask(clock, endpoint)
+        self._note(outcome)
+        jitter = int.from_bytes(self._entropy(4), "big") / 2**32
+        wait_s = self._schedule.next_poll_s(jitter)
+        return self._exchange(endpoint, outcome, wait_s), wait_s
+
+    async def _address(self) -> Endpoint:
+        """Return the address to ask, looking the name up again when all have failed."""
+        if self._at >= len(self._endpoints):
+            found = await self._transport.resolve(
+                self._settings.host, self._settings.port
+            )
+            if not found:
+                raise OSError("no address")
+            self._endpoints, self._at = found, 0
+        return self._endpoints[self._at]
+
+    async def _ask(self, clock: Clock, endpoint: Endpoint) -> Outcome | Lost:
+        association = self._association
+        try:
+            async with self._transport.open(endpoint) as link:
+                send = association.begin(endpoint, self._cookie())
+                timer = association.sent(await link.send(send.payload))
+                answer = partial(_answer, association, link)
+                outcome = await within(clock, timer.after_s, answer)
+        except OSError as error:
+            why = error.strerror or str(error)
+            # Not even begun where the port could not be opened: no route, no such
+            # address family. Another address may do better at once.
+            self._refused = True
+            waiting = association.is_waiting
+            return association.failed(why) if waiting else association.missed(why)
+        if outcome is not None:
+            return outcome
+        return association.timed_out() or Lost(detail="no answer")
+
+    def _cookie(self) -> NtpTimestamp:
+        bits = int.from_bytes(self._entropy(8), "big")
+        # Zero is what a reply to nobody carries, and refused; 2⁻⁶⁴ of the time.
+        return NtpTimestamp(bits or 1)
+
+    def _note(self, outcome: Outcome | Lost) -> None:
+        match outcome:
+            case Emit():
+                self._schedule = self._schedule.answered()
+            case Kiss(code=code):
+                self._schedule = self._schedule.kissed(code)
+            case _:
+                self._schedule = self._schedule.lost()
+                self._try_next_address()
+
+    def _try_next_address(self) -> None:
+        losses = self._schedule.losses
+        patient = losses % _LOSSES_BEFORE_NEXT_ADDRESS != 0 and not self._refused
+        self._refused = False
+        if self._endpoints and not patient:
+            self._at += 1
+            self._filter.reset()
+
+    def _exchange(
+        self, endpoint: Endpoint | None, outcome: Outcome | Lost, wait_s: float | None
+    ) -> Exchange:
+        sample = outcome.sample if isinstance(outcome, Emit) else None
+        return Exchange(
+            server=self._settings.name,
+            endpoint=endpoint,
+            state=_state(endpoint, outcome),
+            sample=sample,
+            useful=sample is not None and self._filter.add(sample).is_worth_using,
+            detail=_detail(outcome),
+            reach=self._association.reach,
+            poll_s=wait_s or 0.0,
+            rejected=self._association.dropped,
+        )
+
+
+async def _answer(association: Association, link: Link) -> Outcome:
+    """Return the outcome of the first datagram that ends the request."""
+    while True:
+        outcome = association.received(await link.receive())
+        if not association.is_waiting:
+            return outcome
+
+
+def _state(endpoint: Endpoint | None, outcome: Outcome | Lost) -> str:
+    match outcome:
+        case Emit():
+            return "ok"
+        case Kiss(code=KissCode.DENY | KissCode.RSTR):
+            return "denied"
+        case Kiss() | Drop():
+            return "rejected"
+        case Lost():
+            return "unresolved" if endpoint is None else "lost"
+
+
+def _detail(outcome: Outcome | Lost) -> str:
+    match outcome:
+        case Emit():
+            return ""
+        case Kiss(code=KissCode.RATE):
+            return "asks for fewer queries (kiss code RATE); polling slower for good"
+        case Kiss(code=code):
+            return f"refuses to serve us (kiss code {code}); not asked again"
+        case Drop(reason=reason, detail=detail):
+            return f"{reason}: {detail}" if detail else str(reason)
+        case Lost(detail=detail):
+            return detail

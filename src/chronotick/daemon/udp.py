@@ -1,0 +1,262 @@
+"""UDP sockets with kernel receive stamps: the project's only door to the network.
+
+Decides at which instant of RAW a datagram arrived and how sure that is. Knows nothing
+of NTP. Works on every anyio backend: plain non-blocking sockets, awaited for
+readability.
+
+**From the kernel's stamp to RAW.** SO_TIMESTAMPNS stamps with CLOCK_REALTIME, which
+others may step or slew. Both clocks are read right after the receive, and RAW at the
+arrival is ``raw − (realtime − stamp)``. What the system clock did meanwhile is measured:
+the pairing REALTIME − RAW is also read at the send (or the last receive), and whatever
+it moved by since then bounds the error of the mapping. If it moved by more than a
+millisecond, or the stamp's age is negative or absurd, the clock was stepped: the stamp
+is discarded and the user-space read serves. That one is late, never early, so it makes
+the round trip look longer and the bound stays sound.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from chronotick.core.records import Datagram, Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from chronotick.core.ports import MeasuredClock
+    from chronotick.core.records import ClockPair
+
+__all__ = ["UdpLink", "UdpListener", "UdpTransport", "kernel_stamps_supported"]
+
+# Linux's value on every architecture but sparc and parisc; the socket module of
+# Python 3.11 doesn't name it.
+_SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
+_TIMESPEC = struct.Struct("@qq")
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+# NTP packets with extension fields stay below the smallest IPv6 MTU.
+_MAX_PAYLOAD = 1280
+# An event loop that is busy reads late; one that is later than this was stopped.
+_MAX_STAMP_AGE_NS = 50_000_000
+_MAX_PAIR_SHIFT_NS = 1_000_000
+
+
+class UdpLink:
+    """One connected ephemeral port: the kernel drops what comes from elsewhere."""
+
+    def __init__(self, sock: socket.socket, clock: MeasuredClock) -> None:
+        self._socket = sock
+        self._clock = clock
+        self._reference = clock.pair()
+
+    async def send(self, payload: bytes) -> int:
+        """Send `payload`; return RAW just before it left.
+
+        Raises:
+            OSError: the kernel refused it.
+        """
+        self._reference = self._clock.pair()
+        while True:
+            raw_ns = self._clock.raw_ns()
+            try:
+                self._socket.send(payload)
+            except BlockingIOError:
+                await anyio.wait_writable(self._socket)
+            else:
+                return raw_ns
+
+    async def receive(self) -> Datagram:
+        """Wait for the next datagram.
+
+        Raises:
+            OSError: for instance ConnectionRefusedError, where an ICMP answer says
+                that nobody listens at the port.
+        """
+        return await _receive(self._socket, self._clock, self._reference)
+
+
+class UdpTransport:
+    """The host's network (`chronotick.core.ports.Transport`)."""
+
+    def __init__(self, clock: MeasuredClock) -> None:
+        self._clock = clock
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Return the addresses of `host`, in the resolver's order, without repeats.
+
+        Raises:
+            OSError: the name cannot be resolved.
+        """
+        # A thread that can be left behind: a resolver may hang for half a minute, and
+        # the daemon must stop at once all the same.
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_DGRAM)
+        try:
+            found = await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
+        except UnicodeError as error:
+            # The IDNA codec's way of refusing a name, such as one with an empty label.
+            raise OSError(errno.EINVAL, "not a host name") from error
+        endpoints = [_endpoint(info[4]) for info in found]
+        return list(dict.fromkeys(endpoints))
+
+    @asynccontextmanager
+    async def open(self, endpoint: Endpoint) -> AsyncGenerator[UdpLink, None]:
+        """Open a fresh ephemeral port towards `endpoint` (RFC 9109 §3).
+
+        Raises:
+            OSError: no route, no such address family, …
+        """
+        with _socket_for(endpoint) as sock:
+            sock.connect(_address(endpoint))
+            yield UdpLink(sock, self._clock)
+
+
+class UdpListener:
+    """A bound port that answers whoever asks; for servers and relays."""
+
+    def __init__(self, endpoint: Endpoint, clock: MeasuredClock) -> None:
+        self._socket = _socket_for(endpoint)
+        try:
+            self._socket.bind(_address(endpoint))
+        except OSError:
+            self._socket.close()
+            raise
+        self.endpoint = _endpoint(self._socket.getsockname())
+        """Where it listens, with the port that the kernel chose for port 0."""
+        self._clock = clock
+        self._reference = clock.pair()
+
+    async def receive(self) -> Datagram:
+        """Wait for the next datagram."""
+        while True:
+            try:
+                return await _receive(self._socket, self._clock, self._reference)
+            except OSError as error:
+                if error.errno != errno.ECANCELED:
+                    raise
+            finally:
+                self._reference = self._clock.pair()
+
+    def send(self, payload: bytes, to: Endpoint) -> bool:
+        """Send `payload`; False where the kernel's buffer is full: UDP may lose it."""
+        try:
+            self._socket.sendto(payload, _address(to))
+        except OSError:
+            # Full buffer, unreachable client: for a datagram service both are a lost
+            # packet, and the client asks again.
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop listening. Idempotent."""
+        self._socket.close()
+
+
+def kernel_stamps_supported() -> bool:
+    """Say whether this kernel accepts SO_TIMESTAMPNS on a UDP socket."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        return _ask_for_stamps(sock)
+
+
+def _socket_for(endpoint: Endpoint) -> socket.socket:
+    family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    _ask_for_stamps(sock)
+    return sock
+
+
+def _ask_for_stamps(sock: socket.socket) -> bool:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+    except OSError:
+        # Sandboxes such as gVisor may refuse. Every datagram then says that its stamp
+        # is a user-space one, and `doctor` reports it.
+        return False
+    return True
+
+
+def _address(endpoint: Endpoint) -> tuple[str, int] | tuple[str, int, int, int]:
+    host, _, scope = endpoint.address.partition("%")
+    if not scope:
+        return endpoint
+    index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    return (host, endpoint.port, 0, index)
+
+
+def _endpoint(address: tuple[object, ...]) -> Endpoint:
+    host, port = str(address[0]), address[1]
+    assert isinstance(port, int)  # noqa: S101 - the kernel's own address tuple
+    scope = address[3] if len(address) > 3 else 0  # noqa: PLR2004 - AF_INET6's length
+    if isinstance(scope, int) and scope and "%" not in host:
+        host = f"{host}%{scope}"
+    return Endpoint(host, port)
+
+
+async def _receive(
+    sock: socket.socket, clock: MeasuredClock, reference: ClockPair
+) -> Datagram:
+    while True:
+        try:
+            payload, ancillary, _, address = sock.recvmsg(
+                _MAX_PAYLOAD, _ANCILLARY_BYTES
+            )
+        except BlockingIOError:
+            await anyio.wait_readable(sock)
+            continue
+        now = clock.pair()
+        if not now.is_continuous_with(reference):
+            # RAW stood still or jumped between the two ends of the exchange: whatever
+            # it measured is worthless.
+            raise OSError(errno.ECANCELED, "the host slept or was moved meanwhile")
+        raw_ns, error_ns = arrival(_stamp_ns(ancillary), now, reference)
+        return Datagram(
+            payload=payload,
+            origin=_endpoint(address),
+            raw_ns=raw_ns,
+            kernel_stamp=error_ns is not None,
+            stamp_error_ns=error_ns or 0,
+        )
+
+
+def _stamp_ns(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+            return int(seconds) * 1_000_000_000 + int(nanoseconds)
+    return None
+
+
+def arrival(
+    stamp_ns: int | None, now: ClockPair, reference: ClockPair
+) -> tuple[int, int | None]:
+    """Map a kernel stamp on REALTIME to RAW.
+
+    Args:
+        stamp_ns: The kernel's CLOCK_REALTIME stamp, None where there is none.
+        now: The clocks right after the receive.
+        reference: The clocks at an instant before the arrival.
+
+    Returns:
+        RAW at the arrival and the largest error of the mapping; the error is None
+        where the stamp was not usable and the user-space read serves.
+    """
+    if stamp_ns is None:
+        return now.raw_ns, None
+    age_ns = now.realtime_ns - stamp_ns
+    shift_ns = abs(
+        (now.realtime_ns - now.raw_ns) - (reference.realtime_ns - reference.raw_ns)
+    )
+    error_ns = shift_ns + now.error_ns + reference.error_ns
+    late_ns = max(age_ns, 0)
+    if age_ns < -error_ns or late_ns > _MAX_STAMP_AGE_NS:
+        return now.raw_ns, None
+    if shift_ns > _MAX_PAIR_SHIFT_NS:
+        return now.raw_ns, None
+    return now.raw_ns - late_ns, error_ns

@@ -1,0 +1,87 @@
+"""Keys that contradict each other are refused wherever a Config is built."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chronotick.core.errors import ConfigError
+from chronotick.daemon.config import Clock, Config, Polling, Selection, Server
+
+OURS = tuple(Server(f"10.0.0.{i}") for i in range(1, 6))
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"servers": ()}, "servers: at least one is needed"),
+        (
+            {"servers": (Server("ntp.se"), Server("x.example"), Server("NTP.SE:123"))},
+            "servers[2]: NTP.SE:123 is the same server as servers[0]",
+        ),
+        ({"servers": (Server("[::1"),)}, "servers[0]: '[::1' names no server"),
+        (
+            {"servers": OURS, "polling": Polling(min_poll_s=64, max_poll_s=16)},
+            "polling.min_poll: 64s is longer than polling.max_poll (16s)",
+        ),
+        (
+            {"clock": Clock(max_drift_ppm=600)},
+            "clock.max_drift: 600 ppm is more than clock.max_frequency_error (500 ppm)",
+        ),
+        (
+            {"servers": OURS[:2], "selection": Selection(required=3)},
+            "selection.required: 3 servers can never agree where only 2 are configured",
+        ),
+        (
+            {"servers": OURS[:2], "selection": Selection(tolerate_falsetickers=1)},
+            "selection.tolerate_falsetickers: 1 needs at least 3 servers, 2 configured",
+        ),
+        (
+            {"polling": Polling(min_poll_s=15.9)},
+            ("polling.min_poll: 15.9s is too fast for public servers: at least 16s"),
+        ),
+        (
+            {"polling": Polling(burst_interval_s=1.9)},
+            "polling.burst_interval: 1.9s is too fast for public servers",
+        ),
+        (
+            {"polling": Polling(burst_count=9)},
+            "polling.burst_count: 9 is too many for public servers: at most 8",
+        ),
+    ],
+)
+def test_contradictions_name_the_key(sections: Any, message: str) -> None:
+    """The one line begins with the key to change and says why."""
+    with pytest.raises(ConfigError) as caught:
+        Config(**sections)
+
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_ones_own_servers_may_be_polled_fast() -> None:
+    """Politeness is for strangers: loopback and marked servers set their own pace."""
+    fast = Polling(min_poll_s=0.05, max_poll_s=0.05, burst_interval_s=0.1)
+    mine = Server("ntp.example", private=True)
+
+    assert Config(servers=(*OURS, mine), polling=fast).polling is fast
+
+
+def test_one_server_of_ours_gives_a_fast_pace_a_meaning() -> None:
+    """Mixed lists are fine: the schedule keeps to the floors with the public ones."""
+    fast = Polling(min_poll_s=1.0)
+
+    assert Config(servers=(OURS[0], Server("ntp.se")), polling=fast).polling is fast
+
+
+def test_limits_are_inclusive() -> None:
+    """Exactly as many servers as are needed is enough; equal polls are fine."""
+    config = Config(
+        servers=OURS[:3],
+        selection=Selection(required=3, tolerate_falsetickers=1),
+        polling=Polling(min_poll_s=16.0, max_poll_s=16.0),
+        clock=Clock(max_drift_ppm=500.0),
+    )
+
+    assert len(config.servers) == 3

@@ -1,0 +1,310 @@
+"""`daemon.estimator`: honest majorities hold the truth, liars are named."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chronotick.core.records import Exchange
+from chronotick.core.status import Reason, Source, Status
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.estimator import Estimator, EstimatorSettings
+from unit.oscillators import EPOCH_NS, Wandering, sample, wandering
+
+STEADY = Wandering((20_000,))
+
+
+@dataclass
+class Server:
+    """A server behind a path with the given delay, honest but for `lie_ns`."""
+
+    name: str
+    delay_ns: int = 1_000_000
+    lie_ns: int = 0
+    jitter_ns: int = 200_000
+
+
+@dataclass
+class Bench:
+    """Drives an estimator with exchanges whose truth is known."""
+
+    servers: list[Server]
+    clock: Wandering = STEADY
+    seed: int = 0
+    required: int = 1
+    raw_ns: int = 0
+    estimator: Estimator = field(init=False)
+    rng: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.estimator = Estimator(
+            EstimatorSettings(
+                servers=tuple(s.name for s in self.servers), required=self.required
+            )
+        )
+        self.rng = random.Random(self.seed)
+
+    def poll(self, server: Server) -> None:
+        """One exchange, its delay split at random."""
+        there_ns = server.delay_ns // 2 + self.rng.randrange(server.jitter_ns)
+        back_ns = server.delay_ns // 2 + self.rng.randrange(server.jitter_ns)
+        middle_ns = self.raw_ns + (there_ns + back_ns) // 2
+        truth_ns = self.clock.offset_ns(middle_ns)
+        self.raw_ns += there_ns + back_ns
+        self.send(
+            server,
+            Exchange(
+                server=server.name,
+                endpoint=None,
+                state="ok",
+                sample=sample(
+                    middle_ns,
+                    truth_ns + (there_ns - back_ns) // 2 + server.lie_ns,
+                    server=server.name,
+                    delay_ns=there_ns + back_ns,
+                ),
+                useful=True,
+                reach=1,
+                poll_s=16.0,
+            ),
+        )
+
+    def lose(self, server: Server, reach: int = 0) -> None:
+        """One poll that nobody answers."""
+        self.send(
+            server,
+            Exchange(
+                server=server.name, endpoint=None, state="lost", reach=reach, poll_s=16
+            ),
+        )
+
+    def send(self, _server: Server, exchange: Exchange) -> None:
+        """Hand the estimator how a poll ended."""
+        self.estimator.observe(exchange)
+
+    def round(self, gap_ns: int = 16 * NS_PER_S) -> None:
+        """Poll everyone once, then let time pass."""
+        for server in self.servers:
+            self.poll(server)
+            self.check()
+        self.raw_ns += gap_ns
+
+    def check(self) -> None:
+        """Whatever is published holds the truth, now and extrapolated."""
+        correction = self.estimator.correction(self.raw_ns)
+        if correction.status is Status.UNKNOWN:
+            return
+        for ahead_ns in (0, NS_PER_S, 3600 * NS_PER_S):
+            at_ns = self.raw_ns + ahead_ns
+            truth_ns = at_ns + self.clock.offset_ns(at_ns)
+            moved_ns = round(ahead_ns * (1e9 + correction.rate_ppb) / 1e9)
+            reach_ns = (
+                correction.bound_ns + ahead_ns * correction.bound_growth_ppb // NS_PER_S
+            )
+            # 2 ns: this test's own rounding of the truth and of the extrapolation.
+            assert abs(correction.utc_ns + moved_ns - truth_ns) <= reach_ns + 2
+
+    def verdicts(self) -> dict[str, str]:
+        """Return what is said of each server."""
+        reports = self.estimator.reports(self.estimator.correction(self.raw_ns))
+        return {report.server: report.verdict for report in reports}
+
+
+@settings(max_examples=60)
+@given(
+    wandering(),
+    st.integers(0, 2**32),
+    st.lists(st.integers(0, 100_000_000), min_size=1, max_size=5),
+)
+def test_the_bound_holds_the_truth_for_any_honest_servers(
+    clock: Wandering, seed: int, delays_ns: list[int]
+) -> None:
+    """Any delays, any split, any oscillator within its limits: never outside."""
+    servers = [Server(f"s{i}", delay_ns=d) for i, d in enumerate(delays_ns)]
+    bench = Bench(servers, clock, seed)
+    for _ in range(12):
+        bench.round()
+    assert set(bench.verdicts().values()) == {"selected"}
+
+
+@settings(max_examples=40)
+@given(
+    wandering(),
+    st.integers(0, 2**32),
+    st.sampled_from([-1, 1]),
+    st.integers(20_000_000, 10**18),
+)
+def test_one_liar_in_four_is_named_and_costs_nothing(
+    clock: Wandering, seed: int, sign: int, lie_ns: int
+) -> None:
+    """Wherever it stands in the order, whichever way and however far it lies."""
+    servers = [Server(f"s{i}") for i in range(4)]
+    liar = servers[seed % 4]
+    liar.lie_ns = sign * lie_ns
+    bench = Bench(servers, clock, seed)
+    for _ in range(8):
+        bench.round()
+    assert bench.verdicts()[liar.name] == "falseticker"
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert Reason.FALSETICKERS in correction.reasons
+    assert correction.confidence == 0.75
+
+
+def test_a_quick_liar_does_not_speak_before_the_majority() -> None:
+    """While the others may still answer, one of four is not believed."""
+    servers = [Server("liar", lie_ns=NS_PER_S), *[Server(f"s{i}") for i in range(3)]]
+    bench = Bench(servers)
+    bench.poll(servers[0])
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.UNKNOWN
+    assert correction.reasons == Reason.NO_AGREEMENT
+
+
+def test_after_the_grace_whoever_answered_may_speak() -> None:
+    """The other three are down: a second later the one that answered is believed."""
+    servers = [Server(f"s{i}") for i in range(4)]
+    bench = Bench(servers)
+    bench.poll(servers[0])
+    bench.raw_ns += NS_PER_S
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.WARMUP
+    assert correction.confidence == 0.25
+
+
+def test_a_lone_server_is_refused_where_two_are_required() -> None:
+    """`required: 2` holds after the grace as well."""
+    servers = [Server("a"), Server("b")]
+    bench = Bench(servers, required=2)
+    bench.poll(servers[0])
+    bench.raw_ns += 60 * NS_PER_S
+    assert bench.estimator.correction(bench.raw_ns).status is Status.UNKNOWN
+
+
+def test_two_that_contradict_each_other_give_no_time() -> None:
+    """One against one: nobody can say who is right, so nothing is said."""
+    servers = [Server("a"), Server("b", lie_ns=NS_PER_S)]
+    bench = Bench(servers)
+    bench.round()
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.UNKNOWN
+    assert Reason.NO_AGREEMENT in correction.reasons
+
+
+def test_the_status_climbs_with_the_evidence() -> None:
+    """Unknown, then warm-up from the first answer, then synchronized."""
+    bench = Bench([Server("a")])
+    first = bench.estimator.correction(0)
+    assert (first.status, first.reasons) == (Status.UNKNOWN, Reason.NO_SAMPLES)
+    bench.round(2 * NS_PER_S)
+    assert bench.estimator.correction(bench.raw_ns).status is Status.WARMUP
+    for _ in range(8):
+        bench.round(2 * NS_PER_S)
+    settled = bench.estimator.correction(bench.raw_ns)
+    assert settled.status is Status.SYNCHRONIZED
+    assert settled.source is Source.CPU_MODEL
+    assert settled.measurement_count == 9
+
+
+def test_each_poll_narrows_the_bound_of_a_quiet_path() -> None:
+    """The growth falls with every poll until the drift limit is all that is left."""
+    bench = Bench([Server("a", jitter_ns=10_000)])
+    growths = []
+    for _ in range(200):
+        bench.round()
+        growths.append(bench.estimator.correction(bench.raw_ns).bound_growth_ppb)
+    assert growths[0] >= 500_000
+    assert growths[5] < 60_000
+    assert growths[20] < 25_000
+    assert growths[199] < 16_500
+
+
+def test_silence_becomes_holdover_and_the_bound_still_holds() -> None:
+    """All servers gone for an hour: holdover, growing, and right."""
+    servers = [Server("a"), Server("b")]
+    bench = Bench(servers)
+    for _ in range(30):
+        bench.round()
+    before = bench.estimator.correction(bench.raw_ns)
+    for _ in range(8):
+        bench.raw_ns += 450 * NS_PER_S
+        for server in servers:
+            bench.lose(server)
+        bench.check()
+    after = bench.estimator.correction(bench.raw_ns)
+    assert after.status is Status.HOLDOVER
+    assert Reason.SOURCES_LOST in after.reasons
+    assert after.bound_ns > before.bound_ns + 3600 * 15_000
+    assert set(bench.verdicts().values()) == {"unreachable"}
+
+
+def test_a_server_found_out_later_is_taken_out_of_the_past() -> None:
+    """One that turns liar after an hour: its samples leave the model, truth holds."""
+    servers = [Server(f"s{i}") for i in range(3)]
+    bench = Bench(servers)
+    for _ in range(30):
+        bench.round()
+    servers[1].lie_ns = 50_000_000
+    for _ in range(8):
+        bench.round()
+    assert bench.verdicts()["s1"] == "falseticker"
+    correction = bench.estimator.correction(bench.raw_ns)
+    truth_ns = bench.raw_ns + bench.clock.offset_ns(bench.raw_ns)
+    assert abs(correction.utc_ns - truth_ns) < 500_000
+
+
+def test_a_lone_server_that_jumps_is_not_believed_until_it_repeats_itself() -> None:
+    """Before or after the jump it was wrong; nobody knows when: unknown, then new."""
+    server = Server("a")
+    bench = Bench([server])
+    for _ in range(20):
+        bench.round()
+    server.lie_ns = NS_PER_S
+    bench.poll(server)
+    jumped = bench.estimator.correction(bench.raw_ns)
+    assert jumped.status is Status.UNKNOWN
+    assert Reason.STEP in jumped.reasons
+    assert bench.verdicts() == {"a": "jumped"}
+    for _ in range(2):
+        bench.raw_ns += 16 * NS_PER_S
+        bench.poll(server)
+    assert bench.estimator.correction(bench.raw_ns).status is Status.WARMUP
+
+
+def test_a_suspended_host_starts_over() -> None:
+    """After RAW stood still nothing old is used; new answers bring the time back."""
+    bench = Bench([Server("a"), Server("b")])
+    for _ in range(20):
+        bench.round()
+    bench.estimator.disrupted()
+    lost = bench.estimator.correction(bench.raw_ns)
+    assert lost.status is Status.UNKNOWN
+    assert lost.reasons == Reason.STEP
+    bench.clock = Wandering((20_000,))
+    for server in bench.servers:
+        server.lie_ns = 3600 * NS_PER_S  # the truth went on while RAW stood still
+        bench.poll(server)
+    back = bench.estimator.correction(bench.raw_ns)
+    assert back.status is Status.WARMUP
+    assert abs(back.utc_ns - bench.raw_ns - EPOCH_NS - 3600 * NS_PER_S) < NS_PER_S // 50
+
+
+def test_the_hop_to_a_new_majority_forgets_the_old_rate() -> None:
+    """A liar that spoke alone leaves no trace once an honest majority arrives."""
+    servers = [Server("liar", lie_ns=NS_PER_S), Server("b"), Server("c")]
+    bench = Bench(servers)
+    for _ in range(5):
+        bench.poll(servers[0])
+        bench.lose(servers[1])
+        bench.lose(servers[2])
+        bench.raw_ns += 16 * NS_PER_S
+    bench.poll(servers[1])
+    torn = bench.estimator.correction(bench.raw_ns)
+    assert torn.status is Status.UNKNOWN
+    assert torn.reasons == Reason.NO_AGREEMENT
+    for _ in range(5):
+        bench.poll(servers[2])
+        bench.round()
+    assert bench.verdicts()["liar"] == "falseticker"

@@ -1,0 +1,187 @@
+"""`daemon.publisher`: corrections expire on time, sleep voids them, nothing is lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chrono_daemon import SimClock, Supervisor, open_channel
+from chronotick.core.records import ClockPair, Correction, Frame, Variance
+from chronotick.core.status import Reason, Source, Status
+from chronotick.core.units import NS_PER_S, grow_ns
+from chronotick.daemon.publisher import Publisher, void_after
+
+
+class Clocks:
+    """Measured clocks that follow a schedule clock, plus a suspend count to set."""
+
+    def __init__(self, schedule: SimClock) -> None:
+        self.schedule = schedule
+        self.suspend_ns = 0
+
+    def raw_ns(self) -> int:
+        """Return nanoseconds of the schedule."""
+        return round(self.schedule.now() * NS_PER_S)
+
+    def pair(self) -> ClockPair:
+        """Return the pair with REALTIME a thousand seconds ahead."""
+        raw_ns = self.raw_ns()
+        return ClockPair(raw_ns, raw_ns + 1000 * NS_PER_S, 10, self.suspend_ns)
+
+
+class Recorder:
+    """A sink that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.frames: list[Frame] = []
+
+    def publish(self, frame: Frame) -> None:
+        """Keep `frame`."""
+        self.frames.append(frame)
+
+
+def correction(
+    status: Status = Status.SYNCHRONIZED,
+    *,
+    bound_ns: int = 1_000,
+    growth_ppb: int = 15_000,
+    reasons: Reason = Reason.NONE,
+) -> Correction:
+    """Return a correction anchored at RAW 0."""
+    return Correction(
+        raw_ns=0,
+        utc_ns=1000 * NS_PER_S,
+        rate_ppb=0.0,
+        bound_ns=bound_ns,
+        bound_growth_ppb=growth_ppb,
+        variance=Variance(1.0),
+        status=status,
+        reasons=reasons,
+        source=Source.CPU_MODEL,
+        confidence=1.0,
+        last_sync_raw_ns=0,
+        measurement_count=1,
+        delay_ns=0,
+    )
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**6), st.integers(1, 10**10))
+def test_a_correction_expires_just_before_its_bound_passes_the_limit(
+    bound_ns: int, growth_ppb: int, limit_ns: int
+) -> None:
+    """At void_after the half width is within the limit, and soon after it is not."""
+    made = correction(bound_ns=bound_ns, growth_ppb=growth_ppb)
+    age_ns = void_after(made, limit_ns)
+    if bound_ns >= limit_ns:
+        assert age_ns == 0
+    else:
+        assert bound_ns + grow_ns(age_ns, growth_ppb) <= limit_ns
+        later_ns = age_ns + NS_PER_S // growth_ppb + 1
+        assert bound_ns + grow_ns(later_ns, growth_ppb) >= limit_ns
+
+
+@pytest.mark.anyio
+async def test_a_change_is_published_at_once_and_then_at_every_heartbeat() -> None:
+    """One frame on the change, ten a second after it, all with the same correction."""
+    clock = SimClock()
+    sink = Recorder()
+    publisher = Publisher(sink, Clocks(clock), frequency_hz=10.0, max_bound_ns=NS_PER_S)
+    channel = open_channel(1)
+    async with Supervisor(clock=clock) as supervisor:
+        supervisor.spawn(publisher.follow, channel.recv)
+        supervisor.spawn(publisher.beat)
+        await clock.advance(1.0)
+        assert sink.frames == []
+        await channel.send.send(correction())
+        await clock.advance(0.0)
+        assert len(sink.frames) == 1
+        await clock.advance(1.0)
+        assert len(sink.frames) == 11
+        await supervisor.stop(grace=0)
+    assert {frame.correction for frame in sink.frames} == {correction()}
+    assert sink.frames[-1].as_of_raw_ns == 2 * NS_PER_S
+    assert sink.frames[-1].heartbeat_ns == NS_PER_S // 10
+    assert sink.frames[-1].correction_count == 1
+
+
+async def publish(
+    publisher: Publisher, clock: SimClock, *steps: Correction | float
+) -> None:
+    """Send corrections and let time pass, in the order given."""
+    channel = open_channel(4)
+    async with Supervisor(clock=clock) as supervisor:
+        supervisor.spawn(publisher.follow, channel.recv)
+        supervisor.spawn(publisher.beat)
+        for step in steps:
+            if isinstance(step, Correction):
+                await channel.send.send(step)
+                await clock.advance(0.0)
+            else:
+                await clock.advance(step)
+        await supervisor.stop(grace=0)
+
+
+@pytest.mark.anyio
+async def test_a_suspended_host_is_said_to_have_no_time() -> None:
+    """The frame after the sleep carries UNKNOWN, not the old time with a new stamp."""
+    clock = SimClock()
+    clocks = Clocks(clock)
+    sink = Recorder()
+    publisher = Publisher(sink, clocks, frequency_hz=1.0, max_bound_ns=NS_PER_S)
+    await publish(publisher, clock, correction(), 1.0)
+    assert sink.frames[-1].correction.status is Status.SYNCHRONIZED
+    clocks.suspend_ns += 5 * NS_PER_S
+    await publish(publisher, clock, 1.0)
+    assert sink.frames[-1].correction.status is Status.UNKNOWN
+    assert Reason.STEP in sink.frames[-1].correction.reasons
+
+
+@pytest.mark.anyio
+async def test_a_bound_beyond_the_limit_is_no_time() -> None:
+    """Too wide from the start: UNKNOWN, and the reason is named."""
+    clock = SimClock()
+    sink = Recorder()
+    publisher = Publisher(sink, Clocks(clock), frequency_hz=1.0, max_bound_ns=500)
+    await publish(publisher, clock, correction(bound_ns=500))
+    published = sink.frames[-1].correction
+    assert (published.status, published.reasons) == (Status.UNKNOWN, Reason.TOO_WIDE)
+    assert sink.frames[-1].void_after_raw_ns == 0
+
+
+@pytest.mark.anyio
+async def test_a_restart_does_not_replace_good_time_with_none() -> None:
+    """What an earlier daemon left stays until it expires or something better comes."""
+    clock = SimClock()
+    sink = Recorder()
+    publisher = Publisher(
+        sink,
+        Clocks(clock),
+        frequency_hz=10.0,
+        max_bound_ns=NS_PER_S,
+        inherited_until_raw_ns=5 * NS_PER_S,
+    )
+    nothing = correction(Status.UNKNOWN, reasons=Reason.NO_SAMPLES)
+    await publish(publisher, clock, nothing, 4.9)
+    assert sink.frames == []
+    await publish(publisher, clock, 0.2)
+    assert {frame.correction.status for frame in sink.frames} == {Status.UNKNOWN}
+    await publish(publisher, clock, correction())
+    assert sink.frames[-1].correction.status is Status.SYNCHRONIZED
+
+
+@pytest.mark.anyio
+async def test_once_it_has_spoken_it_may_take_it_back() -> None:
+    """UNKNOWN after a known time is published at once, inherited or not."""
+    clock = SimClock()
+    sink = Recorder()
+    publisher = Publisher(
+        sink,
+        Clocks(clock),
+        frequency_hz=10.0,
+        max_bound_ns=NS_PER_S,
+        inherited_until_raw_ns=5 * NS_PER_S,
+    )
+    nothing = correction(Status.UNKNOWN, reasons=Reason.STEP)
+    await publish(publisher, clock, correction(), nothing)
+    assert sink.frames[-1].correction.status is Status.UNKNOWN

@@ -1,0 +1,200 @@
+"""`daemon.source`: polls on the schedule clock, obeys, fails over, never gives up."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chrono_daemon import SimClock, Supervisor, open_channel
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.ntp import ExchangeLimits, PollPolicy
+from unit.daemon.network import FakeNetwork, honest, kiss, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chrono_daemon import Channel
+    from chronotick.core.records import Exchange
+
+pytestmark = pytest.mark.anyio
+
+POLICY = PollPolicy(
+    burst_count=3, burst_interval_s=2.0, min_poll_s=16.0, max_poll_s=64.0
+)
+
+
+def counting() -> Callable[[int], bytes]:
+    """Return an entropy source whose cookies differ and whose jitter is near zero."""
+    numbers = itertools.count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+async def run(
+    network: FakeNetwork, host: str, seconds: float, *, is_public: bool = True
+) -> list[Exchange]:
+    """Poll `host` for some simulated time; return how the polls ended."""
+    settings = SourceSettings(
+        name=host,
+        host=host,
+        port=123,
+        is_public=is_public,
+        policy=POLICY,
+        limits=ExchangeLimits(timeout_s=1.0),
+    )
+    channel: Channel[Exchange] = open_channel(1000)
+    async with Supervisor(clock=network.clock) as supervisor:
+        supervisor.spawn(poll_server, settings, network, counting(), channel.send)
+        await network.clock.advance(seconds)
+        await supervisor.stop(grace=0)
+    return [exchange async for exchange in channel.recv]
+
+
+async def test_a_burst_then_politeness() -> None:
+    """Three polls two seconds apart, then sixteen seconds at least."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": honest})
+    exchanges = await run(network, "192.0.2.1", 60.0)
+    times = [at for at, _ in network.asked]
+    gaps = [late - early for early, late in itertools.pairwise(times)]
+    assert times[0] == 0.0
+    assert all(2.0 <= gap < 2.3 for gap in gaps[:2])
+    assert all(16.0 <= gap < 17.7 for gap in gaps[2:])
+    assert {exchange.state for exchange in exchanges} == {"ok"}
+    assert exchanges[2].reach == 0b111
+
+
+async def test_a_sample_measures_the_truth() -> None:
+    """Symmetric path: the offset is UTC − RAW to the nanosecond, the delay the trip."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": honest})
+    exchanges = await run(network, "192.0.2.1", 5.0)
+    sample = exchanges[-1].sample
+    assert sample is not None
+    assert abs(sample.delay_ns - 10_000_000) < 1_000
+    true_offset_ns = (1_790_000_000 * NS_PER_S) + sample.raw_ns * 20_000 // NS_PER_S
+    assert abs(sample.offset_ns - true_offset_ns) < 1_000
+    assert sample.span.holds(true_offset_ns)
+
+
+async def test_a_silent_server_is_asked_again_and_backed_off() -> None:
+    """Each poll ends as lost, says so, and the waits grow."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": silent})
+    exchanges = await run(network, "192.0.2.1", 300.0)
+    assert {exchange.state for exchange in exchanges} == {"lost"}
+    assert "no answer" in exchanges[0].detail
+    assert exchanges[-1].reach == 0
+    assert exchanges[-1].poll_s > 60.0
+
+
+async def test_garbage_is_counted_and_the_real_answer_taken() -> None:
+    """Whatever comes first, the reply that echoes the cookie ends the wait."""
+
+    def noisy(request: bytes, utc_ns: int) -> list[bytes]:
+        return [b"", b"\xff" * 48, bytes(200), *honest(request, utc_ns)]
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": noisy})
+    exchanges = await run(network, "192.0.2.1", 1.0)
+    assert [exchange.state for exchange in exchanges] == ["ok"]
+    assert sum(exchanges[0].rejected.values()) == 3
+
+
+async def test_a_name_without_address_is_looked_up_again() -> None:
+    """Unresolved now, served once the name exists."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": honest})
+    settings = SourceSettings(
+        name="time.example",
+        host="time.example",
+        port=123,
+        is_public=True,
+        policy=POLICY,
+        limits=ExchangeLimits(),
+    )
+    channel: Channel[Exchange] = open_channel(1000)
+    async with Supervisor(clock=network.clock) as supervisor:
+        supervisor.spawn(poll_server, settings, network, counting(), channel.send)
+        await network.clock.advance(1.0)
+        network.names["time.example"] = ["192.0.2.1"]
+        await network.clock.advance(60.0)
+        await supervisor.stop(grace=0)
+    states = [exchange.state async for exchange in channel.recv]
+    assert states[0] == "unresolved"
+    assert states[-1] == "ok"
+
+
+async def test_a_dead_address_gives_way_to_the_next_one() -> None:
+    """Three polls without an answer, and the name's second address is asked."""
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": silent, "192.0.2.2": honest},
+        names={"time.example": ["192.0.2.1", "192.0.2.2"]},
+    )
+    exchanges = await run(network, "time.example", 120.0)
+    states = [exchange.state for exchange in exchanges]
+    assert states[:3] == ["lost"] * 3
+    assert set(states[3:]) == {"ok"}
+    assert str(exchanges[-1].endpoint) == "192.0.2.2:123"
+
+
+async def test_an_address_without_route_gives_way_at_once() -> None:
+    """An OSError (say, no IPv6 here) doesn't cost three polls."""
+
+    def no_route(_request: bytes, _utc_ns: int) -> list[bytes]:
+        raise OSError(101, "Network is unreachable")
+
+    network = FakeNetwork(
+        SimClock(),
+        {"2001:db8::1": no_route, "192.0.2.2": honest},
+        names={"time.example": ["2001:db8::1", "192.0.2.2"]},
+    )
+    exchanges = await run(network, "time.example", 3.0)
+    assert [exchange.state for exchange in exchanges] == ["lost", "ok"]
+    assert exchanges[-1].reach == 0b01
+
+
+async def test_rate_slows_down_for_good() -> None:
+    """After RATE the burst is over and no two polls are closer than twice the floor."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": kiss(b"RATE")})
+    exchanges = await run(network, "192.0.2.1", 200.0)
+    gaps = [late - early for (early, _), (late, _) in itertools.pairwise(network.asked)]
+    assert gaps[0] >= 32.0
+    assert gaps[1] >= 64.0
+    assert exchanges[0].state == "rejected"
+    assert "RATE" in exchanges[0].detail
+
+
+@pytest.mark.parametrize("code", [b"DENY", b"RSTR"])
+async def test_a_server_that_refuses_is_never_asked_again(code: bytes) -> None:
+    """DENY and RSTR end it; the report says so."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": kiss(code)})
+    exchanges = await run(network, "192.0.2.1", 100_000.0)
+    assert [exchange.state for exchange in exchanges] == ["denied"]
+    assert code.decode() in exchanges[0].detail
+    assert len(network.asked) == 1
+
+
+async def test_a_network_that_refuses_is_weather() -> None:
+    """An OSError of the kernel is a lost poll with its text, not a crash."""
+
+    def refuse(_request: bytes, _utc_ns: int) -> list[bytes]:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": refuse})
+    exchanges = await run(network, "192.0.2.1", 30.0)
+    assert {exchange.state for exchange in exchanges} == {"lost"}
+    assert exchanges[0].detail == "Connection refused"
+
+
+async def test_no_cookie_is_used_twice_and_no_local_time_is_sent() -> None:
+    """Every request carries fresh random bits where clients used to tell their time."""
+    seen: list[bytes] = []
+
+    def watching(request: bytes, utc_ns: int) -> list[bytes]:
+        seen.append(request)
+        return honest(request, utc_ns)
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": watching})
+    await run(network, "192.0.2.1", 100.0)
+    cookies = {request[40:48] for request in seen}
+    assert len(cookies) == len(seen) > 5
+    assert all(request[4:40] == bytes(36) for request in seen)

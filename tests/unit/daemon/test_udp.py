@@ -1,0 +1,170 @@
+"""`daemon.udp`: kernel stamps mapped to RAW, soundly, on real loopback sockets."""
+
+from __future__ import annotations
+
+import socket
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.records import ClockPair, Endpoint
+from chronotick.daemon.clocks import HostClock
+from chronotick.daemon.udp import (
+    UdpListener,
+    UdpTransport,
+    arrival,
+    kernel_stamps_supported,
+)
+
+LOOPBACK = [Endpoint("127.0.0.1", 0), Endpoint("::1", 0)]
+
+
+def pair(raw_ns: int, realtime_ns: int, error_ns: int = 20) -> ClockPair:
+    """Return clocks read together."""
+    return ClockPair(raw_ns, realtime_ns, error_ns, 0)
+
+
+@given(
+    st.integers(0, 2**50),
+    st.integers(-(2**60), 2**60),
+    st.integers(0, 10**9),
+    st.integers(0, 40_000_000),
+    st.floats(-0.01, 0.01),
+)
+def test_the_true_arrival_is_within_the_stated_error(
+    sent_ns: int, shift_ns: int, flight_ns: int, age_ns: int, slew: float
+) -> None:
+    """However fast somebody slews the system clock meanwhile (here up to 1 %)."""
+
+    def realtime_ns(raw_ns: int) -> int:
+        return raw_ns + shift_ns + round((raw_ns - sent_ns) * slew)
+
+    arrived_ns = sent_ns + flight_ns
+    read_ns = arrived_ns + age_ns
+    found_ns, error_ns = arrival(
+        realtime_ns(arrived_ns),
+        pair(read_ns, realtime_ns(read_ns)),
+        pair(sent_ns, realtime_ns(sent_ns)),
+    )
+    if error_ns is None:
+        assert found_ns == read_ns
+    else:
+        assert abs(found_ns - arrived_ns) <= error_ns
+
+
+@pytest.mark.parametrize("step_ns", [-(10**9), -5_000_000, 5_000_000, 10**9])
+def test_a_step_of_the_system_clock_discards_the_stamp(step_ns: int) -> None:
+    """Stepped between the arrival and the read: the late user-space read serves."""
+    sent = pair(0, 1_000)
+    read = pair(10_000_000, 10_001_000 + step_ns)
+    assert arrival(9_000_000, read, sent) == (10_000_000, None)
+
+
+def test_without_a_stamp_the_read_serves() -> None:
+    """A kernel or sandbox that stamps nothing costs accuracy, not soundness."""
+    assert arrival(None, pair(5_000, 9_000), pair(0, 4_000)) == (5_000, None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("local", LOOPBACK, ids=["ipv4", "ipv6"])
+async def test_a_round_trip_is_stamped_by_the_kernel(local: Endpoint) -> None:
+    """Both ends see the arrival between the send and the read, stamped."""
+    clock = HostClock()
+    assert kernel_stamps_supported()
+    listener = UdpListener(local, clock)
+    try:
+        async with UdpTransport(clock).open(listener.endpoint) as link:
+            sent_ns = await link.send(b"ping")
+            ping = await listener.receive()
+            assert listener.send(b"pong", ping.origin)
+            pong = await link.receive()
+            done_ns = clock.raw_ns()
+    finally:
+        listener.close()
+    assert (ping.payload, pong.payload) == (b"ping", b"pong")
+    assert pong.origin == listener.endpoint
+    assert pong.kernel_stamp
+    assert sent_ns < pong.raw_ns + pong.stamp_error_ns
+    assert pong.raw_ns - pong.stamp_error_ns < done_ns
+
+
+@pytest.mark.anyio
+async def test_a_port_where_nobody_listens_says_so() -> None:
+    """The kernel's ICMP answer comes out as ConnectionRefusedError, not silence."""
+    clock = HostClock()
+    listener = UdpListener(LOOPBACK[0], clock)
+    endpoint = listener.endpoint
+    listener.close()
+    async with UdpTransport(clock).open(endpoint) as link:
+        await link.send(b"anyone?")
+        with pytest.raises(ConnectionRefusedError):
+            await link.receive()
+
+
+@pytest.mark.anyio
+async def test_strangers_are_not_heard() -> None:
+    """A datagram from another port never reaches the link."""
+    clock = HostClock()
+    listener = UdpListener(LOOPBACK[0], clock)
+    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        async with UdpTransport(clock).open(listener.endpoint) as link:
+            await link.send(b"hello")
+            hello = await listener.receive()
+            stranger.sendto(b"forged", hello.origin)
+            listener.send(b"real", hello.origin)
+            assert (await link.receive()).payload == b"real"
+    finally:
+        stranger.close()
+        listener.close()
+
+
+@pytest.mark.anyio
+async def test_names_resolve_to_all_their_addresses_once() -> None:
+    """Numeric addresses come back as they are; localhost has no repeats."""
+    transport = UdpTransport(HostClock())
+    assert await transport.resolve("192.0.2.7", 123) == [Endpoint("192.0.2.7", 123)]
+    assert await transport.resolve("::1", 9) == [Endpoint("::1", 9)]
+    found = await transport.resolve("localhost", 123)
+    assert found
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.anyio
+async def test_a_name_that_does_not_exist_is_an_os_error() -> None:
+    """RFC 6761 reserves .invalid for just this."""
+    with pytest.raises(OSError):  # noqa: PT011 - the message is the resolver's
+        await UdpTransport(HostClock()).resolve("no-such-host.invalid", 123)
+
+
+@pytest.mark.anyio
+async def test_waiting_for_a_datagram_can_be_cancelled() -> None:
+    """A link that nobody answers gives way at once."""
+    clock = HostClock()
+    listener = UdpListener(LOOPBACK[0], clock)
+    try:
+        async with UdpTransport(clock).open(listener.endpoint) as link:
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await link.receive()
+            assert scope.cancelled_caught
+    finally:
+        listener.close()
+
+
+def test_host_clock_pairs_belong_together() -> None:
+    """RAW goes forward, the pair's error is half its bracket, sleep never shrinks."""
+    clock = HostClock()
+    first, second = clock.pair(), clock.pair()
+    assert first.raw_ns <= second.raw_ns <= clock.raw_ns()
+    assert first.error_ns >= 0
+    assert second.suspend_ns >= 0
+
+
+@pytest.mark.anyio
+async def test_a_name_that_no_resolver_takes_is_an_os_error() -> None:
+    """The IDNA codec refuses an empty label with another type of error."""
+    with pytest.raises(OSError, match="not a host name"):
+        await UdpTransport(HostClock()).resolve("a..b", 123)
