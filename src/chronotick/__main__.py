@@ -1,0 +1,9 @@
+"""Make `python -m chronotick` the same as `chronotick`."""
+
+from __future__ import annotations
+
+from chronotick.cli import main
+
+__all__: list[str] = []
+
+main()

@@ -1,0 +1,185 @@
+"""What `chronotick doctor` looks at: one function a check, each returning its verdict.
+
+Decides what is fine, what is worth a warning and what cannot work. Prints nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+import platform
+import sys
+from dataclasses import dataclass
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chronotick.cli import formats
+from chronotick.cli.overview import overview
+from chronotick.core.errors import ClockDisrupted, NoDaemon, SegmentError
+from chronotick.daemon.udp import kernel_stamps_supported
+from chronotick.shm.host import has_strong_ordering
+
+if TYPE_CHECKING:
+    from chronotick.cli.probe import Probe
+
+__all__ = [
+    "Check",
+    "Verdict",
+    "check_clock_source",
+    "check_import_names",
+    "check_kernel_stamps",
+    "check_native_module",
+    "check_python",
+    "check_segment",
+    "check_servers",
+]
+
+_OLDEST_PYTHON = (3, 11)
+_NATIVE = "chronotick.shm._hot"
+_CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+# Reading these is a system call or an I/O port access: microseconds instead of 20 ns.
+_SLOW_SOURCES = frozenset({"acpi_pm", "hpet", "jiffies", "refined-jiffies", "xen"})
+
+
+class Verdict(enum.StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    """It works, but not as well as it could."""
+    FAIL = "fail"
+    """It cannot work like this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the table."""
+
+    name: str
+    verdict: Verdict
+    detail: str
+
+
+def check_python() -> Check:
+    """Is this Python one that is supported?"""
+    fits = sys.version_info >= _OLDEST_PYTHON
+    text = f"{platform.python_implementation()} {platform.python_version()}"
+    detail = f"{text}, chronotick {metadata.version('chronotick')}"
+    if not fits:
+        detail += "; 3.11 is the oldest that is supported"
+    return Check(name="python", verdict=_verdict(ok=fits), detail=detail)
+
+
+def check_native_module() -> Check:
+    """Is the C module there, and is it needed?"""
+    if util.find_spec(_NATIVE) is not None:
+        return Check(name="native module", verdict=Verdict.OK, detail="installed")
+    if not has_strong_ordering():
+        return Check(
+            name="native module",
+            verdict=Verdict.FAIL,
+            detail=f"not built, and {platform.machine()} needs it to publish safely: "
+            "install a wheel, or a C compiler and then chronotick again",
+        )
+    return Check(
+        name="native module",
+        verdict=Verdict.OK,
+        detail="not built: the Python reader serves, with the same meaning, slower",
+    )
+
+
+def check_import_names() -> Check:
+    """Does anything else claim the import name `chrono_daemon`?
+
+    An unrelated project on PyPI is called chrono-daemon; whichever was installed last
+    has overwritten the other's files.
+    """
+    owners = sorted(set(metadata.packages_distributions().get("chrono_daemon", ())))
+    others = [owner for owner in owners if owner != "chronotick"]
+    spec = util.find_spec("chrono_daemon")
+    where = Path(spec.origin).parent if spec and spec.origin else None
+    if where is None:
+        verdict, detail = Verdict.FAIL, "nothing is importable as chrono_daemon"
+    elif others:
+        verdict = Verdict.FAIL
+        detail = (
+            f"chrono_daemon is claimed by {', '.join(others)} too: uninstall that, "
+            "then install chronotick again"
+        )
+    elif where.parent != Path(__file__).parents[2]:
+        verdict = Verdict.FAIL
+        detail = f"chrono_daemon is imported from {where}, not from chronotick's files"
+    else:
+        verdict, detail = Verdict.OK, "chrono_daemon belongs to chronotick"
+    return Check(name="import names", verdict=verdict, detail=detail)
+
+
+def check_kernel_stamps() -> Check:
+    """Does the kernel stamp datagrams on arrival?"""
+    if kernel_stamps_supported():
+        detail = "SO_TIMESTAMPNS on UDP sockets"
+        return Check(name="kernel stamps", verdict=Verdict.OK, detail=detail)
+    return Check(
+        name="kernel stamps",
+        verdict=Verdict.WARN,
+        detail="refused (a sandbox?): arrivals are stamped late, so bounds are wider",
+    )
+
+
+def check_clock_source(path: Path = _CLOCK_SOURCE) -> Check:
+    """Can clocks be read without a system call?"""
+    try:
+        source = path.read_text(encoding="ascii").strip()
+    except OSError:
+        return Check(
+            name="clock source", verdict=Verdict.OK, detail="not shown by this system"
+        )
+    if source in _SLOW_SOURCES:
+        return Check(
+            name="clock source",
+            verdict=Verdict.WARN,
+            detail=f"{source}: every reading costs microseconds",
+        )
+    return Check(name="clock source", verdict=Verdict.OK, detail=source)
+
+
+def check_segment(path: str | None) -> Check:
+    """Is there a segment, can it be read, and does a daemon keep it alive?"""
+    try:
+        found = overview(path)
+    except (NoDaemon, ClockDisrupted) as error:
+        return Check(name="segment", verdict=Verdict.WARN, detail=str(error))
+    except SegmentError as error:
+        return Check(name="segment", verdict=Verdict.FAIL, detail=str(error))
+    header = found.header
+    detail = f"{found.path}, layout {header.version}, process {header.writer_pid}"
+    if found.trouble is not None:
+        return Check(name="segment", verdict=Verdict.WARN, detail=str(found.trouble))
+    if found.is_silent:
+        detail += f", not heard of for {formats.age(found.heard_s or 0.0)}"
+        return Check(name="segment", verdict=Verdict.WARN, detail=detail)
+    return Check(name="segment", verdict=Verdict.OK, detail=f"{detail}, {found.state}")
+
+
+def check_servers(probes: list[Probe]) -> list[Check]:
+    """Did the configured servers answer? One that doesn't is weather, none is not."""
+    lost = Verdict.WARN if any(probe.sample for probe in probes) else Verdict.FAIL
+    return [_check_server(probe, lost) for probe in probes]
+
+
+def _check_server(probe: Probe, lost: Verdict) -> Check:
+    name = f"server {probe.address}"
+    sample, offset_ns = probe.sample, probe.system_offset_ns
+    if sample is None or offset_ns is None:
+        return Check(name=name, verdict=lost, detail=probe.trouble)
+    return Check(
+        name=name,
+        verdict=Verdict.OK,
+        detail=f"stratum {sample.stratum}, {formats.duration(sample.delay_ns)} away, "
+        f"says the system clock is {formats.clock_offset(offset_ns)} "
+        f"({formats.bound(sample.half_width_ns)})",
+    )
+
+
+def _verdict(*, ok: bool) -> Verdict:
+    return Verdict.OK if ok else Verdict.FAIL

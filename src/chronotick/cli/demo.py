@@ -1,0 +1,243 @@
+"""`chronotick demo`: see it work within seconds, without touching the network.
+
+Runs four servers on loopback in one process, a real daemon that measures them over UDP
+in another, and reads what it publishes from shared memory in this one, against the
+known truth. Three processes, so that drawing never delays a packet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chronotick.cli import demo_view, formats
+from chronotick.cli.demo_servers import Stage
+from chronotick.cli.demo_view import Scene
+from chronotick.cli.edge import Verb
+from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.options import Duration
+from chronotick.cli.pacing import ticks
+from chronotick.cli.sighting import sight
+from chronotick.cli.tally import Tally
+from chronotick.cli.terminal import is_live, stdout_console
+from chronotick.client.clock import Clock
+from chronotick.client.status import read_status
+from chronotick.core.errors import ClockError, NoDaemon
+from chronotick.daemon.clocks import HostClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from chronotick.cli.sighting import Sighting
+    from chronotick.core.records import SourceReport
+
+__all__ = ["command"]
+
+_READ_EVERY_S = 0.01
+_DRAW_EVERY_S = 0.2
+_LINE_EVERY_S = 1.0
+_CONFIG = """\
+servers: [{servers}]
+polling: {{burst_interval: 250ms, min_poll: 500ms, max_poll: 1s}}
+selection: {{required: 2}}
+publish: {{segment: {segment}}}
+process: {{log_level: warning}}
+"""
+_NEXT = (
+    ("chronotick daemon", "measure real servers and publish, in one terminal"),
+    ("chronotick monitor", "watch the time and its bounds, in another"),
+    ("chronotick status", "see what it knows of each server"),
+    ("chronotick doctor", "check this machine"),
+    ("import chronotick", "use it: chronotick.now(), chronotick.interval(), …"),
+)
+
+
+@click.command("demo", cls=Verb)
+@click.option(
+    "--for",
+    "for_s",
+    metavar="DURATION",
+    type=Duration(1.0, 86_400.0),
+    help="End by itself after this long, such as 30s. Default: until Ctrl-C.",
+)
+def command(for_s: float | None) -> int:
+    """See it work: own servers, a daemon and live readings.
+
+    Starts four time servers on loopback (delay, jitter, one lopsided path, one liar), a
+    daemon that measures them, and reads what it publishes. All of them tell this
+    machine's own clock, so the truth is known and every reading is checked against it.
+    Nothing leaves this machine. Ends with 0 if every reading contained the truth.
+    """
+    # Ended by SIGTERM the demo must end its daemon too, as it does after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="chronotick_demo_", dir=_memory()) as room:
+        stage = Stage()
+        show = _Show(stage, f"{room}/segment", for_s)
+        show.introduce()
+        with stage.playing(), _daemon(stage, room) as daemon:
+            with contextlib.suppress(KeyboardInterrupt):
+                show.run(daemon)
+            _ignore_interrupts()
+        show.conclude()
+    return ExitCode.OK if show.tally.all_held else ExitCode.FAILURE
+
+
+def _memory() -> str | None:
+    """Return where shared memory lives, None for the usual temporary place."""
+    return "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+
+
+def _ignore_interrupts() -> None:
+    """Let a second Ctrl-C not cut the cleaning up short; it takes no time."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _daemon(stage: Stage, room: str) -> Iterator[_Child]:
+    """Run `chronotick daemon` as a child; end it with SIGTERM."""
+    config = Path(room, "chronotick.yaml")
+    servers = ", ".join(f'"{address}"' for address in stage.actors)
+    config.write_text(_CONFIG.format(servers=servers, segment=f"{room}/segment"))
+    child = _Child(
+        [sys.executable, "-m", "chronotick", "daemon", "--config", str(config)],
+        Path(room, "daemon.log"),
+    )
+    try:
+        yield child
+    finally:
+        child.end()
+
+
+class _Child:
+    """The daemon's process, and what it has to say."""
+
+    def __init__(self, words: list[str], log: Path) -> None:
+        self._log = log
+        environment = {k: v for k, v in os.environ.items() if k != "CHRONOTICK_SEGMENT"}
+        with log.open("wb") as file:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                env=environment,
+            )
+
+    def check(self) -> None:
+        """Raise if it has ended: its own last words are the reason."""
+        code = self._process.poll()
+        if code is not None:
+            said = self._log.read_text(errors="replace").split("\n")
+            words = next((line for line in reversed(said) if line), f"code {code}")
+            raise click.ClickException(f"the demo's daemon ended: {words}")
+
+    def end(self) -> None:
+        """Tell it to stop, and see it go."""
+        self._process.terminate()
+        self._process.wait()
+
+
+class _Show:
+    """The reading and the telling."""
+
+    def __init__(self, stage: Stage, path: str, for_s: float | None) -> None:
+        self.tally = Tally()
+        self._stage = stage
+        self._path = path
+        self._for_s = for_s
+        self._console = stdout_console()
+        self._host = HostClock()
+        self._sources: tuple[SourceReport, ...] = ()
+        self._elapsed_s = 0.0
+        self._why = ""
+
+    def introduce(self) -> None:
+        """Say what is going to happen."""
+        click.echo("four time servers on loopback, all telling this machine's clock:")
+        for address, actor in self._stage.actors.items():
+            click.echo(f"  {actor.name:<9} {address:<16} {actor.story}")
+        click.echo("a daemon that knows only their addresses, publishing at")
+        click.echo(f"  {self._path}\n")
+
+    def run(self, daemon: _Child) -> None:
+        """Read and show until the time is up."""
+        if not is_live(self._console):
+            self._watch(
+                daemon, _LINE_EVERY_S, lambda scene: click.echo(demo_view.line(scene))
+            )
+            return
+        from rich.live import Live  # noqa: PLC0415
+
+        with Live(console=self._console, auto_refresh=False) as live:
+            self._watch(
+                daemon,
+                _DRAW_EVERY_S,
+                lambda scene: live.update(demo_view.panel(scene), refresh=True),
+            )
+
+    def _watch(
+        self, daemon: _Child, draw_every_s: float, draw: Callable[[Scene], None]
+    ) -> None:
+        draw_at_s = 0.0
+        with Clock(self._path) as clock:
+            for elapsed_s in ticks(_READ_EVERY_S, self._for_s):
+                self._elapsed_s = elapsed_s
+                seen = self._read(clock)
+                is_last = self._for_s is not None and elapsed_s >= self._for_s
+                if is_last or elapsed_s >= draw_at_s:
+                    draw_at_s = (elapsed_s // draw_every_s + 1) * draw_every_s
+                    daemon.check()
+                    self._look_at_sources()
+                    draw(self._scene(seen))
+
+    def _read(self, clock: Clock) -> Sighting | None:
+        try:
+            seen = sight(clock, self._host)
+        except NoDaemon:
+            self._why = "the daemon is starting"
+        except ClockError as error:
+            self._why = str(error)
+        else:
+            self.tally.add(self._elapsed_s, seen)
+            return seen
+        self.tally.refuse()
+        return None
+
+    def _look_at_sources(self) -> None:
+        report = read_status(self._path)
+        self._sources = report.sources if report else ()
+        for source in self._sources:
+            actor = self._stage.actors.get(source.server)
+            if actor and actor.name == "liar" and source.verdict == "falseticker":
+                self.tally.name_liar(self._elapsed_s)
+
+    def _scene(self, seen: Sighting | None) -> Scene:
+        return Scene(
+            elapsed_s=self._elapsed_s,
+            for_s=self._for_s,
+            seen=seen,
+            why=self._why,
+            sources=self._sources,
+            actors=self._stage.actors,
+            tally=self.tally,
+        )
+
+    def conclude(self) -> None:
+        """Say what was measured, and what to type next."""
+        measurements = sum(source.samples for source in self._sources)
+        click.echo()
+        for name, fact in demo_view.summary(self.tally, measurements):
+            click.echo(f"{click.style(f'{name:<12}', dim=True)}{fact}")
+        click.echo(f"\nit ran for {formats.age(self._elapsed_s)}; what to type next:")
+        for words, meaning in _NEXT:
+            click.echo(f"  {click.style(f'{words:<19}', bold=True)}  {meaning}")

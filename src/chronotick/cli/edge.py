@@ -1,0 +1,117 @@
+"""The edge of the process: every way to end becomes an exit code and one line.
+
+Decides how failures look. Expected errors are one line on standard error, without a
+traceback; what nobody expected keeps its traceback, because it is a bug to report.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chronotick.cli.exit_codes import ExitCode, exit_code_for
+from chronotick.core.errors import ChronotickError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
+
+__all__ = ["HELP_FLAGS", "Edge", "Verb", "complain"]
+
+
+class Edge(click.Command):
+    """A click command that ends the way this project documents (`ExitCode`)."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,  # noqa: ANN401 - click's own signature
+    ) -> Any:  # noqa: ANN401
+        """Run and exit; see `click.Command.main` for the arguments."""
+        if not standalone_mode:
+            return super().main(
+                args, prog_name, complete_var, standalone_mode=False, **extra
+            )
+        name = prog_name or self.name or "chronotick"
+        self._main_shell_completion(extra, name, complete_var)
+        words = list(sys.argv[1:] if args is None else args)
+        sys.exit(self._run(name, words, extra))
+
+    def _run(self, name: str, words: list[str], extra: dict[str, Any]) -> int:
+        try:
+            with self.make_context(name, words, **extra) as context:
+                if os.environ.get("NO_COLOR"):  # https://no-color.org
+                    context.color = False
+                code = self.invoke(context)
+                sys.stdout.flush()
+        except (
+            ChronotickError,
+            KeyboardInterrupt,
+            OSError,
+            click.Abort,
+            click.ClickException,
+            click.exceptions.Exit,
+        ) as ending:
+            return _end(ending, name)
+        return code if isinstance(code, int) else ExitCode.OK
+
+
+class Verb(Edge):
+    """A command that can also be a program of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        kwargs.setdefault("context_settings", HELP_FLAGS)
+        super().__init__(*args, **kwargs)
+
+
+def complain(message: str) -> None:
+    """Write the one line of an error."""
+    mark = click.style("error:", fg="red", bold=True)
+    color = False if os.environ.get("NO_COLOR") else None
+    click.echo(f"chronotick: {mark} {' '.join(message.split())}", err=True, color=color)
+
+
+def _end(ending: BaseException, name: str) -> int:
+    """Say what there is to say about `ending`; return the exit code."""
+    match ending:
+        case click.exceptions.Exit():
+            code = ending.exit_code
+        case ChronotickError():
+            complain(str(ending))
+            code = exit_code_for(ending)
+        case click.UsageError():
+            complain(_usage(ending, name))
+            code = ExitCode.USAGE
+        case click.ClickException():
+            complain(ending.format_message())
+            code = ExitCode.FAILURE
+        case BrokenPipeError():
+            _silence_stdout()
+            code = ExitCode.BROKEN_PIPE
+        case OSError():
+            _silence_stdout()
+            complain(str(ending))
+            code = ExitCode.FAILURE
+        case _:
+            code = ExitCode.INTERRUPTED
+    return code
+
+
+def _usage(error: click.UsageError, name: str) -> str:
+    path = error.ctx.command_path if error.ctx else name
+    message = error.format_message().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]} (see `{path} --help`)"
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from flushing into the closed pipe again at its exit."""
+    stdout = sys.__stdout__
+    if stdout is not None and sys.stdout is stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())

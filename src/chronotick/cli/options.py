@@ -1,0 +1,69 @@
+"""Options that several verbs share: the segment, durations, `--json`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from chronotick.daemon.quantities import DURATION, format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Duration", "json_option", "segment_option"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+class Duration(click.ParamType[float]):
+    """A duration as configured: ``250ms``, ``16s`` or a bare number of seconds.
+
+    Args:
+        least_s: smallest value that is accepted.
+        most_s: largest value that is accepted.
+    """
+
+    name = "duration"
+
+    def __init__(self, least_s: float = 0.0, most_s: float = 366 * 86_400.0) -> None:
+        self._least_s = least_s
+        self._most_s = most_s
+
+    def convert(
+        self,
+        value: str | float,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return `value` in seconds, or fail with what is allowed."""
+        try:
+            duration_s = DURATION.parse(value)
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+        if not self._least_s <= duration_s <= self._most_s:
+            self.fail(
+                f"{value} is not from {format_duration(self._least_s)} to "
+                f"{format_duration(self._most_s)}",
+                param,
+                ctx,
+            )
+        return duration_s
+
+
+def segment_option(verb: _F) -> _F:
+    """Add ``--segment PATH``, or the variable CHRONOTICK_SEGMENT."""
+    return click.option(
+        "--segment",
+        metavar="PATH",
+        envvar="CHRONOTICK_SEGMENT",
+        show_envvar=True,
+        help="Shared-memory file of the daemon. Default: /dev/shm/chronotick_shm.",
+    )(verb)
+
+
+def json_option(verb: _F) -> _F:
+    """Add ``--json``, for programs."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, for programs."
+    )(verb)

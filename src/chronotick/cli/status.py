@@ -1,0 +1,131 @@
+"""`chronotick status`: the state of the daemon and of each of its servers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from chronotick.cli import formats
+from chronotick.cli.edge import Verb, complain
+from chronotick.cli.exit_codes import ExitCode, exit_code_for
+from chronotick.cli.options import json_option, segment_option
+from chronotick.cli.overview import overview
+from chronotick.cli.read import status_words
+from chronotick.cli.terminal import STATUS_STYLES, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chronotick.cli.overview import Overview
+    from chronotick.core.records import SourceReport
+
+__all__ = ["VERDICT_STYLES", "command", "source_table"]
+
+VERDICT_STYLES = {
+    "selected": "green",
+    "pending": "dim",
+    "falseticker": "bold red",
+    "jumped": "yellow",
+}
+"""How each verdict looks; the others, which are all losses, are red."""
+
+_UNKNOWN = "–"
+
+
+@click.command("status", cls=Verb)
+@segment_option
+@json_option
+def command(segment: str | None, as_json: bool) -> int:
+    """Show what the daemon knows and how it is doing.
+
+    `reach` shows the last eight polls of a server in octal, 377 for all answered;
+    `offset` is the server's time minus the published one; `bound` is what the server
+    alone could promise.
+    """
+    found = overview(segment)
+    if as_json:
+        click.echo(json.dumps(found.as_record()))
+    else:
+        _print(found)
+    if found.trouble is None:
+        return ExitCode.OK
+    complain(str(found.trouble))
+    return exit_code_for(found.trouble)
+
+
+def _print(found: Overview) -> None:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    for name, value in _facts(found):
+        facts.add_row(name, value)
+    show(facts)
+    if found.report is not None:
+        click.echo()
+        show(source_table(found.report.sources))
+
+
+def _facts(found: Overview) -> Iterator[tuple[str, str | Text]]:
+    seen, snapshot, report = found.seen, found.snapshot, found.report
+    style = STATUS_STYLES[found.state.upper()]
+    yield "state", Text(status_words(seen.now) if seen else "no time", style=style)
+    if seen is not None:
+        yield "time", formats.utc(seen.now.midpoint_ns)
+        yield "bound", formats.bound(seen.now.width_ns / 2)
+        offset = formats.clock_offset(seen.system_offset_ns)
+        yield "system clock", offset
+    yield "daemon", _daemon_words(found)
+    yield "warm-up", "complete" if found.is_warmup_complete else "not complete"
+    if snapshot is not None:
+        yield "measurements", f"{snapshot.measurement_count:,}"
+        yield "corrections", f"{snapshot.correction_count:,}"
+    synced_s = found.synced_s
+    yield "last sync", "never" if synced_s is None else f"{formats.age(synced_s)} ago"
+    if report is not None:
+        yield "memory", formats.data_size(report.rss_bytes)
+        yield "CPUs", ", ".join(map(str, report.cpu_affinity))
+    if found.latency_ns is not None:
+        yield "reading", f"takes {formats.duration(found.latency_ns)} from Python"
+
+
+def _daemon_words(found: Overview) -> str:
+    words = f"process {found.header.writer_pid}, up {formats.age(found.uptime_s)}"
+    if found.report is not None:
+        words += f", publishes at {found.report.heartbeat_hz:g} Hz"
+    if found.is_silent:
+        words += f", not heard of for {formats.age(found.heard_s or 0.0)}"
+    return f"{words}, at {found.path}"
+
+
+def source_table(sources: Sequence[SourceReport]) -> Table:
+    """Return the table of servers."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("server", "address"):
+        table.add_column(name, no_wrap=True)
+    for name in ("reach", "offset", "delay", "bound"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for source in sources:
+        verdict = Text(source.verdict, style=VERDICT_STYLES.get(source.verdict, "red"))
+        if source.detail:
+            verdict.append(f" ({source.detail})", style="dim")
+        table.add_row(
+            source.server,
+            source.endpoint or _UNKNOWN,
+            f"{source.reach:o}",
+            _cell(source.offset_ns, sign=True),
+            _cell(source.delay_ns),
+            _UNKNOWN if source.bound_ns is None else formats.bound(source.bound_ns),
+            verdict,
+        )
+    return table
+
+
+def _cell(duration_ns: int | None, *, sign: bool = False) -> str:
+    if duration_ns is None:
+        return _UNKNOWN
+    return formats.signed(duration_ns) if sign else formats.duration(duration_ns)

@@ -1,0 +1,158 @@
+"""The doctor's checks: each verdict has a case that brings it about."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick.cli import checks
+from chronotick.cli.checks import Verdict
+from chronotick.cli.probe import Probe
+from chronotick.core.records import Sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = Probe(
+    address="good.example",
+    endpoint="192.0.2.1:123",
+    sample=Sample(
+        server="good.example",
+        raw_ns=0,
+        offset_ns=0,
+        delay_ns=2_000_000,
+        root_delay_ns=0,
+        root_dispersion_ns=0,
+        precision_ns=0,
+        stratum=1,
+    ),
+    system_offset_ns=-1_500_000,
+)
+LOST = Probe(address="lost.example", trouble="no answer in time")
+
+
+def test_this_python_is_fine() -> None:
+    """The tests themselves run on a supported one."""
+    check = checks.check_python()
+
+    assert check.verdict is Verdict.OK
+    assert metadata.version("chronotick") in check.detail
+
+
+def test_an_old_python_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says which is the oldest that would do."""
+    monkeypatch.setattr(checks, "_OLDEST_PYTHON", (99, 0))
+
+    check = checks.check_python()
+
+    assert check.verdict is Verdict.FAIL
+    assert "oldest" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("found", "strong", "verdict"),
+    [
+        (True, True, Verdict.OK),
+        (True, False, Verdict.OK),
+        (False, True, Verdict.OK),
+        (False, False, Verdict.FAIL),
+    ],
+)
+def test_the_native_module_is_optional_where_memory_is_ordered(
+    monkeypatch: pytest.MonkeyPatch, found: bool, strong: bool, verdict: Verdict
+) -> None:
+    """Its absence is a failure only where the Python writer is refused."""
+    monkeypatch.setattr(
+        "chronotick.cli.checks.util.find_spec", lambda _: object() if found else None
+    )
+    monkeypatch.setattr(checks, "has_strong_ordering", lambda: strong)
+
+    assert checks.check_native_module().verdict is verdict
+
+
+def test_the_import_name_is_ours() -> None:
+    """In a clean environment nothing else claims chrono_daemon."""
+    assert checks.check_import_names().verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("owners", "said"),
+    [
+        (["chronotick", "chrono-daemon"], "claimed by chrono-daemon too"),
+        (["chrono-daemon"], "claimed by chrono-daemon too"),
+    ],
+)
+def test_another_owner_of_the_import_name_fails(
+    monkeypatch: pytest.MonkeyPatch, owners: list[str], said: str
+) -> None:
+    """Two distributions with one import name overwrite each other's files."""
+    monkeypatch.setattr(
+        metadata, "packages_distributions", lambda: {"chrono_daemon": owners}
+    )
+
+    check = checks.check_import_names()
+
+    assert check.verdict is Verdict.FAIL
+    assert said in check.detail
+
+
+def test_files_that_shadow_ours_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is imported counts, not what the metadata says."""
+    monkeypatch.setattr(checks, "__file__", "/elsewhere/chronotick/cli/checks.py")
+
+    check = checks.check_import_names()
+
+    assert check.verdict is Verdict.FAIL
+    assert "not from chronotick's files" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("supported", "verdict"), [(True, Verdict.OK), (False, Verdict.WARN)]
+)
+def test_missing_kernel_stamps_are_a_warning(
+    monkeypatch: pytest.MonkeyPatch, supported: bool, verdict: Verdict
+) -> None:
+    """It works without them, only wider."""
+    monkeypatch.setattr(checks, "kernel_stamps_supported", lambda: supported)
+
+    assert checks.check_kernel_stamps().verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        ("tsc\n", Verdict.OK),
+        ("kvm-clock\n", Verdict.OK),
+        ("hpet\n", Verdict.WARN),
+        (None, Verdict.OK),
+    ],
+)
+def test_a_slow_clock_source_is_a_warning(
+    tmp_path: Path, source: str | None, verdict: Verdict
+) -> None:
+    """It makes every reading slow, and nothing wrong."""
+    path = tmp_path / "current_clocksource"
+    if source is not None:
+        path.write_text(source)
+
+    assert checks.check_clock_source(path).verdict is verdict
+
+
+def test_a_lost_server_among_others_is_a_warning() -> None:
+    """The rest are enough to go on with."""
+    good, lost = checks.check_servers([GOOD, LOST])
+
+    assert (good.verdict, lost.verdict) == (Verdict.OK, Verdict.WARN)
+    assert good.detail == (
+        "stratum 1, 2 ms away, says the system clock is 1.5 ms ahead (± 1 ms)"
+    )
+    assert lost.detail == "no answer in time"
+
+
+def test_no_server_at_all_is_a_failure() -> None:
+    """Without any there is nothing to measure."""
+    verdicts = {check.verdict for check in checks.check_servers([LOST, LOST])}
+
+    assert verdicts == {Verdict.FAIL}

@@ -1,0 +1,153 @@
+"""`chronotick status`: everything there is to know, also when there is no time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from click.testing import CliRunner, Result
+
+from chronotick.cli import cli
+from chronotick.cli.exit_codes import ExitCode
+from chronotick.core.status import Reason, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from unit.cli.conftest import Publication
+
+
+def status(path: object, *flags: str) -> Result:
+    """Run the verb on the segment at `path`."""
+    return CliRunner().invoke(cli, ["status", "--segment", str(path), *flags])
+
+
+def test_every_fact_has_its_line(publication: Publication) -> None:
+    """State, up-time, warm-up, counts, age, memory, affinity and latency."""
+    publication.publish()
+
+    out = status(publication.path).stdout
+
+    facts = dict(line.split("  ", 1) for line in out.split("\n\n")[0].splitlines())
+    assert list(facts) == [
+        "state", "time", "bound", "system clock", "daemon", "warm-up",
+        "measurements", "corrections", "last sync", "memory", "CPUs", "reading",
+    ]  # fmt: skip
+    assert "up 1 h 2 min, publishes at 100 Hz" in facts["daemon"]
+    assert facts["warm-up"].strip() == "complete"
+    assert facts["measurements"].strip() == "12"
+    assert facts["corrections"].strip() == "7"
+    assert facts["last sync"].strip().endswith("s ago")
+    assert facts["memory"].strip().endswith("MiB")
+    assert "µs from Python" in facts["reading"]
+
+
+def test_every_server_has_its_row(publication: Publication) -> None:
+    """Address, reach, offset, delay, bound and verdict; a liar is named."""
+    publication.publish()
+
+    header, good, liar, gone = (
+        status(publication.path).stdout.split("\n\n")[1].splitlines()
+    )
+
+    assert header.split() == [
+        "server",
+        "address",
+        "reach",
+        "offset",
+        "delay",
+        "bound",
+        "verdict",
+    ]
+    assert good.split() == (
+        [
+            "good.example",
+            "192.0.2.1:123",
+            "377",
+            "+12",
+            "µs",
+            "3.1",
+            "ms",
+            "±",
+            "1.6",
+            "ms",
+            "selected",
+        ]
+    )
+    assert liar.split() == (
+        [
+            "liar.example",
+            "192.0.2.2:123",
+            "17",
+            "+250",
+            "ms",
+            "2",
+            "ms",
+            "±",
+            "1",
+            "ms",
+            "falseticker",
+        ]
+    )
+    assert "unresolved (cannot resolve gone.example" in gone
+
+
+def test_json_holds_the_same(publication: Publication) -> None:
+    """A program finds every fact under a key with its unit."""
+    publication.publish()
+
+    record = json.loads(status(publication.path, "--json").stdout)
+
+    assert record["state"] == "synchronized"
+    assert record["error"] is None
+    assert record["reading"]["status"] == "SYNCHRONIZED"
+    assert record["measurement_count"] == 12
+    assert 3722.0 < record["uptime_s"] < 3724.0
+    assert record["last_sync_age_s"] > 2.0
+    assert record["read_latency_ns"] > 0
+    assert [s["verdict"] for s in record["sources"]] == [
+        "selected", "falseticker", "unresolved",
+    ]  # fmt: skip
+
+
+def test_without_a_time_the_servers_are_shown_all_the_same(
+    publication: Publication,
+) -> None:
+    """That is when people ask; the exit code still says that there is no time."""
+    publication.publish(status=Status.UNKNOWN, reasons=Reason.NO_AGREEMENT)
+
+    result = status(publication.path)
+
+    assert result.exit_code == ExitCode.NO_TIME
+    assert "no majority of the servers agrees" in result.stderr
+    assert "no time" in result.stdout
+    assert "liar.example" in result.stdout
+
+
+def test_another_daemons_report_is_not_shown(publication: Publication) -> None:
+    """A report that outlived its daemon says nothing about this one."""
+    publication.publish()
+    publication.writer.start_id ^= 1
+    publication.publish()
+
+    result = status(publication.path)
+
+    assert result.exit_code == ExitCode.OK
+    assert "good.example" not in result.stdout
+
+
+def test_before_the_first_publication(publication: Publication) -> None:
+    """A daemon that has just been started is no error of the segment."""
+    result = status(publication.path, "--json")
+
+    record = json.loads(result.stdout)
+    assert result.exit_code == ExitCode.NO_TIME
+    assert record["last_sync_age_s"] is None
+    assert record["sources"] == []
+
+
+def test_no_segment_is_no_daemon(tmp_path: Path) -> None:
+    """Nothing is printed about a daemon that is not there."""
+    result = status(tmp_path / "nothing")
+
+    assert (result.exit_code, result.stdout) == (ExitCode.NO_DAEMON, "")
