@@ -1,0 +1,93 @@
+# make run | test | check: each works from a fresh clone and installs what it needs.
+# Everything goes into .venv; nothing outside this folder is touched, except that
+# `make test` as root installs the Debian packages in SYSTEM_PACKAGES.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Debian packages with real peers for the system tests, and a command of each.
+SYSTEM_PACKAGES := chrony
+SYSTEM_COMMANDS := chronyd
+FOR ?= 30s
+
+UV := $(shell command -v uv 2>/dev/null)
+ifdef UV
+  CREATE := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+  INSTALL := VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet
+else
+  CREATE := $(PYTHON) -m venv $(VENV)
+  INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+endif
+INSTALL += --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format docs bench soak system-packages build clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+run: $(VENV)/.runs ## see bounded time: four servers, one liar, half a minute
+	@$(BIN)/chronotick demo --for $(FOR)
+
+test: $(VENV)/.develops system-packages ## run every test
+	@$(BIN)/pytest
+
+check: $(VENV)/.develops ## lint, format, types, import contracts, docs in step
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/cog --check -r -I tools $(wildcard docs/reference/*.md) README.md
+
+format: $(VENV)/.develops ## let ruff and cog rewrite what they can
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+	@$(BIN)/cog -r -I tools $(wildcard docs/reference/*.md) README.md
+
+docs: format ## write generated parts of docs/ again
+
+bench: $(VENV)/.develops ## measure what README claims
+	@for script in benchmarks/[a-z]*.py; do \
+	  echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+build: $(VENV)/.develops ## build wheel and sdist into dist/
+	@$(INSTALL) build
+	@$(BIN)/python -m build --outdir dist
+
+clean: ## remove what make made
+	@rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache
+
+system-packages:
+	@missing=; for c in $(SYSTEM_COMMANDS); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v $$c >/dev/null || missing="$$missing $$c"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing Debian packages: $(SYSTEM_PACKAGES)"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
+	  else \
+	    echo "make test: missing:$$missing; run: sudo apt-get install $(SYSTEM_PACKAGES)" >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+
+# The stamps make a second call free, and a changed pyproject.toml install again.
+$(VENV)/.runs: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "installing chronotick into $(VENV)"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.develops: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "installing chronotick and its development tools into $(VENV)"
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.runs
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@$(CREATE) || { echo "make: cannot create $(VENV); Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@

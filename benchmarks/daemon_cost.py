@@ -1,0 +1,78 @@
+"""What the daemon costs while it publishes: CPU share of one core and memory.
+
+    python benchmarks/daemon_cost.py [--seconds 30] [--freq 100]
+
+A real daemon measures a server on loopback, after its start-up burst, for `--seconds`.
+The peer is a Python process that does nothing but wake up as often: what is left above
+it is ours. CPU time comes from the kernel's accounting of each process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from chronotick.sim.server import HonestServer
+from system.liar import ntp_server
+from system.peers import running_daemon, wait_until
+
+SLEEPER = """
+import time
+while True:
+    time.sleep(1 / {freq})
+"""
+SETTLE_S = 20.0
+
+
+def share(process: psutil.Process, seconds: float) -> float:
+    """Return the share of one core that `process` uses over `seconds`."""
+    before = process.cpu_times()
+    threading.Event().wait(seconds)
+    after = process.cpu_times()
+    used_s = after.user + after.system - before.user - before.system
+    return used_s / seconds
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--freq", type=float, default=100.0)
+    asked = parser.parse_args()
+    sleeper_code = SLEEPER.format(freq=asked.freq)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ntp_server(HonestServer()) as port,
+        running_daemon(
+            Path(folder) / "segment",
+            *("--server", f"127.0.0.1:{port}", "--freq", str(asked.freq)),
+        ) as daemon,
+    ):
+        wait_until(lambda: "selected" in daemon.verdicts().values())
+        threading.Event().wait(SETTLE_S)
+        process = psutil.Process(daemon.process.pid)
+        with subprocess.Popen([sys.executable, "-c", sleeper_code]) as sleeper:
+            rounds = [
+                (
+                    share(process, asked.seconds / 3),
+                    share(psutil.Process(sleeper.pid), asked.seconds / 3),
+                )
+                for _ in range(3)
+            ]
+            sleeper.kill()
+        ours, theirs = (sorted(column)[1] for column in zip(*rounds, strict=True))
+        rss_mb = process.memory_info().rss / 1e6
+    print(f"daemon at {asked.freq:g} Hz: {ours:.2%} of one core (median of 3)")
+    print(f"bare sleeper at {asked.freq:g} Hz: {theirs:.2%}; ratio {ours / theirs:.1f}")
+    print(f"resident memory: {rss_mb:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

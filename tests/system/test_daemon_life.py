@@ -1,0 +1,264 @@
+"""A daemon's life as readers see it: killed, restarted, doubled, misled, stopped."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick import (
+    Clock,
+    ClockError,
+    Interval,
+    NoDaemon,
+    NotSynchronized,
+    StaleCorrection,
+    Status,
+)
+from chronotick.core.status import Reason
+from chronotick.sim.refusal import DenyingServer
+from chronotick.sim.server import UnsynchronizedServer
+from system.liar import ntp_server
+from system.peers import chronyd, free_port, running_daemon, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One chronyd for the whole module."""
+    with chronyd(tmp_path_factory.mktemp("chrony")) as port:
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> list[str]:
+    """Flags for a daemon whose corrections expire within seconds: 1.2 ms at 500 ppm."""
+    config = tmp_path / "hasty.yaml"
+    config.write_text(
+        "publish: {max_bound: 1.2ms, frequency: 20}\n"
+        "clock: {max_drift: 500, max_frequency_error: 500}\n"
+    )
+    return ["--config", str(config)]
+
+
+def read(clock: Clock) -> Interval | ClockError:
+    """Return the interval or the error that a reader gets."""
+    try:
+        return clock.interval()
+    except ClockError as error:
+        return error
+
+
+def becomes_readable(clock: Clock) -> bool:
+    """Say whether there is an interval now."""
+    return isinstance(read(clock), Interval)
+
+
+def test_killed_readers_widen_then_refuse_and_a_restart_brings_them_back(
+    tmp_path: Path, server: str, hasty: list[str]
+) -> None:
+    """``kill -9``: wider, HOLDOVER, expired; restarted: the same reader goes on."""
+    segment = tmp_path / "segment"
+    flags = ["--server", server, *hasty]
+    with Clock(segment) as clock:
+        with running_daemon(segment, *flags) as daemon:
+            wait_until(lambda: becomes_readable(clock))
+            daemon.kill()
+        seen: list[Interval] = []
+        wait_until(lambda: _collect(clock, seen))
+        widths = [interval.width_ns for interval in seen]
+        assert widths == sorted(widths)
+        assert widths[-1] > widths[0] + 500_000
+        assert seen[-1].status is Status.HOLDOVER
+        assert Reason.WRITER_SILENT in seen[-1].reasons
+        # A reader refuses at the instant that the daemon computed, not before: the
+        # last width is within a read or two of the limit.
+        assert 2_000_000 < widths[-1] <= 2_400_000
+        expired = read(clock)
+        assert isinstance(expired, StaleCorrection)
+        assert "chronotick status" in str(expired)
+
+        with running_daemon(segment, *flags):
+            wait_until(lambda: becomes_readable(clock))
+            assert _contains_realtime(clock)
+
+
+def _collect(clock: Clock, seen: list[Interval]) -> bool:
+    outcome = read(clock)
+    if isinstance(outcome, Interval):
+        seen.append(outcome)
+        return False
+    return True
+
+
+def _contains_realtime(clock: Clock) -> bool:
+    before_ns = time.time_ns()
+    interval = clock.interval()
+    after_ns = time.time_ns()
+    return interval.earliest_ns <= after_ns and interval.latest_ns >= before_ns
+
+
+def test_a_quick_restart_never_takes_the_time_away(tmp_path: Path, server: str) -> None:
+    """A good correction outlives its daemon: no read fails across ``kill -9``."""
+    segment = tmp_path / "segment"
+    failures: list[ClockError] = []
+    done = threading.Event()
+
+    def read_on(clock: Clock) -> None:
+        while not done.wait(0.001):
+            outcome = read(clock)
+            if isinstance(outcome, ClockError):
+                failures.append(outcome)
+
+    with Clock(segment) as clock, running_daemon(segment, "--server", server) as daemon:
+        wait_until(lambda: "selected" in daemon.verdicts().values())
+        reader = threading.Thread(target=read_on, args=(clock,))
+        reader.start()
+        try:
+            daemon.kill()
+            first_id = daemon.status["start_id"]
+            with running_daemon(segment, "--server", server) as restarted:
+                wait_until(lambda: restarted.status["start_id"] != first_id)
+                wait_until(lambda: "selected" in restarted.verdicts().values())
+        finally:
+            done.set()
+            reader.join()
+    assert failures == []
+
+
+def test_a_second_daemon_is_refused_and_told_who_was_first(
+    tmp_path: Path, server: str
+) -> None:
+    """The first one's pid is named, the exit status is not zero, the first goes on."""
+    segment = tmp_path / "segment"
+    with (
+        Clock(segment) as clock,
+        running_daemon(segment, "--server", server) as first,
+    ):
+        wait_until(lambda: becomes_readable(clock))
+        with running_daemon(segment, "--server", server) as second:
+            _, stderr = second.process.communicate(timeout=30)
+            assert second.process.returncode not in {0, None}
+        assert str(first.process.pid) in stderr
+        assert len(stderr.strip().splitlines()) == 1
+        assert becomes_readable(clock)
+
+
+def test_sigterm_ends_it_cleanly_and_readers_keep_the_last_correction(
+    tmp_path: Path, server: str
+) -> None:
+    """Exit status 0, no traceback; the segment stays and is still good."""
+    segment = tmp_path / "segment"
+    with Clock(segment) as clock, running_daemon(segment, "--server", server) as daemon:
+        wait_until(lambda: becomes_readable(clock))
+        status, stderr = daemon.stop()
+        assert status == 0
+        assert "Traceback" not in stderr
+        assert becomes_readable(clock)
+
+
+def test_without_a_daemon_the_error_says_how_to_start_one(tmp_path: Path) -> None:
+    """No file: NoDaemon, with the path and the command."""
+    segment = tmp_path / "nothing"
+    with Clock(segment) as clock, pytest.raises(NoDaemon) as caught:
+        clock.interval()
+    assert str(segment) in str(caught.value)
+    assert "chronotick daemon" in str(caught.value)
+
+
+@contextmanager
+def garbage_server() -> Iterator[str]:
+    """Answer every request with packets that are not answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.settimeout(0.1)
+        stop = threading.Event()
+
+        def answer() -> None:
+            while not stop.is_set():
+                try:
+                    request, sender = sock.recvfrom(512)
+                except TimeoutError:
+                    continue
+                for reply in (b"", b"?" * 48, os.urandom(48), request, bytes(1200)):
+                    sock.sendto(reply, sender)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            stop.set()
+            thread.join()
+
+
+def verdict_of(tmp_path: Path, server: str) -> tuple[dict[str, object], Clock]:
+    """Run a daemon on one bad server until it says something of it; return its row."""
+    segment = tmp_path / "segment"
+    clock = Clock(segment)
+    with running_daemon(segment, "--server", server) as daemon:
+        wait_until(lambda: _row(daemon.segment)["verdict"] != "pending")
+        row = _row(daemon.segment)
+        assert isinstance(read(clock), NotSynchronized)
+        status, stderr = daemon.stop()
+    assert status == 0
+    assert "Traceback" not in stderr
+    return row, clock
+
+
+def _row(segment: Path) -> dict[str, object]:
+    import json  # noqa: PLC0415 - used here only
+
+    path = Path(f"{segment}.status")
+    if not path.exists():
+        return {"verdict": "pending"}
+    sources = json.loads(path.read_text())["sources"]
+    return dict(sources[0])
+
+
+def test_an_unreachable_server_is_said_to_be(tmp_path: Path) -> None:
+    """The kernel's "connection refused" reaches the table; the daemon goes on."""
+    row, _ = verdict_of(tmp_path, f"127.0.0.1:{free_port()}")
+    assert row["verdict"] == "unreachable"
+    assert "refused" in str(row["detail"])
+
+
+def test_an_unresolvable_name_is_said_to_be(tmp_path: Path) -> None:
+    """The resolver's answer reaches the table."""
+    row, _ = verdict_of(tmp_path, "no-such-host.invalid")
+    assert row["verdict"] == "unresolved"
+    assert "no-such-host.invalid" in str(row["detail"])
+
+
+def test_a_kiss_of_death_is_obeyed_and_shown(tmp_path: Path) -> None:
+    """DENY: never asked again, and the table says why."""
+    with ntp_server(DenyingServer()) as port:
+        row, _ = verdict_of(tmp_path, f"127.0.0.1:{port}")
+    assert row["verdict"] == "denied"
+    assert "DENY" in str(row["detail"])
+
+
+def test_an_unsynchronized_server_is_not_believed(tmp_path: Path) -> None:
+    """It says itself that it has no time."""
+    with ntp_server(UnsynchronizedServer()) as port:
+        row, _ = verdict_of(tmp_path, f"127.0.0.1:{port}")
+    assert row["verdict"] == "rejected"
+    assert "unsynchronized" in str(row["detail"])
+
+
+def test_garbage_is_counted_and_costs_nothing(tmp_path: Path) -> None:
+    """Random, empty, echoed and oversized packets: no time, no traceback, counted."""
+    with garbage_server() as server:
+        row, _ = verdict_of(tmp_path, server)
+    assert row["verdict"] in {"unreachable", "rejected"}
+    rejected = row["rejected"]
+    assert isinstance(rejected, dict)
+    assert sum(rejected.values()) >= 4
