@@ -1,0 +1,411 @@
+"""Bounded UTC from a segment and the host's oscillator.
+
+Decides when to look at the segment and the path again, and computes the interval. Where
+no time can be given it raises: there is no fallback to the system clock. One of the
+three modules that read clocks.
+
+**What is checked, on every call.** That the correction's anchor is not in the future
+and `void_after` not past; that the host has not slept, rebooted or been migrated since;
+that the daemon is not silent. The common case is decided by a range of RAW and a range
+of REALTIME − RAW, both prepared when a publication is first seen (`client.view`). Any
+doubt goes to `_settle`, which looks at everything again.
+"""
+
+from __future__ import annotations
+
+import time
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
+
+from chronotick.client.ordering import Instant, is_after, is_before, span_of
+from chronotick.client.view import AWAKE_NS, NO_MARKER, HostReading, View, prepare
+from chronotick.client.waiting import pause_s
+from chronotick.core.errors import (
+    ClockError,
+    NotSynchronized,
+    SegmentCorrupt,
+    SegmentError,
+)
+from chronotick.core.reading import Interval
+from chronotick.core.status import Reason, Source, Status
+from chronotick.core.units import NS_PER_S
+from chronotick.shm.reader import SEQUENCE, SegmentReader
+from chronotick.shm.segment import segment_path
+from chronotick.shm.vmclock import DisruptionMarker
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Sequence
+
+    from chronotick.shm.codec import PastCorrection, Snapshot
+    from chronotick.shm.reader import Header
+
+__all__ = ["Clock", "HostClocks", "Publication"]
+
+_RAW = time.CLOCK_MONOTONIC_RAW
+_REALTIME = time.CLOCK_REALTIME
+_BOOT = time.CLOCK_BOOTTIME
+_MONOTONIC = time.CLOCK_MONOTONIC
+
+_SPIN_NS = 150_000
+_COVERAGES = {0.99: "coverage_99", 0.999: "coverage_999"}
+
+
+class HostClocks(Protocol):
+    """The host's clocks and sleep; the module `time` is one."""
+
+    def clock_gettime_ns(self, clk_id: int, /) -> int:
+        """Return the clock's reading in ns."""
+        ...
+
+    def time_ns(self) -> int:
+        """Return CLOCK_REALTIME in ns: quicker than by the call above."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Suspend the calling thread for at least `seconds`."""
+        ...
+
+
+class Publication(NamedTuple):
+    """What holds now and where it comes from."""
+
+    snapshot: Snapshot
+    """As published, but with its pair of clock reads (`as_of_raw_ns`, `realtime_ns`)
+    replaced by one made now."""
+    header: Header
+    history: list[PastCorrection]
+    """Recent corrections, newest first."""
+    owner_uid: int
+    """User who may publish here."""
+
+
+_Line: TypeAlias = tuple[
+    "Sequence[int]", int, int, int, int, int, int, int,
+    "Callable[[int], int]", "Callable[[], int]",
+]  # fmt: skip
+_Face: TypeAlias = tuple[
+    _Line, int, int, int, float, float, float, float, Status, Source, Reason
+]
+_UNKNOWN = (Status.UNKNOWN, Source.NO_DATA, Reason.NONE)
+_new = tuple.__new__
+
+
+class Clock:
+    """The corrected time of one segment. Thread-safe, fork-safe, a context manager.
+
+    Attaches at the first call, so that it can be made before a daemon runs, and
+    follows a daemon that is restarted.
+
+    Args:
+        path: The segment; default $CHRONOTICK_SEGMENT, else
+            ``/dev/shm/chronotick_shm``.
+        clocks: The host's clocks; something else in tests and simulations.
+
+    Every method that reads the time raises:
+        NoDaemon: there is no segment at the path.
+        NotSynchronized: the daemon has no trustworthy time yet, or none any more.
+        StaleCorrection: the daemon is gone and its last bound has become too wide.
+        ClockDisrupted: the host slept, rebooted, was migrated, or its clocks were set
+            back (the anchor lies in the future) since the correction was made.
+        TornRead: the segment never held still.
+        SegmentError: the file cannot be read or is not a segment of this version.
+        ValueError: the clock is closed.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_clocks",
+        "_face",
+        "_given",
+        "_is_closed",
+        "_line",
+        "_marker",
+        "_nothing",
+        "_reader",
+        "_view",
+    )
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        clocks: HostClocks = time,
+    ) -> None:
+        self._given = path
+        self._clocks = clocks
+        self._marker: DisruptionMarker | None = None
+        self._is_closed = False
+        self._reader: SegmentReader | None = None
+        read, wall = clocks.clock_gettime_ns, clocks.time_ns
+        self._nothing: _Line = ((0,) * (SEQUENCE + 1), -1, 0, 0, 0, 0, 0, 0, read, wall)
+        self._view: View | None
+        self._line: _Line
+        self._face: _Face
+        self._forget()
+
+    @property
+    def path(self) -> str:
+        """Path of the segment."""
+        reader = self._reader
+        return segment_path(self._given) if reader is None else reader.path
+
+    def now_ns(self) -> int:
+        """Return the interval's midpoint in Unix ns.
+
+        A convenience: it is not "the time", which lies anywhere in `interval`.
+        """
+        # The order matters: what was published first, then the clock, so that the
+        # anchor is in the past; then what may have happened up to that reading.
+        words, sequence, awake, last, low, high, scale, base, read, wall = self._line
+        if words[SEQUENCE] == sequence:
+            raw = read(_RAW)
+            if raw < awake:
+                return raw * scale + base >> 60
+            if raw < last and low < wall() - raw < high:
+                until = min(raw + AWAKE_NS, last)
+                self._line = (
+                    words, sequence, until, last, low, high, scale, base, read, wall,
+                )  # fmt: skip
+                return raw * scale + base >> 60
+        view, raw = self._settle()
+        return view.midpoint_ns(raw)
+
+    def now(self) -> float:
+        """Return the interval's midpoint in Unix seconds, to 240 ns (a float)."""
+        return self.now_ns() / NS_PER_S
+
+    def interval(self, coverage: float | None = None) -> Interval:
+        """Return the interval that UTC lies in now, with its status.
+
+        Args:
+            coverage: None for the hard bound, which holds as long as the majority of
+                the servers is truthful and the oscillator within its limits. 0.99 or
+                0.999 for the narrower calibrated one, if that has been earned.
+
+        Raises:
+            NotSynchronized: also where that coverage has not been earned yet.
+            ValueError: also where `coverage` is another number.
+        """
+        if coverage is not None:
+            return self._calibrated(coverage)
+        line, anchor, bound, growth, v0, v1, v2, v3, status, source, reasons = (
+            self._face
+        )
+        words, sequence, awake, last, low, high, scale, base, read, wall = line
+        if words[SEQUENCE] == sequence:
+            raw = read(_RAW)
+            if raw < awake or (raw < last and low < wall() - raw < high):
+                # `View.interval`, written out: this is one third of its price.
+                age = raw - anchor
+                middle = raw * scale + base >> 60
+                half = bound + (abs(age) * growth >> 60)
+                t = age * 1e-9
+                variance = v0 + t * (v1 + t * (v2 + t * v3))
+                sigma = sqrt(variance) if variance > 0 else 0.0
+                ends = (middle - half, middle + half)
+                return _new(Interval, (*ends, status, source, reasons, sigma))
+        view, raw = self._settle()
+        return view.interval(raw)
+
+    def before(self, t: Instant) -> bool | None:
+        """Say whether now is certainly before `t`: True, False, or None (undecided).
+
+        Args:
+            t: ``int`` Unix nanoseconds, ``float`` Unix seconds, or an `Interval`.
+        """
+        return is_before(self.interval(), t)
+
+    def after(self, t: Instant) -> bool | None:
+        """Say whether now is certainly after `t`; see `before`."""
+        return is_after(self.interval(), t)
+
+    def wait_until_after(self, t: Instant, timeout: float | None = None) -> Interval:
+        """Block until now is certainly after `t` (commit-wait); return that now.
+
+        Sleeps, then looks without pause for the last 0.15 ms.
+
+        Args:
+            t: As in `before`.
+            timeout: Longest wait in seconds, on the host's own oscillator.
+
+        Raises:
+            ClockError: the clock was lost during the wait; what `t` was waited for
+                must not happen.
+            TimeoutError: `timeout` passed first.
+        """
+        target_ns = span_of(t)[1]
+        gettime, sleep = self._clocks.clock_gettime_ns, self._clocks.sleep
+        until = None if timeout is None else gettime(_RAW) + round(timeout * NS_PER_S)
+        while True:
+            now = self.interval()
+            pause = pause_s(now.earliest_ns, now.latest_ns, target_ns, _SPIN_NS)
+            if pause is None:
+                return now
+            if until is not None:
+                left_s = (until - gettime(_RAW)) / NS_PER_S
+                if left_s <= 0:
+                    raise TimeoutError(f"not yet after {t} within {timeout} s")
+                pause = min(pause, left_s)
+            if pause > 0:
+                sleep(pause)
+
+    def wait_until(self, t: Instant) -> int:
+        """Block until the midpoint reaches `t`; return by how many ns it has passed.
+
+        For acting at a time, where being early or late by the bound does no harm. For
+        an order that is certain use `wait_until_after`.
+
+        Raises:
+            ClockError: the clock was lost during the wait.
+        """
+        target_ns = span_of(t)[1]
+        while True:
+            now_ns = self.now_ns()
+            pause = pause_s(now_ns, now_ns, target_ns - 1, _SPIN_NS)
+            if pause is None:
+                return now_ns - target_ns
+            if pause > 0:
+                self._clocks.sleep(pause)
+
+    def publication(self) -> Publication:
+        """Return the publication that holds now, for tools that show all of it."""
+        view, _ = self._observe()
+        reader = self._attach()
+        gettime = self._clocks.clock_gettime_ns
+        before, realtime, after = gettime(_RAW), gettime(_REALTIME), gettime(_RAW)
+        snapshot = view.snapshot._replace(
+            as_of_raw_ns=(before + after) // 2,
+            realtime_ns=realtime,
+            realtime_error_ns=(after - before + 1) // 2,
+        )
+        uid = reader.mapping.uid
+        return Publication(snapshot, reader.header, reader.history(), uid)
+
+    def close(self) -> None:
+        """Detach. The memory goes when no thread is reading it any more."""
+        self._is_closed = True
+        self._reader = None
+        self._forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _calibrated(self, coverage: float) -> Interval:
+        if coverage not in _COVERAGES:
+            raise ValueError(f"coverage is 0.99 or 0.999, not {coverage}")
+        view, raw = self._observe()
+        factor: float = getattr(view.snapshot, _COVERAGES[coverage])
+        if factor == 0:
+            why = f"a coverage of {coverage:.1%} has not been earned by measurement yet"
+            raise NotSynchronized(self.path, why)
+        return view.interval(raw, factor)
+
+    def _observe(self) -> tuple[View, int]:
+        """Return a view that holds, and the RAW instant for which it was found to."""
+        view = self._view
+        if (
+            view is not None
+            and view.words[SEQUENCE] == view.sequence
+            and view.marker_words[DisruptionMarker.WORD] == view.marker
+        ):
+            raw = self._clocks.clock_gettime_ns(_RAW)
+            skew = self._clocks.time_ns() - raw
+            if raw < view.last_ns and view.low_ns < skew < view.high_ns:
+                return view, raw
+        return self._settle()
+
+    def _settle(self) -> tuple[View, int]:
+        """Look at everything: the path, the segment, the clocks. Raise, or a view."""
+        reader = self._attach()
+        try:
+            view, raw = self._prepare(reader)
+        except (ClockError, SegmentCorrupt):
+            # Perhaps a new daemon made a new file, and we hold its predecessor's.
+            if not reader.refresh():
+                raise
+            view, raw = self._prepare(reader)
+        if Reason.WRITER_SILENT in view.reasons and _has_successor(reader):
+            view, raw = self._prepare(reader)
+        self._view, (self._line, self._face) = view, self._lay_out(view, raw)
+        return view, raw
+
+    def _lay_out(self, view: View, raw: int) -> tuple[_Line, _Face]:
+        """Return what the quick paths unpack.
+
+        Exact tuples, because unpacking one is quick and a NamedTuple is not. Each is
+        swapped as one reference, so that another thread never sees a mixture.
+        """
+        line = (
+            view.words,
+            # Where there is a marker to be compared each time, `_observe` does it, and
+            # the quick paths, which do not, see a sequence that is never there.
+            view.sequence if view.marker_words is NO_MARKER else -1,
+            min(raw + AWAKE_NS, view.last_ns),
+            view.last_ns,
+            view.low_ns,
+            view.high_ns,
+            view.scale_q60,
+            # So that now = (RAW · scale + base) / 2**60.
+            (view.utc_ns << 60) - view.anchor_ns * view.scale_q60,
+            self._clocks.clock_gettime_ns,
+            self._clocks.time_ns,
+        )
+        published = view.snapshot
+        face = (
+            line,
+            view.anchor_ns,
+            view.bound_ns,
+            view.growth_q60,
+            published.v0,
+            published.v1,
+            published.v2,
+            published.v3,
+            view.status,
+            view.source,
+            view.reasons,
+        )
+        return line, face
+
+    def _forget(self) -> None:
+        """Hold no view: a sequence is never -1, so every reading settles first."""
+        self._view = None
+        self._line = self._nothing
+        self._face = (self._nothing, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, *_UNKNOWN)
+
+    def _attach(self) -> SegmentReader:
+        if self._is_closed:
+            raise ValueError("this Clock is closed")
+        # Two threads may both attach: the second mapping is dropped, nothing else. A
+        # lock here would stay locked in a child forked by another thread.
+        reader = self._reader
+        if reader is None:
+            reader = SegmentReader(self._given)
+            self._marker = DisruptionMarker()
+            self._reader = reader
+        return reader
+
+    def _prepare(self, reader: SegmentReader) -> tuple[View, int]:
+        look = reader.look()
+        gettime = self._clocks.clock_gettime_ns
+        raw, wall = gettime(_RAW), self._clocks.time_ns()
+        before, boot, after = gettime(_MONOTONIC), gettime(_BOOT), gettime(_MONOTONIC)
+        # How long the machine has slept lies between the last two, wherever we were
+        # preempted.
+        reading = HostReading(raw, wall - raw, boot - after, boot - before)
+        marker_words = None if self._marker is None else self._marker.words
+        return prepare(reader.path, look, reading, marker_words), raw
+
+
+def _has_successor(reader: SegmentReader) -> bool:
+    """Say whether a new daemon's file lies at the path now.
+
+    Whatever else lies there is no reason to refuse a correction that still holds.
+    """
+    try:
+        return reader.refresh()
+    except (ClockError, SegmentError):
+        return False

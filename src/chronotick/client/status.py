@@ -1,0 +1,83 @@
+"""The daemon's report for people and tools: a JSON file beside the segment.
+
+Decides whether a file there is this daemon's report. No time is computed from it; the
+segment alone says what the time is worth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chronotick.core.records import SourceReport
+from chronotick.shm.segment import segment_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["STATUS_SCHEMA", "STATUS_SUFFIX", "StatusReport", "read_status"]
+
+STATUS_SUFFIX = ".status"
+"""The report of the segment at PATH lies at PATH.status."""
+STATUS_SCHEMA = 1
+"""The report's `schema`; others are not read."""
+
+_LARGEST = 1 << 20
+
+
+class StatusReport(NamedTuple):
+    """One report, as the daemon last wrote it."""
+
+    pid: int
+    start_id: int
+    """The header's `start_id` if the report is of the daemon that published last."""
+    written_realtime_ns: int
+    state: str
+    started_realtime_ns: int
+    rss_bytes: int
+    cpu_affinity: tuple[int, ...]
+    heartbeat_hz: float
+    sources: tuple[SourceReport, ...]
+
+
+def read_status(path: str | os.PathLike[str] | None = None) -> StatusReport | None:
+    """Return the report of the daemon at `path`, or None where there is none.
+
+    None, too, for a file that is not such a report, or that belongs to somebody other
+    than the segment does: in a world-writable directory anybody can put one there. A
+    report outlives its daemon: compare `written_realtime_ns` and `start_id`.
+    """
+    segment = segment_path(path)
+    try:
+        owner = os.stat(segment).st_uid
+        with open(segment + STATUS_SUFFIX, "rb") as file:
+            if os.fstat(file.fileno()).st_uid != owner:
+                return None
+            return _report(json.loads(file.read(_LARGEST)))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _report(document: Mapping[str, Any]) -> StatusReport | None:
+    if document["schema"] != STATUS_SCHEMA:
+        return None
+    return StatusReport(
+        pid=int(document["pid"]),
+        start_id=int(document["start_id"], 16),
+        written_realtime_ns=int(document["written_realtime_ns"]),
+        state=str(document["state"]),
+        started_realtime_ns=int(document["started_realtime_ns"]),
+        rss_bytes=int(document["rss_bytes"]),
+        cpu_affinity=tuple(int(cpu) for cpu in document["cpu_affinity"]),
+        heartbeat_hz=float(document["heartbeat_hz"]),
+        sources=tuple(_source(source) for source in document["sources"]),
+    )
+
+
+_SOURCE_FIELDS = frozenset(SourceReport.__dataclass_fields__)
+
+
+def _source(row: Mapping[str, Any]) -> SourceReport:
+    """Build a row; a newer daemon may say more than this reader knows."""
+    return SourceReport(**{k: v for k, v in row.items() if k in _SOURCE_FIELDS})

@@ -1,0 +1,198 @@
+"""Who may write a segment: one process, found out by a lock beside the file.
+
+Decides whether a file is used as it is or replaced, and refuses what others may have
+planted at our names. What is written is the writer's business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+
+from chronotick.core.errors import (
+    NoDaemon,
+    SegmentCorrupt,
+    SegmentLocked,
+    SegmentUnwritable,
+    SegmentVersionMismatch,
+)
+from chronotick.shm.layout import HEADER, HEADER_AT, MAGIC, SEGMENT_SIZE, VERSION, State
+from chronotick.shm.segment import Mapping, check
+
+__all__ = ["OwnedSegment", "acquire"]
+
+_OFFSETS = {field.name: HEADER_AT + field.offset for field in HEADER}
+_MODE = 0o644
+_LOCK_MODE = 0o600
+_COMMON = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+
+
+class OwnedSegment:
+    """A segment that this process alone may write, until `release`.
+
+    The lock is `flock`'s: it goes with the process, however that ends, but a forked
+    child holds it too. A process that publishes must not fork children that outlive it.
+    """
+
+    def __init__(self, mapping: Mapping, lock_fd: int, *, reused: bool) -> None:
+        self.mapping = mapping
+        self.reused = reused
+        """Whether the file was there before and readers may be attached to it."""
+        self._lock_fd = lock_fd
+
+    def release(self) -> None:
+        """Let another daemon write. Removes nothing: readers go on. Idempotent."""
+        fd, self._lock_fd = self._lock_fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, 0)
+            os.close(fd)
+
+
+def acquire(path: str, image: bytes) -> OwnedSegment:
+    """Lock and map the segment at `path` for writing.
+
+    A file that is a segment of this layout is used as it is: never truncated, since
+    that would kill readers with SIGBUS, and never unlinked. Any other segment there,
+    whatever its layout or damage, is marked retired and replaced, atomically, by a new
+    file that holds `image`. Any other file is somebody's data, and is refused.
+
+    In a world-writable directory others can plant files and links under our names.
+    Nothing here follows a link, and a file of another owner, or one that also has
+    another name, is refused: mended by removing it, never by writing to it.
+
+    Raises:
+        SegmentLocked: another process holds it; the error names its pid.
+        SegmentUnwritable: the operating system refuses, or see above.
+    """
+    try:
+        lock_fd = _lock(path)
+        try:
+            owned = _map_or_create(path, image, lock_fd)
+        except BaseException:
+            os.close(lock_fd)
+            raise
+    except OSError as exc:
+        raise SegmentUnwritable(path, exc.strerror or str(exc)) from exc
+    return owned
+
+
+def _lock(path: str) -> int:
+    name = path + ".lock"
+    while True:
+        # Only the owner may open it: who can open a file can lock it.
+        fd = _open_own(path, name, os.O_RDWR | os.O_CREAT, _LOCK_MODE)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(name) and os.path.samestat(os.fstat(fd), os.stat(name)):
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+                return fd
+        except BlockingIOError:
+            written = os.pread(fd, 32, 0).strip()
+            os.close(fd)
+            pid = int(written) if written.isdigit() else None
+            raise SegmentLocked(path, pid) from None
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)  # Removed while we waited: what we locked is nobody's lock.
+
+
+def _open_own(path: str, name: str, flags: int, mode: int = 0) -> int:
+    """Open our own regular file `name`, following nothing."""
+    try:
+        fd = os.open(name, flags | _COMMON, mode)
+    except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            raise SegmentUnwritable(path, f"{name} is a symbolic link") from None
+        raise
+    status = os.fstat(fd)
+    what = None
+    if not stat.S_ISREG(status.st_mode):
+        what = "is not a regular file"
+    elif status.st_uid != os.geteuid():
+        what = f"belongs to uid {status.st_uid}, not to uid {os.geteuid()}"
+    elif status.st_nlink > 1:
+        what = "has another name too (hard link)"
+    if what is not None:
+        os.close(fd)
+        raise SegmentUnwritable(path, f"{name} {what}")
+    return fd
+
+
+def _map_or_create(path: str, image: bytes, lock_fd: int) -> OwnedSegment:
+    try:
+        fd = _open_own(path, path, os.O_RDWR)
+    except FileNotFoundError:
+        return OwnedSegment(_create(path, image), lock_fd, reused=False)
+    try:
+        mapping = _map_reusable(path, fd)
+        if mapping is not None:
+            return OwnedSegment(mapping, lock_fd, reused=True)
+        _retire(path, fd)
+    finally:
+        os.close(fd)
+    return OwnedSegment(_create(path, image), lock_fd, reused=False)
+
+
+def _map_reusable(path: str, fd: int) -> Mapping | None:
+    if os.fstat(fd).st_size != SEGMENT_SIZE:
+        return None
+    _reserve(fd)
+    mapping = Mapping(path, fd, writable=True)
+    try:
+        check(mapping)
+    except (SegmentCorrupt, SegmentVersionMismatch, NoDaemon):
+        return None
+    version_at = _OFFSETS["version"]
+    if mapping.data[version_at : version_at + 2] != VERSION.to_bytes(2, "little"):
+        return None
+    os.fchmod(fd, _MODE)
+    return mapping
+
+
+def _retire(path: str, fd: int) -> None:
+    """Tell readers of the old file to open the path again.
+
+    Magic and state lie at the same place in every layout.
+    """
+    size = os.fstat(fd).st_size
+    if os.pread(fd, 8, _OFFSETS["magic"]) == MAGIC.to_bytes(8, "little"):
+        os.pwrite(fd, State.RETIRED.to_bytes(4, "little"), _OFFSETS["state"])
+    elif size not in {0, SEGMENT_SIZE}:
+        raise SegmentUnwritable(path, f"{path} is some other file of {size} bytes")
+
+
+def _create(path: str, image: bytes) -> Mapping:
+    """Put a complete new file at `path` by rename: no reader ever sees half of one."""
+    name = f"{path}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name)  # Of a process with our pid that was killed right here.
+    fd = _open_own(path, name, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
+    try:
+        os.fchmod(fd, _MODE)  # The umask must not shut readers out.
+        _reserve(fd)
+        os.pwrite(fd, image, 0)
+        mapping = Mapping(path, fd, writable=True)
+        os.rename(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+    finally:
+        os.close(fd)
+    return mapping
+
+
+def _reserve(fd: int) -> None:
+    """Have the page allocated now: a store into a hole of a full tmpfs is SIGBUS."""
+    try:
+        os.posix_fallocate(fd, 0, SEGMENT_SIZE)
+    except OSError as exc:
+        # Not every file system can; then the full write that follows must do.
+        if exc.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+            raise

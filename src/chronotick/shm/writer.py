@@ -1,0 +1,267 @@
+"""Publish frames: the only code that stores into a segment.
+
+Decides the order of the stores, and so what a reader can ever see. What the bytes mean
+is the codec's business, who may write is `chronotick.shm.ownership`'s.
+
+**Why a reader never sees half a frame.** A frame is packed into a bytes object first;
+`struct.pack_into` would zero its target before filling it. It is then copied into the
+slot that the sequence does *not* point to, and one aligned 8-byte store of the next
+sequence makes it live. Slot ``s & 1`` is touched again only after sequence ``s + 1``
+is visible, so a reader that finds the same sequence before and after its copy has
+copied from a slot that nobody was writing.
+
+**Why plain stores suffice.** x86 makes the stores of one CPU visible in program order
+(TSO; Intel SDM vol. 3 §9.2.2), and CPython performs each memoryview assignment
+completely before the next. Ordinary 128-byte copies use no non-temporal stores, which
+would be the exception. CPUs with weaker ordering need the native module's fences.
+
+**What a kill leaves.** Before the sequence store: a half-written slot that no reader
+looks at. After it: a complete frame. In the compatibility record: an odd number, which
+the next writer mends. In the ring: an entry numbered 0, which readers skip.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Self
+
+from chronotick.core.errors import UnsupportedPlatform
+from chronotick.core.status import Status
+from chronotick.shm.codec import (
+    decode_entry,
+    decode_slot,
+    encode_entry,
+    encode_slot,
+    void_slot,
+)
+from chronotick.shm.compat import (
+    choose_baseline,
+    derive_record,
+    encode_record,
+)
+from chronotick.shm.host import boot_id, has_strong_ordering, time_namespace
+from chronotick.shm.layout import (
+    HEADER,
+    HEADER_AT,
+    HEADER_SIZE,
+    MAGIC,
+    RING_AT,
+    RING_ENTRIES,
+    RING_ENTRIES_AT,
+    RING_ENTRY_SIZE,
+    SEGMENT_SIZE,
+    SEQUENCE_AT,
+    SLOT_AT,
+    SLOT_SIZE,
+    VERSION,
+    VERSION_MIN,
+    State,
+    codec,
+)
+from chronotick.shm.ownership import acquire
+from chronotick.shm.segment import segment_path
+
+if TYPE_CHECKING:
+    from chronotick.core.records import Frame
+    from chronotick.shm.codec import PastCorrection, Snapshot
+
+__all__ = ["SegmentWriter"]
+
+_HEADER = codec(HEADER, HEADER_SIZE)
+_BOOT_WORDS = slice(HEADER_AT + 16, HEADER_AT + 32)
+_NAMESPACE_WORD = (HEADER_AT + 48) // 8
+_STARTED_WORD = (HEADER_AT + 56) // 8
+_SEQUENCE = SEQUENCE_AT // 8
+_RING_COUNT = RING_AT // 8
+# The record's number is the 4-byte word at byte 68.
+_NUMBER, _BEFORE_NUMBER, _AFTER_NUMBER = 17, slice(0, 68), slice(72, 128)
+_U64 = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class SegmentWriter:
+    """A `chronotick.core.ports.FrameSink` on shared memory; one per segment.
+
+    Not thread-safe: one task publishes. A context manager.
+
+    Args:
+        path: The segment; default `chronotick.shm.segment.segment_path`.
+
+    Raises:
+        SegmentLocked: another process publishes there.
+        SegmentUnwritable: the directory or file refuses writing.
+        UnsupportedPlatform: this CPU orders stores weakly, or is big-endian.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        if not has_strong_ordering():
+            raise UnsupportedPlatform(
+                f"publishing on {os.uname().machine} needs the native module: install "
+                "a C compiler and reinstall chronotick"
+            )
+        self.path = segment_path(path)
+        self.start_id = int.from_bytes(os.urandom(8), "little")
+        """Tells this start of the daemon from every other."""
+        header = self._header()
+        image = (
+            bytes(HEADER_AT) + header + bytes(SEGMENT_SIZE - HEADER_AT - HEADER_SIZE)
+        )
+        self._owned = acquire(self.path, image)
+        mapping = self._owned.mapping
+        self._data, self._words = mapping.data, mapping.words
+        self._halves = mapping.data.cast("I")
+        self._closed = False
+        self._told: tuple[object, ...] = ()
+        self._history: deque[PastCorrection] = deque(maxlen=RING_ENTRIES)
+        self._started_raw_ns = 0
+        if self._owned.reused:
+            self._adopt(header)
+
+    @property
+    def sequence(self) -> int:
+        """The live sequence; 0 while nothing has been published."""
+        return self._words[_SEQUENCE]
+
+    @property
+    def inherited_void_after_raw_ns(self) -> int:
+        """RAW instant until which what is published now is good; 0 if it is not.
+
+        Read it before the first `publish`: an earlier daemon's correction, of this
+        boot, is worth more to readers than the news that nothing is known yet.
+        """
+        sequence = self.sequence
+        if sequence == 0:
+            return 0
+        try:
+            live = decode_slot(sequence, self._data, _slot_at(sequence))
+        except ValueError:
+            return 0
+        return 0 if live.status is Status.UNKNOWN else live.void_after_raw_ns
+
+    def publish(self, frame: Frame) -> None:
+        """Make `frame` what readers see from now on.
+
+        Raises:
+            ValueError: a field is not finite or does not fit, or the writer is
+                closed. Nothing was published.
+        """
+        if self._closed:
+            raise ValueError(f"this writer of {self.path} is closed")
+        slot = encode_slot(frame)
+        snapshot = self._publish_slot(slot)
+        if frame.started_raw_ns != self._started_raw_ns:
+            self._started_raw_ns = frame.started_raw_ns
+            self._words[_STARTED_WORD] = frame.started_raw_ns & _U64
+        self._remember(snapshot)
+        self._publish_record(snapshot)
+
+    def close(self) -> None:
+        """Let another daemon publish here. Readers go on until `void_after`."""
+        self._closed = True
+        self._owned.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _header(self) -> bytes:
+        return _HEADER.pack(
+            MAGIC,
+            VERSION,
+            VERSION_MIN,
+            SEGMENT_SIZE,
+            boot_id(),
+            self.start_id,
+            os.getpid(),
+            State.LIVE,
+            time_namespace(),
+            0,
+        )
+
+    def _adopt(self, header: bytes) -> None:
+        """Take over a file that readers may be attached to.
+
+        What an earlier boot, or another time namespace, left there counts another
+        RAW: both slots are voided before the header says that they are of this boot.
+        """
+        theirs, ours = self._words, memoryview(header).cast("Q")
+        namespace = _NAMESPACE_WORD - HEADER_AT // 8
+        same_raw = (
+            self._data[_BOOT_WORDS] == header[16:32]
+            and theirs[_NAMESPACE_WORD] == ours[namespace]
+        )
+        if same_raw:
+            self._recall()
+        else:
+            if self.sequence:
+                self._publish_slot(void_slot())
+                self._publish_record(self._publish_slot(void_slot()))
+            self._words[_RING_COUNT] = 0
+            self._data[RING_ENTRIES_AT:SEGMENT_SIZE] = bytes(
+                SEGMENT_SIZE - RING_ENTRIES_AT
+            )
+        for index, word in enumerate(ours, start=HEADER_AT // 8):
+            # When the daemon started is told together with its first frame: until then
+            # the slot that readers see is its predecessor's.
+            if index != _STARTED_WORD:
+                theirs[index] = word
+
+    def _recall(self) -> None:
+        """Learn the system clock's past from the ring of the daemon before us."""
+        count = self._words[_RING_COUNT]
+        for number in range(max(count - RING_ENTRIES, 0) + 1, count + 1):
+            try:
+                entry = decode_entry(self._data, _entry_at(number))
+            except ValueError:
+                continue
+            if entry.number == number:
+                self._history.appendleft(entry)
+
+    def _publish_slot(self, slot: bytes) -> Snapshot:
+        # The next sequence comes from the segment and not from a variable beside it:
+        # an interrupt between the store and its note must not make us write twice
+        # with one number, that is, into the live slot.
+        sequence = self._words[_SEQUENCE] + 1 & _U64 or 2
+        at = _slot_at(sequence)
+        self._data[at : at + SLOT_SIZE] = slot
+        self._words[_SEQUENCE] = sequence
+        return decode_slot(sequence, slot)
+
+    def _publish_record(self, snapshot: Snapshot) -> None:
+        record = derive_record(
+            snapshot,
+            started_raw_ns=self._started_raw_ns,
+            baseline=choose_baseline(snapshot, self._history),
+        )
+        # A writer killed here has left an odd number, which `| 1` keeps odd.
+        odd = self._halves[_NUMBER] + 1 | 1
+        data = encode_record(record, 0)
+        self._halves[_NUMBER] = odd & 0xFFFF_FFFF
+        self._data[_BEFORE_NUMBER] = data[_BEFORE_NUMBER]
+        self._data[_AFTER_NUMBER] = data[_AFTER_NUMBER]
+        self._halves[_NUMBER] = odd + 1 & 0xFFFF_FFFF
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        """Append to the ring if the correction changed. A heartbeat changes nothing."""
+        told = (*snapshot[1:6], *snapshot[11:15], snapshot.status, snapshot.reasons)
+        if told == self._told or snapshot.status is Status.UNKNOWN:
+            return
+        self._told = told
+        number = self._words[_RING_COUNT] + 1
+        at, entry = _entry_at(number), encode_entry(number, snapshot)
+        # 0 first: a reader of the entry that is replaced sees it go before it changes.
+        self._words[at // 8] = 0
+        self._data[at + 8 : at + RING_ENTRY_SIZE] = entry[8:]
+        self._words[at // 8] = number
+        self._words[_RING_COUNT] = number
+        self._history.appendleft(decode_entry(entry))
+
+
+def _slot_at(sequence: int) -> int:
+    return SLOT_AT + SLOT_SIZE * (sequence & 1)
+
+
+def _entry_at(number: int) -> int:
+    return RING_ENTRIES_AT + RING_ENTRY_SIZE * ((number - 1) % RING_ENTRIES)

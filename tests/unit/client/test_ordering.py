@@ -1,0 +1,114 @@
+"""Instants and order: certain or None, and no unit is guessed."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.client.ordering import is_after, is_before, span_of
+from chronotick.core.reading import Interval
+from chronotick.core.status import Reason, Source, Status
+from unit.shm.frames import UTC_NS
+
+_instants = st.integers(UTC_NS - 1000, UTC_NS + 1000)
+_widths = st.integers(0, 500)
+
+
+def _interval(earliest_ns: int, width_ns: int) -> Interval:
+    return Interval(
+        earliest_ns,
+        earliest_ns + width_ns,
+        Status.SYNCHRONIZED,
+        Source.NTP,
+        Reason.NONE,
+        1.0,
+    )
+
+
+@given(_instants, _widths, _instants, _widths, st.data())
+def test_an_order_is_claimed_only_if_every_pair_of_instants_has_it(
+    a: int, a_width: int, b: int, b_width: int, data: st.DataObject
+) -> None:
+    """True and False hold for any two instants in the two intervals."""
+    now, then = _interval(a, a_width), _interval(b, b_width)
+    true_now = data.draw(st.integers(now.earliest_ns, now.latest_ns))
+    true_then = data.draw(st.integers(then.earliest_ns, then.latest_ns))
+
+    before = is_before(now, then)
+    if before is not None:
+        assert before == (true_now < true_then)
+    after = is_after(now, then)
+    if after is not None:
+        assert after == (true_now > true_then)
+
+
+@given(_instants, _widths, _instants)
+def test_before_and_after_are_mirror_images(a: int, width: int, t: int) -> None:
+    """Now is certainly before t exactly if t is certainly after now."""
+    now, then = _interval(a, width), _interval(t, 0)
+
+    assert is_before(now, then) == is_after(then, now)
+    assert not (is_before(now, t) and is_after(now, t))
+
+
+def test_an_undecided_order_is_none() -> None:
+    """Overlap decides nothing, and None is not False."""
+    now = _interval(UTC_NS, 100)
+
+    assert is_before(now, UTC_NS + 50) is None
+    assert is_after(now, UTC_NS + 50) is None
+    assert is_before(now, now) is None
+
+
+def test_touching_ends_are_not_before() -> None:
+    """Before is strict: the same nanosecond is neither before nor after."""
+    now = _interval(UTC_NS, 100)
+
+    assert is_before(now, UTC_NS + 100) is None
+    assert is_before(now, UTC_NS + 101) is True
+    assert is_before(now, UTC_NS) is False
+    assert is_after(now, UTC_NS) is None
+    assert is_after(now, UTC_NS - 1) is True
+    assert is_after(now, UTC_NS + 100) is False
+
+
+@given(st.floats(1e8, 5e9))
+def test_a_float_is_seconds_and_loses_nothing(t: float) -> None:
+    """The span holds the float's exact value and no further nanosecond."""
+    earliest_ns, latest_ns = span_of(t)
+    exact = Fraction(t) * 10**9
+
+    assert earliest_ns <= exact <= latest_ns
+    assert latest_ns - earliest_ns <= 1
+
+
+@pytest.mark.parametrize("t", [1, 1_790_000_000, 99_999_999_999])
+def test_an_int_in_seconds_is_refused(t: int) -> None:
+    """A slip of nine digits is caught, with the way to write it."""
+    with pytest.raises(ValueError, match=rf"for seconds write {t}\.0"):
+        span_of(t)
+
+
+@pytest.mark.parametrize("t", [math.nan, math.inf, -math.inf])
+def test_no_instant_is_refused(t: float) -> None:
+    """An order with NaN would be False whatever it is compared with."""
+    with pytest.raises(ValueError, match="is no instant"):
+        span_of(t)
+
+
+@pytest.mark.parametrize("t", [True, "1790000000", None, Decimal(1)])
+def test_what_is_no_instant_is_refused(t: object) -> None:
+    """The message lists what is one."""
+    with pytest.raises(TypeError, match="int Unix nanoseconds, float Unix seconds"):
+        span_of(t)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("t", [0, -5, UTC_NS])
+def test_an_int_is_nanoseconds(t: int) -> None:
+    """Exactly."""
+    assert span_of(t) == (t, t)

@@ -1,0 +1,106 @@
+"""The daemon's report: read if it is one, None otherwise."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chronotick.client.status import read_status
+from chronotick.core.records import SourceReport
+
+if TYPE_CHECKING:
+    from chronotick.shm.writer import SegmentWriter
+
+_DOCUMENT: dict[str, Any] = {
+    "schema": 1,
+    "pid": 42,
+    "start_id": "00ff",
+    "written_realtime_ns": 1_790_000_000_000_000_000,
+    "state": "running",
+    "started_realtime_ns": 1_780_000_000_000_000_000,
+    "rss_bytes": 31_000_000,
+    "cpu_affinity": [0, 1],
+    "heartbeat_hz": 100.0,
+    "sources": [
+        {
+            "server": "a.example",
+            "endpoint": "192.0.2.1:123",
+            "verdict": "selected",
+            "reach": 255,
+            "offset_ns": -5,
+            "rejected": {"duplicate": 1},
+            "said by a newer daemon": True,
+        }
+    ],
+}
+
+
+def _report(path: str, document: object) -> Path:
+    report = Path(path + ".status")
+    report.write_text(json.dumps(document))
+    return report
+
+
+def test_a_report_is_read(path: str, writer: SegmentWriter) -> None:
+    """Every field, with rows as records; what a newer daemon adds is passed over."""
+    _report(path, _DOCUMENT)
+    got = read_status(path)
+
+    assert got is not None
+    assert (got.pid, got.start_id, got.state) == (42, 255, "running")
+    assert got.cpu_affinity == (0, 1)
+    assert got.sources == (
+        SourceReport(
+            server="a.example",
+            endpoint="192.0.2.1:123",
+            verdict="selected",
+            reach=255,
+            offset_ns=-5,
+            rejected={"duplicate": 1},
+        ),
+    )
+
+
+def test_no_report_is_none(path: str, writer: SegmentWriter) -> None:
+    """A daemon of the same segment layout need not write one."""
+    assert read_status(path) is None
+
+
+def test_no_segment_is_none(path: str) -> None:
+    """A report alone belongs to nobody."""
+    _report(path, _DOCUMENT)
+
+    assert read_status(path) is None
+
+
+@pytest.mark.parametrize("missing", sorted(_DOCUMENT))
+def test_an_incomplete_report_is_none(
+    path: str, writer: SegmentWriter, missing: str
+) -> None:
+    """Half a report is not filled up with made-up values."""
+    _report(path, {k: v for k, v in _DOCUMENT.items() if k != missing})
+
+    assert read_status(path) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "7", '{"schema": 2}', '{"schema": 1, "pid": "x"}', "\xff"],
+)
+def test_anything_else_is_none(path: str, writer: SegmentWriter, content: str) -> None:
+    """Garbage and later schemas are not guessed at."""
+    Path(path + ".status").write_bytes(content.encode("latin-1"))
+
+    assert read_status(path) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_somebody_elses_report_is_none(path: str, writer: SegmentWriter) -> None:
+    """In /dev/shm anybody can put a file beside the segment."""
+    os.chown(_report(path, _DOCUMENT), 65534, 65534)
+
+    assert read_status(path) is None
