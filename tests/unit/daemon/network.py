@@ -12,7 +12,7 @@ from chronotick.core.units import NS_PER_S
 from chronotick.ntp import Mode, NtpShort, NtpTimestamp, decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
 UTC_AT_ZERO_NS = 1_790_000_000 * NS_PER_S
 
@@ -80,7 +80,7 @@ class FakeNetwork:
     """A `Transport`; `servers` maps an address to what answers there."""
 
     clock: SimClock
-    servers: dict[str, Callable[[bytes, int], list[bytes]]]
+    servers: Mapping[str, Callable[[bytes, int], list[bytes]]]
     names: dict[str, list[str]] = field(default_factory=dict)
     one_way_s: float = 0.005
     asked: list[tuple[float, str]] = field(default_factory=list)
