@@ -25,6 +25,7 @@ from chronotick.core.errors import (
 )
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Source, Status
+from chronotick.shm.native import HOT
 
 if TYPE_CHECKING:
     from chronotick.client.record import ChronoTickClient, ChronoTickData
@@ -54,8 +55,8 @@ __all__ = [
     "NATIVE",
 ]
 
-NATIVE = False
-"""Whether the C module reads the time; False: the pure-Python reader does."""
+NATIVE = HOT is not None
+"""Whether the C module reads the time; `chronotick doctor` says why if not."""
 
 # One clock for all of the process. It attaches at its first reading, so importing this
 # package touches no file. The functions are its bound methods: a wrapper would cost as

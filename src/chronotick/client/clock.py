@@ -29,6 +29,7 @@ from chronotick.core.errors import (
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Source, Status
 from chronotick.core.units import NS_PER_S
+from chronotick.shm.native import HOT
 from chronotick.shm.reader import SEQUENCE, SegmentReader
 from chronotick.shm.segment import segment_path
 from chronotick.shm.vmclock import DisruptionMarker
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from chronotick.shm.codec import PastCorrection, Snapshot
     from chronotick.shm.reader import Header
 
-__all__ = ["Clock", "HostClocks", "Publication"]
+__all__ = ["Clock", "HostClocks", "Publication", "PythonClock"]
 
 _RAW = time.CLOCK_MONOTONIC_RAW
 _REALTIME = time.CLOCK_REALTIME
@@ -91,7 +92,7 @@ _UNKNOWN = (Status.UNKNOWN, Source.NO_DATA, Reason.NONE)
 _new = tuple.__new__
 
 
-class Clock:
+class PythonClock:
     """The corrected time of one segment. Thread-safe, fork-safe, a context manager.
 
     Attaches at the first call, so that it can be made before a daemon runs, and
@@ -112,19 +113,6 @@ class Clock:
         SegmentError: the file cannot be read or is not a segment of this version.
         ValueError: the clock is closed.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_clocks",
-        "_face",
-        "_given",
-        "_is_closed",
-        "_line",
-        "_marker",
-        "_nothing",
-        "_reader",
-        "_view",
-    )
 
     def __init__(
         self,
@@ -331,6 +319,7 @@ class Clock:
         if Reason.WRITER_SILENT in view.reasons and _has_successor(reader):
             view, raw = self._prepare(reader)
         self._view, (self._line, self._face) = view, self._lay_out(view, raw)
+        self._arm_for(view)
         return view, raw
 
     def _lay_out(self, view: View, raw: int) -> tuple[_Line, _Face]:
@@ -375,6 +364,10 @@ class Clock:
         self._view = None
         self._line = self._nothing
         self._face = (self._nothing, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, *_UNKNOWN)
+        self._arm_for(None)
+
+    def _arm_for(self, view: View | None) -> None:
+        """Tell a quicker reader than this one where to read; here there is none."""
 
     def _attach(self) -> SegmentReader:
         if self._is_closed:
@@ -409,3 +402,28 @@ def _has_successor(reader: SegmentReader) -> bool:
         return reader.refresh()
     except (ClockError, SegmentError):
         return False
+
+
+if TYPE_CHECKING or HOT is None:
+    Clock = PythonClock
+else:
+
+    class Clock(HOT.Readings, PythonClock):
+        """`PythonClock` with `now`, `now_ns` and `interval` in C; see there.
+
+        The C base answers while everything is as it was, and calls the methods below
+        in every other case. It reads the host's clocks itself, so it is used only where
+        no others were given.
+        """
+
+        _settled_now = PythonClock.now
+        _settled_now_ns = PythonClock.now_ns
+        _settled_interval = _covered = PythonClock.interval
+
+        def _arm_for(self, view: View | None) -> None:
+            if view is None or self._clocks is not time:
+                self._arm(None, 0, None)
+                return
+            is_silent = Reason.WRITER_SILENT in view.reasons
+            marks = None if view.marker_words is NO_MARKER else view.marker_words
+            self._arm(view.words, view.last_ns if is_silent else 0, marks)

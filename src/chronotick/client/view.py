@@ -49,7 +49,7 @@ _LOOK_AGAIN_NS = 10_000_000
 # Rates and growths in units of 2**-60: an integer product and a shift then replace a
 # division, exact at any age, and the same in every language. The growth's unit, per
 # ppb, is rounded up, by 1.3e-10.
-_Q60_PER_FS_PER_S = 1152.921504606846976
+_Q110_PER_FS_PER_S = 1_298_074_214_633_706_907
 _Q60_PER_PPB = 1_152_921_505
 _ONE_Q60 = 1 << 60
 
@@ -102,7 +102,7 @@ class View(NamedTuple):
 
     def sigma_ns(self, raw_ns: int) -> float:
         """Return the standard deviation that the model claims at `raw_ns`."""
-        age_s = (raw_ns - self.anchor_ns) / NS_PER_S
+        age_s = (raw_ns - self.anchor_ns) * 1e-9
         return math.sqrt(max(self.snapshot.variance_at(age_s), 0.0))
 
     def interval(self, raw_ns: int, coverage_factor: float | None = None) -> Interval:
@@ -171,7 +171,7 @@ def prepare(
         high_ns=host.skew_ns + _SKEW_SLACK_NS,
         anchor_ns=snapshot.raw_ns,
         utc_ns=snapshot.utc_ns,
-        scale_q60=_ONE_Q60 + round(snapshot.rate_fs_per_s * _Q60_PER_FS_PER_S),
+        scale_q60=_ONE_Q60 + (snapshot.rate_fs_per_s * _Q110_PER_FS_PER_S >> 50),
         bound_ns=snapshot.bound_ns + ROUNDING_NS,
         growth_q60=snapshot.bound_growth_ppb * _Q60_PER_PPB,
         status=status,

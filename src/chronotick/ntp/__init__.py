@@ -21,7 +21,7 @@ from chronotick.ntp.actions import (
 )
 from chronotick.ntp.address import NTP_PORT, ServerName, is_public, parse_server
 from chronotick.ntp.exchange import Association
-from chronotick.ntp.filter import SampleFilter, Verdict, carry
+from chronotick.ntp.filter import SampleFilter, Verdict
 from chronotick.ntp.onwire import ExchangeLimits, measure, reading_error_ns
 from chronotick.ntp.packet import (
     HEADER,
@@ -95,7 +95,6 @@ __all__ = [
     # filter
     "SampleFilter",
     "Verdict",
-    "carry",
     # select
     "NoAgreement",
     "Selection",

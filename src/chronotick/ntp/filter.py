@@ -26,15 +26,14 @@ from collections import deque
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from chronotick.core.units import NS_PER_S, grow_ns, scale_ppb_ns
+from chronotick.core.units import NS_PER_S, grow_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from chronotick.core.records import Sample
-    from chronotick.core.span import Span
 
-__all__ = ["SampleFilter", "Verdict", "carry"]
+__all__ = ["SampleFilter", "Verdict"]
 
 _STAGES: Final = 8  # NSTAGE, RFC 5905 §10.
 _JITTERS_OF_SLACK: Final = 3.0
@@ -52,25 +51,13 @@ class Verdict(NamedTuple):
     """Its delay above the server's floor: the asymmetry it may hide, twice."""
 
 
-def carry(sample: Sample, raw_ns: int, *, rate_ppb: float, growth_ppb: int) -> Span:
-    """Return where UTC − RAW must lie at `raw_ns`, going by `sample` alone.
-
-    Sound if the server told the truth and d(UTC − RAW)/dRAW stays within `rate_ppb` ±
-    `growth_ppb` between the two instants; later and earlier alike.
-    """
-    age_ns = raw_ns - sample.raw_ns
-    # The extra nanosecond pays for rounding the shift.
-    widening_ns = grow_ns(age_ns, growth_ppb) + 1
-    return sample.span.shift(scale_ppb_ns(age_ns, rate_ppb)).widen(widening_ns)
-
-
 class SampleFilter:
     """The clock filter of one server (RFC 5905 §10).
 
     Args:
         wander_ppb: by how much stored samples lose against newer ones with age. It
-            ranks samples and bounds nothing: claims are made by `span_at`, whose caller
-            states what it knows of the rate.
+            ranks samples and bounds nothing; what may be claimed is
+            `chronotick.fusion.hard`'s.
         floor_window_s: how far back the delay floor looks. Long, since quiet moments
             are rare on a busy path; finite, since routes change.
     """
@@ -116,31 +103,15 @@ class SampleFilter:
         self._window.append(sample)
         return Verdict(is_worth_using, sample.delay_ns - self._floors[0][1])
 
-    def best(self, raw_ns: int, *, growth_ppb: int | None = None) -> Sample | None:
-        """Return the stored sample with the tightest bound at `raw_ns`.
-
-        Bounds widen by `growth_ppb` with age, or by the wander given at construction.
-        """
+    def best(self, raw_ns: int) -> Sample | None:
+        """Return the stored sample with the tightest bound at `raw_ns`."""
         if not self._window:
             return None
-        growth = self._wander_ppb if growth_ppb is None else growth_ppb
+        growth = self._wander_ppb
         # Among equals the newest: it needs the least extrapolation.
         return min(
             reversed(self._window), key=lambda each: _aged_ns(each, raw_ns, growth)
         )
-
-    def span_at(self, raw_ns: int, *, rate_ppb: float, growth_ppb: int) -> Span | None:
-        """Return where this server says that UTC − RAW lies at `raw_ns`.
-
-        The best sample, carried; None before the first one. `rate_ppb` ± `growth_ppb`
-        is where the caller knows d(UTC − RAW)/dRAW to be: no default would be honest on
-        a free-running clock. One span and not the intersection of all eight: whether a
-        server that contradicts its own past is to be heard is not decided here.
-        """
-        best = self.best(raw_ns, growth_ppb=growth_ppb)
-        if best is None:
-            return None
-        return carry(best, raw_ns, rate_ppb=rate_ppb, growth_ppb=growth_ppb)
 
     def reset(self) -> None:
         """Forget everything: another address now answers under the server's name."""

@@ -36,10 +36,12 @@ from chronotick.shm.layout import (
     State,
     codec,
 )
+from chronotick.shm.native import HOT
 from chronotick.shm.segment import Mapping, attach, segment_path
 
 if TYPE_CHECKING:
     import os
+    from types import ModuleType
 
 __all__ = ["SEQUENCE", "Header", "Look", "SegmentReader"]
 
@@ -85,6 +87,7 @@ class SegmentReader:
 
     Args:
         path: The segment; default `chronotick.shm.segment.segment_path`.
+        hot: The C module that copies slots; None for the copy in Python.
 
     Raises:
         NoDaemon: there is no segment at the path.
@@ -93,8 +96,14 @@ class SegmentReader:
         SegmentError: see `chronotick.shm.segment.attach`.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        hot: ModuleType | None = HOT,
+    ) -> None:
         self.path = segment_path(path)
+        self._hot = hot
         self._boot_id = boot_id()
         self._namespace = time_namespace()
         self._mapping = attach(self.path)
@@ -135,7 +144,7 @@ class SegmentReader:
         if sequence == 0:
             self._explain_nothing(mapping)
         self._check_origin(mapping)
-        self._seen = seen = Look(mapping, _copy(mapping))
+        self._seen = seen = Look(mapping, self._decode(mapping))
         return seen
 
     def history(self) -> list[PastCorrection]:
@@ -177,13 +186,23 @@ class SegmentReader:
                 self.path, "it was made in another time namespace, with other clocks"
             )
 
+    def _decode(self, mapping: Mapping) -> Snapshot:
+        hot = self._hot
+        whole = _copy(mapping) if hot is None else hot.copy_slot(mapping.data)
+        if whole is None:
+            raise TornRead(mapping.path, _ATTEMPTS)
+        try:
+            return decode_slot(*whole)
+        except ValueError as exc:
+            raise SegmentCorrupt(mapping.path, str(exc)) from exc
+
     def _explain_nothing(self, mapping: Mapping) -> None:
         if mapping.size < SEGMENT_SIZE:
             raise SegmentCorrupt(self.path, f"truncated to {mapping.size} bytes")
         raise NotSynchronized(self.path, "nothing has been published yet")
 
 
-def _copy(mapping: Mapping) -> Snapshot:
+def _copy(mapping: Mapping) -> tuple[int, bytes] | None:
     words, data = mapping.words, mapping.data
     for _ in range(_ATTEMPTS):
         sequence = words[SEQUENCE]
@@ -194,13 +213,8 @@ def _copy(mapping: Mapping) -> Snapshot:
         if _WEAK:
             fence()
         if words[SEQUENCE] == sequence:
-            break
-    else:
-        raise TornRead(mapping.path, _ATTEMPTS)
-    try:
-        return decode_slot(sequence, copy)
-    except ValueError as exc:
-        raise SegmentCorrupt(mapping.path, str(exc)) from exc
+            return sequence, copy
+    return None
 
 
 def _copy_entry(mapping: Mapping, number: int) -> PastCorrection | None:

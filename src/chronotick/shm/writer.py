@@ -59,10 +59,13 @@ from chronotick.shm.layout import (
     State,
     codec,
 )
+from chronotick.shm.native import HOT
 from chronotick.shm.ownership import acquire
 from chronotick.shm.segment import segment_path
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from chronotick.core.records import Frame
     from chronotick.shm.codec import PastCorrection, Snapshot
 
@@ -86,15 +89,21 @@ class SegmentWriter:
 
     Args:
         path: The segment; default `chronotick.shm.segment.segment_path`.
+        hot: The C module that stores with fences; None for plain stores from Python.
 
     Raises:
         SegmentLocked: another process publishes there.
         SegmentUnwritable: the directory or file refuses writing.
-        UnsupportedPlatform: this CPU orders stores weakly, or is big-endian.
+        UnsupportedPlatform: this CPU orders stores weakly and there is no C module.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        if not has_strong_ordering():
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        hot: ModuleType | None = HOT,
+    ) -> None:
+        if hot is None and not has_strong_ordering():
             raise UnsupportedPlatform(
                 f"publishing on {os.uname().machine} needs the native module: install "
                 "a C compiler and reinstall chronotick"
@@ -108,6 +117,7 @@ class SegmentWriter:
         )
         self._owned = acquire(self.path, image)
         mapping = self._owned.mapping
+        self._hot = hot
         self._data, self._words = mapping.data, mapping.words
         self._halves = mapping.data.cast("I")
         self._closed = False
@@ -220,6 +230,9 @@ class SegmentWriter:
                 self._history.appendleft(entry)
 
     def _publish_slot(self, slot: bytes) -> Snapshot:
+        if self._hot is not None:
+            self._hot.publish(self._data, 0, slot)
+            return decode_slot(self._words[_SEQUENCE], slot)
         # The next sequence comes from the segment and not from a variable beside it:
         # an interrupt between the store and its note must not make us write twice
         # with one number, that is, into the live slot.
@@ -235,9 +248,12 @@ class SegmentWriter:
             started_raw_ns=self._started_raw_ns,
             baseline=choose_baseline(snapshot, self._history),
         )
+        data = encode_record(record, 0)
+        if self._hot is not None:
+            self._hot.publish(self._data, 1, data)
+            return
         # A writer killed here has left an odd number, which `| 1` keeps odd.
         odd = self._halves[_NUMBER] + 1 | 1
-        data = encode_record(record, 0)
         self._halves[_NUMBER] = odd & 0xFFFF_FFFF
         self._data[_BEFORE_NUMBER] = data[_BEFORE_NUMBER]
         self._data[_AFTER_NUMBER] = data[_AFTER_NUMBER]
@@ -251,11 +267,15 @@ class SegmentWriter:
         self._told = told
         number = self._words[_RING_COUNT] + 1
         at, entry = _entry_at(number), encode_entry(number, snapshot)
-        # 0 first: a reader of the entry that is replaced sees it go before it changes.
-        self._words[at // 8] = 0
-        self._data[at + 8 : at + RING_ENTRY_SIZE] = entry[8:]
-        self._words[at // 8] = number
-        self._words[_RING_COUNT] = number
+        if self._hot is not None:
+            self._hot.publish(self._data, 2, entry)
+        else:
+            # 0 first: a reader of the entry that is replaced sees it go before it
+            # changes.
+            self._words[at // 8] = 0
+            self._data[at + 8 : at + RING_ENTRY_SIZE] = entry[8:]
+            self._words[at // 8] = number
+            self._words[_RING_COUNT] = number
         self._history.appendleft(decode_entry(entry))
 
 
