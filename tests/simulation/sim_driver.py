@@ -54,7 +54,9 @@ async def simulate(
         entropy=world.entropy(),
     )
     length_s = scenario.duration_s if hours is None else hours * 3600.0
-    async with build(configured(scenario, selection), ports) as supervisor:
+    # Reports are for people: one a minute is enough where nobody looks.
+    pipeline = build(configured(scenario, selection), ports, report_period_s=60.0)
+    async with pipeline as supervisor:
         await world.clock.advance(length_s)
         await supervisor.stop(grace=0)
     return Run(world=world, recorder=recorder, status=status)

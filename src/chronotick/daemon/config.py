@@ -166,15 +166,14 @@ class Selection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = 1
     tolerate_falsetickers: Annotated[
-        int,
+        Annotated[int, Meta(ge=0, le=31)] | None,
         Meta(
-            ge=0,
-            le=31,
-            description="Servers that may lie *without being found out*: the interval "
-            "is widened until it holds although so many of the agreeing ones are "
-            "wrong. Needs more than twice as many servers.",
+            description="Servers that may lie, found out or not, without the interval "
+            "becoming wrong. Unset: any minority of those that answer. A smaller "
+            "number gives narrower intervals: with 0 the nearest server decides, and "
+            "must be honest. Needs more than twice as many servers.",
         ),
-    ] = 0
+    ] = None
     startup_grace_s: Annotated[
         float,
         Meta(

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from chronotick.core.records import ClockPair, Correction, DaemonReport, Exchange
+from chronotick.core.status import Status
 
 if TYPE_CHECKING:
     from chrono_daemon import Context, ReceiveStream, SendStream
-    from chrono_daemon.recipes.state import Latest
     from chronotick.core.ports import MeasuredClock, StatusSink
     from chronotick.daemon.estimator import Estimator
 
-__all__ = ["Event", "estimate", "report", "watch"]
+__all__ = ["REPORT_PERIOD_S", "EstimateStage", "Event", "watch"]
 
 Event: TypeAlias = Exchange | ClockPair
 """A poll that ended, or a look at the host's clocks."""
 
-# Silence is an event too: a server that stops answering sends nothing. Once a second
-# is often enough to notice, since the bound ages by itself in between.
+# How soon a suspend is noticed while no server answers, and how soon a lone answer is
+# used once the others have had their chance.
 _WATCH_PERIOD_S = 1.0
-_REPORT_PERIOD_S = 0.25
+REPORT_PERIOD_S = 1.0
+"""How often people and tools are told where things stand, in seconds."""
 
 
 async def watch(
@@ -34,68 +35,70 @@ async def watch(
         await events.aclose()
 
 
-async def estimate(
-    ctx: Context,
-    estimator: Estimator,
-    measured: MeasuredClock,
-    events: ReceiveStream[Event],
-    corrections: SendStream[Correction],
-    reports: Latest[DaemonReport],
-) -> None:
-    """Feed the estimator; send a correction whenever it says something new.
+class EstimateStage:
+    """Owns the estimator: events change it, reports read it, in one event loop."""
 
-    A sample always does; silence only when it changes what the time is worth.
-    """
-    seen = measured.pair()
-    said: tuple[object, ...] = ()
-    try:
-        async for event in events:
-            clocks = event if isinstance(event, ClockPair) else measured.pair()
-            whole = clocks.is_continuous_with(seen)
-            seen = clocks
-            news = False
-            if not whole:
-                # An exchange that ends just now may have begun before: left out.
-                ctx.logger.warning("event=disrupted why=suspended_or_moved")
-                estimator.disrupted()
-            elif isinstance(event, Exchange):
-                estimator.observe(event)
-                news = event.sample is not None
-            correction = estimator.correction(measured.raw_ns())
-            worth = (correction.status, correction.reasons, correction.confidence)
-            if news or worth != said:
-                _log_change(ctx, said, correction)
-                said = worth
-                await corrections.send(correction)
-            reports.set(
-                DaemonReport(
-                    correction=correction,
-                    sources=tuple(estimator.reports(correction)),
+    def __init__(self, estimator: Estimator, measured: MeasuredClock) -> None:
+        self._estimator = estimator
+        self._measured = measured
+        self._said: tuple[object, ...] = ()
+        self._knows = False
+
+    async def estimate(
+        self,
+        ctx: Context,
+        events: ReceiveStream[Event],
+        corrections: SendStream[Correction],
+    ) -> None:
+        """Feed the estimator; send a correction whenever it says something new.
+
+        A sample always does; silence only when it changes what the time is worth.
+        """
+        seen = self._measured.pair()
+        try:
+            async for event in events:
+                clocks = (
+                    event if isinstance(event, ClockPair) else self._measured.pair()
                 )
+                whole, seen = clocks.is_continuous_with(seen), clocks
+                news = False
+                if not whole:
+                    # An exchange that ends just now may have begun before: left out.
+                    ctx.logger.warning("event=disrupted why=suspended_or_moved")
+                    self._estimator.disrupted()
+                elif isinstance(event, Exchange):
+                    self._estimator.observe(event)
+                    news = event.sample is not None
+                elif self._knows:
+                    # Nothing happened, and readers extrapolate by themselves.
+                    continue
+                correction = self._estimator.correction(self._measured.raw_ns())
+                if self._is_news(ctx, correction) or news:
+                    await corrections.send(correction)
+        finally:
+            await corrections.aclose()
+
+    async def report(
+        self, ctx: Context, status: StatusSink, period_s: float = REPORT_PERIOD_S
+    ) -> None:
+        """Tell `status` where things stand, every `period_s`."""
+        async for _ in ctx.clock.every(period_s, first="now"):
+            correction = self._estimator.correction(self._measured.raw_ns())
+            rows = tuple(self._estimator.reports(correction))
+            status.report(DaemonReport(correction=correction, sources=rows))
+
+    def _is_news(self, ctx: Context, correction: Correction) -> bool:
+        worth = (correction.status, correction.reasons, correction.confidence)
+        if worth == self._said:
+            return False
+        if not self._said or self._said[0] is not correction.status:
+            ctx.logger.info(
+                "event=status status=%s reasons=%s bound_us=%.1f source=%s",
+                correction.status.name,
+                correction.reasons.name or "NONE",
+                correction.bound_ns / 1e3,
+                correction.source.name,
             )
-    finally:
-        await corrections.aclose()
-
-
-async def report(
-    ctx: Context, reports: Latest[DaemonReport], status: StatusSink
-) -> None:
-    """Hand each new report on, a few times a second at most."""
-    handed: DaemonReport | None = None
-    async for _ in ctx.clock.every(_REPORT_PERIOD_S):
-        newest = reports.get()
-        if newest is not None and newest is not handed:
-            status.report(newest)
-            handed = newest
-
-
-def _log_change(ctx: Context, said: tuple[object, ...], correction: Correction) -> None:
-    if said and said[0] is correction.status:
-        return
-    ctx.logger.info(
-        "event=status status=%s reasons=%s bound_us=%.1f source=%s",
-        correction.status.name,
-        correction.reasons.name or "NONE",
-        correction.bound_ns / 1e3,
-        correction.source.name,
-    )
+        self._said = worth
+        self._knows = correction.status is not Status.UNKNOWN
+        return True

@@ -40,7 +40,7 @@ class EstimatorSettings:
 
     servers: tuple[str, ...]
     required: int = 1
-    tolerate: int = 0
+    tolerate: int | None = None
     startup_grace_ns: int = NS_PER_S
     max_frequency_error_ppm: float = 500.0
     max_drift_ppm: float = 15.0

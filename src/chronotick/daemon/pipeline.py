@@ -3,9 +3,9 @@
 ::
 
     poll_server ─┐
-    poll_server ─┼─ merge ─▶ estimate ─▶ Publisher.follow ─▶ sink
-    watch ───────┘              │        Publisher.beat ───▶ sink
-                                └──────▶ report ───────────▶ status
+    poll_server ─┼─ merge ─▶ EstimateStage ─▶ Publisher.follow ─▶ sink
+    watch ───────┘                │           Publisher.beat ───▶ sink
+                                  └──────────────── report ─────▶ status
 
 Builds channels and daemons and nothing else. Every outside power comes in through
 `Ports`, so the same pipeline runs on the host's clocks and sockets or inside a
@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 from chrono_daemon import Supervisor, open_channel
 from chrono_daemon.recipes.routing import merge
-from chrono_daemon.recipes.state import Latest
 from chronotick.core.units import NS_PER_S
-from chronotick.daemon.estimate import estimate, report, watch
+from chronotick.daemon.estimate import REPORT_PERIOD_S, EstimateStage, watch
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.publisher import Publisher
 from chronotick.daemon.source import SourceSettings, poll_server
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from chrono_daemon import Channel, Clock, Context, ReceiveStream, SendStream
     from chronotick.core.ports import FrameSink, MeasuredClock, StatusSink, Transport
-    from chronotick.core.records import Correction, DaemonReport, Exchange
+    from chronotick.core.records import Correction, Exchange
     from chronotick.daemon.config import Config, Server
     from chronotick.daemon.estimate import Event
 
@@ -61,7 +60,11 @@ class Ports:
 
 
 def build(
-    config: Config, ports: Ports, *, logger: logging.Logger | None = None
+    config: Config,
+    ports: Ports,
+    *,
+    report_period_s: float = REPORT_PERIOD_S,
+    logger: logging.Logger | None = None,
 ) -> Supervisor:
     """Return a supervisor with every stage added; entering it starts them.
 
@@ -75,11 +78,9 @@ def build(
     inputs.append(_add_watch(supervisor, ports))
     supervisor.spawn(_merge, inputs, events.send, name="merge")
 
-    reports: Latest[DaemonReport] = Latest()
-    estimator = Estimator(_settings(config))
-    supervisor.spawn(
-        estimate, estimator, ports.measured, events.recv, corrections.send, reports
-    )
+    stage = EstimateStage(Estimator(_settings(config)), ports.measured)
+    supervisor.spawn(stage.estimate, events.recv, corrections.send)
+    supervisor.spawn(stage.report, ports.status, report_period_s)
     publisher = Publisher(
         ports.sink,
         ports.measured,
@@ -89,7 +90,6 @@ def build(
     )
     supervisor.spawn(publisher.follow, corrections.recv, name="publish")
     supervisor.spawn(publisher.beat, name="heartbeat")
-    supervisor.spawn(report, reports, ports.status)
     return supervisor
 
 

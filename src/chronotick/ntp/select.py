@@ -38,7 +38,7 @@ class Selection:
     """What a majority agrees on."""
 
     span: Span
-    """Hull of all points that at least ``agreeing − tolerate`` candidates cover."""
+    """Hull of all points that enough candidates cover, see `select`."""
     agreeing: int
     """The largest number of candidates that share one point."""
     truechimers: tuple[str, ...]
@@ -64,20 +64,20 @@ class NoAgreement:
 
 
 def select(
-    candidates: Mapping[str, Span], *, required: int = 1, tolerate: int = 0
+    candidates: Mapping[str, Span], *, required: int = 1, tolerate: int | None = None
 ) -> Selection | NoAgreement:
     """Return the interval that the majority of `candidates` supports.
 
-    Let n be the number of candidates and m the largest number of them that share a
-    point. There is agreement if m is more than n / 2, at least `required`, and more
-    than `tolerate`. The answer then is the hull of all points that at least
-    m − `tolerate` candidates cover.
+    Let n be the number of candidates, m the largest number of them that share a point,
+    and t the number of liars to survive. There is agreement if m is more than n / 2, at
+    least `required`, and more than t. The answer then is the hull of all points that
+    at least min(m, n − t) candidates cover.
 
-    **What is promised.** If at most n − m + `tolerate` candidates lie (their span
-    misses the truth), the others number at least m − `tolerate`, all cover the truth,
-    and so the answer does. With ``tolerate=0`` the promise needs every server of the
-    largest group to be honest; each further unit lets the bound survive one liar who
-    stays inside that group, at the price of a wider answer.
+    **What is promised.** If no more than max(t, n − m) candidates lie (their span
+    misses the truth), found out or not, the others number at least min(m, n − t), all
+    cover the truth, and so the answer does. By default t is any minority, the most that
+    intervals alone can survive. With ``tolerate=0`` the answer is narrower, and needs
+    every server of the largest group to be honest.
 
     O(n log n); the order and the names of the candidates don't matter.
 
@@ -85,22 +85,24 @@ def select(
         candidates: by server, where each says that UTC − RAW lies at one and the same
             RAW instant.
         required: fewest servers that must agree, 1 or more.
-        tolerate: number of undetected liars that the answer must survive, 0 or more.
+        tolerate: number of liars that the answer must survive, 0 or more; None for any
+            minority, (n − 1) // 2.
 
     Raises:
         ValueError: `required` or `tolerate` is out of range, or a span is inverted.
     """
-    if required < 1 or tolerate < 0:
+    total = len(candidates)
+    liars = max(total - 1, 0) // 2 if tolerate is None else tolerate
+    if required < 1 or liars < 0:
         raise ValueError(
             f"required must be >= 1 and tolerate >= 0, got {required} and {tolerate}"
         )
     edges = _edges(candidates.values())
     agreeing = _deepest(edges)
-    total = len(candidates)
-    needed = max(total // 2 + 1, required, tolerate + 1)
+    needed = max(total // 2 + 1, required, liars + 1)
     if agreeing < needed:
         return NoAgreement(candidates=total, agreeing=agreeing, needed=needed)
-    span = _hull(edges, agreeing - tolerate)
+    span = _hull(edges, min(agreeing, total - liars))
     meeting = {
         name for name, claim in candidates.items() if claim.intersect(span) is not None
     }

@@ -14,11 +14,11 @@ spans = st.tuples(edges, edges).map(lambda ends: Span(min(ends), max(ends)))
 names = st.sampled_from("abcdefg")
 servers = st.dictionaries(names, spans, max_size=7)
 required = st.integers(1, 5)
-tolerated = st.integers(0, 3)
+tolerated = st.none() | st.integers(0, 3)
 
 
 def oracle(
-    candidates: dict[str, Span], required: int, tolerate: int
+    candidates: dict[str, Span], required: int, tolerate: int | None
 ) -> Selection | NoAgreement:
     """Count every integer point: what `select` promises, word by word."""
     depth = {
@@ -26,10 +26,13 @@ def oracle(
         for point in range(-12, 13)
     }
     most, total = max(depth.values()), len(candidates)
-    needed = max(total // 2 + 1, required, tolerate + 1)
-    if most * 2 <= total or most < required or most <= tolerate:
+    liars = len(range(1, total, 2)) - (total % 2 == 0) if tolerate is None else tolerate
+    liars = max(liars, 0)
+    needed = max(total // 2 + 1, required, liars + 1)
+    if most * 2 <= total or most < required or most <= liars:
         return NoAgreement(candidates=total, agreeing=most, needed=needed)
-    points = [point for point, count in depth.items() if count >= most - tolerate]
+    enough = min(most, total - liars)
+    points = [point for point, count in depth.items() if count >= enough]
     lo_ns, hi_ns = min(points), max(points)
     outside = {n for n, s in candidates.items() if s.hi_ns < lo_ns or s.lo_ns > hi_ns}
     return Selection(
@@ -42,7 +45,7 @@ def oracle(
 
 @given(candidates=servers, required=required, tolerate=tolerated)
 def test_agrees_with_brute_force(
-    candidates: dict[str, Span], required: int, tolerate: int
+    candidates: dict[str, Span], required: int, tolerate: int | None
 ) -> None:
     """On small integers the sweep gives what counting every point gives.
 
@@ -63,9 +66,9 @@ def test_contains_the_truth(
     honest: list[tuple[int, int]],
     liars: list[Span],
     truth_ns: int,
-    tolerate: int,
+    tolerate: int | None,
 ) -> None:
-    """With at most n − m + tolerate liars the answer contains the truth."""
+    """With at most max(t, n − m) liars the answer contains the truth."""
     truthful = [Span(truth_ns - below, truth_ns + above) for below, above in honest]
     candidates = {str(n): span for n, span in enumerate([*truthful, *liars])}
 
@@ -74,7 +77,9 @@ def test_contains_the_truth(
     assume(isinstance(chosen, Selection))
     assert isinstance(chosen, Selection)
     lying = sum(not span.holds(truth_ns) for span in candidates.values())
-    if lying <= len(candidates) - chosen.agreeing + tolerate:
+    total = len(candidates)
+    survived = (total - 1) // 2 if tolerate is None else tolerate
+    if lying <= max(survived, total - chosen.agreeing):
         assert chosen.span.holds(truth_ns)
 
 
@@ -85,7 +90,7 @@ def test_contains_the_truth(
     by_ns=st.integers(-(10**19), 10**19),
 )
 def test_translation_invariant(
-    candidates: dict[str, Span], required: int, tolerate: int, by_ns: int
+    candidates: dict[str, Span], required: int, tolerate: int | None, by_ns: int
 ) -> None:
     """Moving every span moves the answer and changes nothing else."""
     moved = {name: span.shift(by_ns) for name, span in candidates.items()}
@@ -107,7 +112,7 @@ def test_translation_invariant(
 
 @given(data=st.data(), candidates=servers, tolerate=tolerated)
 def test_permutation_invariant(
-    data: st.DataObject, candidates: dict[str, Span], tolerate: int
+    data: st.DataObject, candidates: dict[str, Span], tolerate: int | None
 ) -> None:
     """The order in which servers are listed doesn't matter."""
     shuffled = dict(data.draw(st.permutations(list(candidates.items()))))
@@ -118,12 +123,31 @@ def test_permutation_invariant(
 @given(candidates=servers)
 def test_tolerating_a_liar_never_narrows(candidates: dict[str, Span]) -> None:
     """Each tolerated liar widens the answer, or there is none any more."""
-    plain, careful = select(candidates), select(candidates, tolerate=1)
+    plain, careful = select(candidates, tolerate=0), select(candidates, tolerate=1)
 
     assume(isinstance(plain, Selection) and isinstance(careful, Selection))
     assert isinstance(plain, Selection)
     assert isinstance(careful, Selection)
     assert plain.span.hull(careful.span) == careful.span
+
+
+@given(
+    honest=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=6),
+    liars=st.lists(spans, max_size=4),
+    truth_ns=edges,
+)
+def test_any_minority_of_liars_is_survived_by_default(
+    honest: list[tuple[int, int]], liars: list[Span], truth_ns: int
+) -> None:
+    """Wherever they stand, inside the others' intervals or out: the truth is kept."""
+    assume(len(liars) < len(honest))
+    truthful = [Span(truth_ns - below, truth_ns + above) for below, above in honest]
+    candidates = {str(n): span for n, span in enumerate([*truthful, *liars])}
+
+    chosen = select(candidates)
+
+    assert isinstance(chosen, Selection)
+    assert chosen.span.holds(truth_ns)
 
 
 def test_a_liar_is_named() -> None:
@@ -155,7 +179,7 @@ def test_gaps_belong_to_the_answer() -> None:
     """Two islands of the same depth: the truth may be on either, so both count."""
     wide = Span(0, 100)
 
-    chosen = select({"a": wide, "b": Span(0, 10), "c": Span(90, 100)})
+    chosen = select({"a": wide, "b": Span(0, 10), "c": Span(90, 100)}, tolerate=0)
 
     assert isinstance(chosen, Selection)
     assert chosen.span == wide
