@@ -148,13 +148,26 @@ class Estimator:
             required=self._required(raw_ns),
             tolerate=self._settings.tolerate,
         )
-        if isinstance(found, NoAgreement):
+        if isinstance(found, NoAgreement) or self._contradicts(found, raw_ns):
             self._selection = None
             self._doubt_the_past(raw_ns, candidates)
             return
         self._selection = found
         self._agreed = _Agreement(raw_ns, found.span, len(found.truechimers))
         self._stepped = False
+
+    def _contradicts(self, found: Selection, raw_ns: int) -> bool:
+        """Say whether fewer servers than agreed before now say something else.
+
+        Those that went silent cannot be outvoted by the one they found out.
+        """
+        agreed = self._agreed_span(raw_ns)
+        if agreed is None or self._agreed is None:
+            return False
+        return (
+            found.span.intersect(agreed) is None
+            and len(found.truechimers) < self._agreed.supporters
+        )
 
     def _doubt_the_past(self, raw_ns: int, candidates: dict[str, Span]) -> None:
         """Drop the last agreement once as many contradict it as ever supported it.
@@ -183,16 +196,16 @@ class Estimator:
         """Return the last agreed interval, carried to `raw_ns`."""
         if self._agreed is None:
             return None
-        age_ns = max(raw_ns - self._agreed.raw_ns, 0)
+        age_ns = raw_ns - self._agreed.raw_ns
         return self._frequency.rate.carry(self._agreed.span, age_ns)
 
     def _candidates(self, raw_ns: int) -> dict[str, Span]:
-        usable = {n: s for n, s in self._servers.items() if s.bound.usable}
-        # Once all are gone, what they said last still ages soundly: holdover.
-        voters = {n: s for n, s in usable.items() if s.answers} or usable
+        # Once all are gone nobody votes: the last agreement ages (holdover). Asked again,
+        # the spans of those that were found out would grow until they agree with all.
         spans = {
             name: server.bound.span_at(raw_ns, self._frequency.rate)
-            for name, server in voters.items()
+            for name, server in self._servers.items()
+            if server.bound.usable and server.answers
         }
         return {name: span for name, span in spans.items() if span is not None}
 

@@ -38,10 +38,13 @@ class RateSpan(NamedTuple):
     hi_ppb: int
 
     def carry(self, span: Span, age_ns: int) -> Span:
-        """Return `span` moved forward by `age_ns` (>= 0) at any rate in the span."""
+        """Return `span` moved by `age_ns`, backwards too, at any rate in the span."""
+        slow, fast = self.lo_ppb, self.hi_ppb
+        if age_ns < 0:
+            slow, fast = fast, slow
         return Span(
-            span.lo_ns + age_ns * self.lo_ppb // PPB,
-            span.hi_ns - (-age_ns * self.hi_ppb // PPB),
+            span.lo_ns + age_ns * slow // PPB,
+            span.hi_ns - (-age_ns * fast // PPB),
         )
 
     def growth_from(self, rate_ppb: float) -> int:

@@ -70,8 +70,9 @@ class ServerBound:
     def span_at(self, raw_ns: int, rate: RateSpan) -> Span | None:
         """Return where UTC − RAW must lie at `raw_ns`; None before the first answer.
 
-        For instants before the newest exchange, the interval of that exchange.
+        Instants before the newest exchange are asked for too: that of another server
+        may have taken longer, and its middle lies further back.
         """
         if self._span is None:
             return None
-        return rate.carry(self._span, max(raw_ns - self._raw_ns, 0))
+        return rate.carry(self._span, raw_ns - self._raw_ns)

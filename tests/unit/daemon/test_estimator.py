@@ -308,3 +308,49 @@ def test_the_hop_to_a_new_majority_forgets_the_old_rate() -> None:
         bench.poll(servers[2])
         bench.round()
     assert bench.verdicts()["liar"] == "falseticker"
+
+
+def test_a_liar_that_outlives_the_honest_is_not_believed() -> None:
+    """Three go silent, the one they found out goes on: holdover, not its time."""
+    servers = [*[Server(f"s{i}") for i in range(3)], Server("liar", lie_ns=NS_PER_S)]
+    bench = Bench(servers)
+    for _ in range(10):
+        bench.round()
+    for _ in range(20):
+        for honest in servers[:3]:
+            bench.lose(honest)
+        bench.poll(servers[3])
+        bench.check()
+        bench.raw_ns += 16 * NS_PER_S
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.HOLDOVER
+
+
+def test_a_falseticker_does_not_come_back_in_holdover() -> None:
+    """All gone for days: the liar's interval grows into the others', and has no say."""
+    servers = [*[Server(f"s{i}") for i in range(2)], Server("liar", lie_ns=50_000_000)]
+    bench = Bench(servers)
+    for _ in range(10):
+        bench.round()
+    before = bench.estimator.correction(bench.raw_ns)
+    for _ in range(60):
+        for server in servers:
+            bench.lose(server)
+        bench.check()
+        bench.raw_ns += 60 * NS_PER_S
+    after = bench.estimator.correction(bench.raw_ns)
+    assert after.status is Status.HOLDOVER
+    assert after.confidence == before.confidence
+
+
+def test_an_interval_is_carried_back_as_soundly_as_forth() -> None:
+    """A far server's exchange has its middle before a near one's newest answer."""
+    bench = Bench([Server("near", delay_ns=0, jitter_ns=10)], Wandering((490_000,)))
+    bench.poll(bench.servers[0])
+    bench.raw_ns += 10
+    earlier_ns = bench.raw_ns - 10 * NS_PER_S
+    state = bench.estimator._servers["near"]
+    span = state.bound.span_at(earlier_ns, bench.estimator._frequency.rate)
+    assert span is not None
+    truth_ns = EPOCH_NS + earlier_ns * 490_000 // NS_PER_S
+    assert span.holds(truth_ns)
