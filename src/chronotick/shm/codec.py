@@ -59,6 +59,14 @@ _LEAPS = {int(leap): leap for leap in Leap}
 _SMEARS = {int(smear): smear for smear in Smear}
 
 
+_OFFSETS = {field.name: field.offset for field in SLOT}
+_AS_OF, _AS_OF_AT = struct.Struct("<q"), _OFFSETS["as_of_raw_ns"]
+# CLOCK_REALTIME and the suspend count stand side by side.
+_SYSTEM, _SYSTEM_AT = struct.Struct("<qq"), _OFFSETS["as_of_realtime_ns"]
+_ERROR, _ERROR_AT = struct.Struct("<H"), _OFFSETS["realtime_error_ns"]
+_SYNC_AGE, _SYNC_AGE_AT = struct.Struct("<I"), _OFFSETS["last_sync_age_ms"]
+
+
 @lru_cache(maxsize=256)
 def _reason(bits: int) -> Reason:
     return Reason(bits)
@@ -183,6 +191,23 @@ def encode_slot(frame: Frame) -> bytes:
             marker or 0,
         )
     except (struct.error, OverflowError, ValueError) as exc:
+        raise ValueError(f"a frame cannot be published: {exc}") from exc
+
+
+def restamp_slot(slot: bytearray, frame: Frame) -> None:
+    """Carry a packed slot on to a heartbeat: the same correction, clocks read again.
+
+    Args:
+        slot: What `encode_slot` gave for an earlier frame of this correction.
+        frame: Differs from that one in the clocks alone.
+    """
+    clocks = frame.clocks
+    try:
+        _AS_OF.pack_into(slot, _AS_OF_AT, clocks.raw_ns)
+        _SYSTEM.pack_into(slot, _SYSTEM_AT, clocks.realtime_ns, clocks.suspend_ns)
+        _ERROR.pack_into(slot, _ERROR_AT, min(clocks.error_ns, _NO_PAIR))
+        _SYNC_AGE.pack_into(slot, _SYNC_AGE_AT, _sync_age_ms(frame))
+    except struct.error as exc:
         raise ValueError(f"a frame cannot be published: {exc}") from exc
 
 

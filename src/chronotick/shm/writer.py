@@ -22,6 +22,7 @@ the next writer mends. In the ring: an entry numbered 0, which readers skip.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from typing import TYPE_CHECKING, Self
@@ -33,6 +34,7 @@ from chronotick.shm.codec import (
     decode_slot,
     encode_entry,
     encode_slot,
+    restamp_slot,
     void_slot,
 )
 from chronotick.shm.compat import (
@@ -66,7 +68,7 @@ from chronotick.shm.segment import segment_path
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from chronotick.core.records import Frame
+    from chronotick.core.records import Correction, Frame
     from chronotick.shm.codec import PastCorrection, Snapshot
 
 __all__ = ["SegmentWriter"]
@@ -79,6 +81,7 @@ _SEQUENCE = SEQUENCE_AT // 8
 _RING_COUNT = RING_AT // 8
 # The record's number is the 4-byte word at byte 68.
 _NUMBER, _BEFORE_NUMBER, _AFTER_NUMBER = 17, slice(0, 68), slice(72, 128)
+_RECORD_PERIOD_NS = 100_000_000
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -124,6 +127,12 @@ class SegmentWriter:
         self._told: tuple[object, ...] = ()
         self._history: deque[PastCorrection] = deque(maxlen=RING_ENTRIES)
         self._started_raw_ns = 0
+        self._marker: int | None = None
+        # What heartbeats are made from.
+        self._correction: Correction | None = None
+        self._kind: tuple[object, ...] = ()
+        self._packed = bytearray(SLOT_SIZE)
+        self._record_due_raw_ns = 0
         if self._owned.reused:
             self._adopt(header)
 
@@ -157,13 +166,40 @@ class SegmentWriter:
         """
         if self._closed:
             raise ValueError(f"this writer of {self.path} is closed")
+        kind = (
+            frame.void_after_raw_ns,
+            frame.heartbeat_ns,
+            frame.correction_count,
+            frame.disruption_marker,
+        )
+        if frame.correction is self._correction and kind == self._kind:
+            self._beat(frame)
+            return
         slot = encode_slot(frame)
         snapshot = self._publish_slot(slot)
+        self._packed[:] = slot
+        self._correction, self._kind = frame.correction, kind
+        self._record_due_raw_ns = frame.as_of_raw_ns + _RECORD_PERIOD_NS
         if frame.started_raw_ns != self._started_raw_ns:
             self._started_raw_ns = frame.started_raw_ns
             self._words[_STARTED_WORD] = frame.started_raw_ns & _U64
         self._remember(snapshot)
         self._publish_record(snapshot)
+
+    def _beat(self, frame: Frame) -> None:
+        """Publish what was published before, with the clocks read again.
+
+        Nine frames in ten are heartbeats, so they are cheap: the packed slot is
+        restamped, and the record, whose readers extrapolate like all others, is told
+        again only ten times a second.
+        """
+        restamp_slot(self._packed, frame)
+        slot = bytes(self._packed)
+        if frame.as_of_raw_ns < self._record_due_raw_ns:
+            self._store_slot(slot)
+            return
+        self._record_due_raw_ns = frame.as_of_raw_ns + _RECORD_PERIOD_NS
+        self._publish_record(self._publish_slot(slot))
 
     def close(self) -> None:
         """Let another daemon publish here. Readers go on until `void_after`."""
@@ -208,10 +244,7 @@ class SegmentWriter:
             if self.sequence:
                 self._publish_slot(void_slot())
                 self._publish_record(self._publish_slot(void_slot()))
-            self._words[_RING_COUNT] = 0
-            self._data[RING_ENTRIES_AT:SEGMENT_SIZE] = bytes(
-                SEGMENT_SIZE - RING_ENTRIES_AT
-            )
+            self._forget_history()
         for index, word in enumerate(ours, start=HEADER_AT // 8):
             # When the daemon started is told together with its first frame: until then
             # the slot that readers see is its predecessor's.
@@ -219,7 +252,10 @@ class SegmentWriter:
                 theirs[index] = word
 
     def _recall(self) -> None:
-        """Learn the system clock's past from the ring of the daemon before us."""
+        """Learn the system clock's past from the daemon before us."""
+        with contextlib.suppress(ValueError):
+            live = decode_slot(self.sequence, self._data, _slot_at(self.sequence))
+            self._marker = live.disruption_marker
         count = self._words[_RING_COUNT]
         for number in range(max(count - RING_ENTRIES, 0) + 1, count + 1):
             try:
@@ -229,10 +265,20 @@ class SegmentWriter:
             if entry.number == number:
                 self._history.appendleft(entry)
 
+    def _forget_history(self) -> None:
+        """Empty the ring: RAW, in which its entries are told, did not run through."""
+        self._history.clear()
+        for entry in range(RING_ENTRIES):
+            self._words[(RING_ENTRIES_AT + RING_ENTRY_SIZE * entry) // 8] = 0
+
     def _publish_slot(self, slot: bytes) -> Snapshot:
+        return decode_slot(self._store_slot(slot), slot)
+
+    def _store_slot(self, slot: bytes) -> int:
+        """Make `slot` live; return its sequence."""
         if self._hot is not None:
             self._hot.publish(self._data, 0, slot)
-            return decode_slot(self._words[_SEQUENCE], slot)
+            return self._words[_SEQUENCE]
         # The next sequence comes from the segment and not from a variable beside it:
         # an interrupt between the store and its note must not make us write twice
         # with one number, that is, into the live slot.
@@ -240,7 +286,7 @@ class SegmentWriter:
         at = _slot_at(sequence)
         self._data[at : at + SLOT_SIZE] = slot
         self._words[_SEQUENCE] = sequence
-        return decode_slot(sequence, slot)
+        return sequence
 
     def _publish_record(self, snapshot: Snapshot) -> None:
         record = derive_record(
@@ -261,9 +307,18 @@ class SegmentWriter:
 
     def _remember(self, snapshot: Snapshot) -> None:
         """Append to the ring if the correction changed. A heartbeat changes nothing."""
-        told = (*snapshot[1:6], *snapshot[11:15], snapshot.status, snapshot.reasons)
+        told = (
+            *snapshot[1:6],
+            *snapshot[11:15],
+            snapshot.status,
+            snapshot.reasons,
+            snapshot.disruption_marker,
+        )
         if told == self._told or snapshot.status is Status.UNKNOWN:
             return
+        if snapshot.disruption_marker != self._marker:
+            self._marker = snapshot.disruption_marker
+            self._forget_history()
         self._told = told
         number = self._words[_RING_COUNT] + 1
         at, entry = _entry_at(number), encode_entry(number, snapshot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -16,6 +17,7 @@ from chronotick.shm.codec import (
     decode_slot,
     encode_entry,
     encode_slot,
+    restamp_slot,
     void_slot,
 )
 from chronotick.shm.layout import RING_ENTRY_SIZE, SLOT, SLOT_SIZE
@@ -204,3 +206,14 @@ def test_no_measurement_means_no_last_sync() -> None:
     frame = make_frame(measurement_count=0, last_sync_raw_ns=0)
 
     assert decode_slot(1, encode_slot(frame)).last_sync_raw_ns is None
+
+
+@given(frame=frames(), later=frames())
+def test_a_restamped_slot_is_the_slot_of_the_later_frame(
+    frame: Frame, later: Frame
+) -> None:
+    """A heartbeat's bytes are what packing its whole frame would have given."""
+    beat = replace(frame, clocks=later.clocks)
+    slot = bytearray(encode_slot(frame))
+    restamp_slot(slot, beat)
+    assert bytes(slot) == encode_slot(beat)

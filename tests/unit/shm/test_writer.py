@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +30,9 @@ from chronotick.shm.layout import (
 from chronotick.shm.reader import SegmentReader
 from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import RAW_NS, make_frame
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _BOOT_AT = HEADER_AT + 16
 
@@ -64,49 +69,53 @@ def test_a_frame_that_cannot_be_said_publishes_nothing(writer: SegmentWriter) ->
     assert Path(writer.path).read_bytes() == before
 
 
-def test_a_closed_writer_publishes_nothing(path: str) -> None:
+def test_a_closed_writer_publishes_nothing(path: str, hot: ModuleType | None) -> None:
     """It holds no lock any more, so another daemon may be writing."""
-    writer = SegmentWriter(path)
+    writer = SegmentWriter(path, hot=hot)
     writer.close()
 
     with pytest.raises(ValueError, match="is closed"):
         writer.publish(make_frame())
 
 
-def test_closing_leaves_everything_readable(path: str) -> None:
+def test_closing_leaves_everything_readable(path: str, hot: ModuleType | None) -> None:
     """Readers go on until void_after, whatever the daemon does."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame())
 
     assert SegmentReader(path).read().status is Status.SYNCHRONIZED
 
 
-def test_a_restart_continues_the_sequence(path: str) -> None:
+def test_a_restart_continues_the_sequence(path: str, hot: ModuleType | None) -> None:
     """Never back to 0: an attached reader cannot mistake a new frame for an old one."""
     for expected in range(1, 8):
-        with SegmentWriter(path) as writer:
+        with SegmentWriter(path, hot=hot) as writer:
             writer.publish(make_frame())
             assert writer.sequence == expected
 
 
-def test_a_restart_tells_how_long_the_predecessor_is_good(path: str) -> None:
+def test_a_restart_tells_how_long_the_predecessor_is_good(
+    path: str, hot: ModuleType | None
+) -> None:
     """So that the news that nothing is known yet need not replace it."""
     frame = make_frame()
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(frame)
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         assert writer.inherited_void_after_raw_ns == frame.void_after_raw_ns
         writer.publish(make_frame(status=Status.UNKNOWN))
         assert writer.inherited_void_after_raw_ns == 0
 
 
-def test_the_sequence_never_becomes_zero_again(path: str) -> None:
+def test_the_sequence_never_becomes_zero_again(
+    path: str, hot: ModuleType | None
+) -> None:
     """After 2**64 − 1 comes 2: the other slot, and not the word for nothing."""
-    SegmentWriter(path).close()
+    SegmentWriter(path, hot=hot).close()
     with open(path, "r+b") as file:
         file.seek(SEQUENCE_AT)
         file.write(b"\xff" * 8)
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame(utc_ns=77))
 
         assert writer.sequence == 2
@@ -116,9 +125,11 @@ def test_the_sequence_never_becomes_zero_again(path: str) -> None:
 @pytest.mark.parametrize(
     "at", [_BOOT_AT, HEADER_AT + 48], ids=["boot", "time namespace"]
 )
-def test_what_another_raw_clock_left_is_voided(path: str, at: int) -> None:
+def test_what_another_raw_clock_left_is_voided(
+    path: str, at: int, hot: ModuleType | None
+) -> None:
     """A frame of an earlier boot is as plausible as it is wrong."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame())
         writer.publish(make_frame())
     with open(path, "r+b") as file:
@@ -126,7 +137,7 @@ def test_what_another_raw_clock_left_is_voided(path: str, at: int) -> None:
         file.write(b"\x01\x02\x03\x04\x05\x06\x07\x08")
     with pytest.raises(ClockDisrupted):
         SegmentReader(path)
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         data = Path(path).read_bytes()
 
         assert writer.sequence == 4
@@ -138,11 +149,11 @@ def test_what_another_raw_clock_left_is_voided(path: str, at: int) -> None:
         assert SegmentReader(path).history() == []
 
 
-def test_what_this_boot_left_is_kept(path: str) -> None:
+def test_what_this_boot_left_is_kept(path: str, hot: ModuleType | None) -> None:
     """Readers see the predecessor's frame until the first own one."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame(utc_ns=11))
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         header = SegmentReader(path).header
 
         assert SegmentReader(path).read().utc_ns == 11
@@ -177,13 +188,16 @@ def test_the_ring_takes_no_news_that_nothing_is_known(writer: SegmentWriter) -> 
 @given(count=st.integers(1, 3 * RING_ENTRIES), restarts=st.integers(0, 2))
 @settings(max_examples=10, deadline=None)
 def test_the_ring_holds_the_newest_corrections(
-    tmp_path_factory: pytest.TempPathFactory, count: int, restarts: int
+    tmp_path_factory: pytest.TempPathFactory,
+    count: int,
+    restarts: int,
+    hot: ModuleType | None,
 ) -> None:
     """The last 44, newest first, over restarts too."""
     path = str(tmp_path_factory.mktemp("ring") / "segment")
     published = 0
     for _ in range(restarts + 1):
-        with SegmentWriter(path) as writer:
+        with SegmentWriter(path, hot=hot) as writer:
             for _ in range(count):
                 published += 1
                 writer.publish(make_frame(raw_ns=RAW_NS + published))
@@ -210,11 +224,13 @@ def test_the_drift_of_the_record_is_relative_to_the_system_clock(
     assert record.drift_uncertainty < 1e-6
 
 
-def test_a_restart_remembers_where_the_system_clock_was(path: str) -> None:
+def test_a_restart_remembers_where_the_system_clock_was(
+    path: str, hot: ModuleType | None
+) -> None:
     """The ring of the daemon before gives the drift from the first frame on."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame())
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame(raw_ns=RAW_NS + 2 * NS_PER_S))
     _, record = decode_record(Path(path).read_bytes())
 
@@ -222,29 +238,34 @@ def test_a_restart_remembers_where_the_system_clock_was(path: str) -> None:
 
 
 @pytest.mark.parametrize("left", [1, 2**32 - 1], ids=["odd", "odd, last"])
-def test_a_record_that_a_kill_left_odd_is_mended(path: str, left: int) -> None:
+def test_a_record_that_a_kill_left_odd_is_mended(
+    path: str, left: int, hot: ModuleType | None
+) -> None:
     """The next writer's first record is even again."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame())
     with open(path, "r+b") as file:
         file.seek(68)
         file.write(left.to_bytes(4, "little"))
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame())
     number, _ = decode_record(Path(path).read_bytes())
 
     assert number % 2 == 0
 
 
-def test_a_weakly_ordered_cpu_is_refused(
-    path: str, monkeypatch: pytest.MonkeyPatch
+def test_a_weakly_ordered_cpu_needs_the_c_module(
+    path: str, hot: ModuleType | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Plain stores could become visible in another order there."""
+    """Plain stores could become visible in another order there; C has fences."""
     monkeypatch.setattr(writer_module, "has_strong_ordering", lambda: False)
-
-    with pytest.raises(UnsupportedPlatform, match="needs the native module"):
-        SegmentWriter(path)
-    assert not Path(path).exists()
+    if hot is None:
+        with pytest.raises(UnsupportedPlatform, match="needs the native module"):
+            SegmentWriter(path, hot=hot)
+        assert not Path(path).exists()
+    else:
+        with SegmentWriter(path, hot=hot) as writer:
+            writer.publish(make_frame())
 
 
 @pytest.mark.parametrize(
@@ -275,3 +296,27 @@ def test_only_x86_is_taken_for_strongly_ordered(
 def test_the_file_is_never_shorter_than_a_segment(writer: SegmentWriter) -> None:
     """4096 bytes from its first moment at the path."""
     assert Path(writer.path).stat().st_size == SEGMENT_SIZE
+
+
+def test_heartbeats_move_the_slot_and_ten_times_a_second_the_record(
+    tmp_path: Path,
+) -> None:
+    """Same correction, later clocks: readers see each; the record moves by 100 ms."""
+    path = tmp_path / "segment"
+    first = make_frame()
+    seen: list[tuple[int, float]] = []
+    with SegmentWriter(path) as writer:
+        reader = SegmentReader(path)
+        for k in range(31):
+            at_ns = k * 10_000_000
+            clocks = first.clocks._replace(
+                raw_ns=first.clocks.raw_ns + at_ns,
+                realtime_ns=first.clocks.realtime_ns + at_ns,
+            )
+            writer.publish(replace(first, clocks=clocks))
+            _, record = decode_record(path.read_bytes()[:128])
+            seen.append((reader.read().as_of_raw_ns, record.system_timestamp))
+    assert [as_of for as_of, _ in seen] == [
+        first.clocks.raw_ns + k * 10_000_000 for k in range(31)
+    ]
+    assert len({system for _, system in seen}) == 4
