@@ -13,8 +13,8 @@ FOR ?= 30s
 
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
-  CREATE := uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-  INSTALL := VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet
+  CREATE := uv venv --quiet --seed --allow-existing --python $(PYTHON) $(VENV)
+  INSTALL := uv pip install --quiet --python $(BIN)/python
 else
   CREATE := $(PYTHON) -m venv $(VENV)
   INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check

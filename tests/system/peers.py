@@ -53,7 +53,9 @@ def chronyd(folder: Path) -> Iterator[int]:
         f"port {port}\nbindaddress 127.0.0.1\nallow 127.0.0.1\nlocal stratum 1\n"
         f"cmdport 0\nbindcmdaddress /\npidfile {folder}/chronyd.pid\n"
     )
-    command = [chronyd_path(), "-x", "-n", "-f", str(config), "-u", "root"]
+    # As root it stays root, for its pid file; else -U lets it run without (chrony 4.0).
+    user = ["-u", "root"] if os.geteuid() == 0 else ["-U"]
+    command = [chronyd_path(), "-x", "-n", "-f", str(config), *user]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait_until(lambda: answers(port) or process.poll() is not None)

@@ -87,5 +87,5 @@ def _print(found: list[Check]) -> None:
     table.add_column()
     for check in found:
         verdict = Text(check.verdict.value, style=_STYLES[check.verdict])
-        table.add_row(verdict, check.name, Text(check.detail))
+        table.add_row(verdict, Text(check.name), Text(check.detail))
     show(table)

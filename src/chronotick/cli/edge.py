@@ -50,7 +50,8 @@ class Edge(click.Command):
                 if os.environ.get("NO_COLOR"):  # https://no-color.org
                     context.color = False
                 code = self.invoke(context)
-                sys.stdout.flush()
+                if sys.stdout is not None:  # Closed by whoever started us.
+                    sys.stdout.flush()
         except (
             ChronotickError,
             KeyboardInterrupt,

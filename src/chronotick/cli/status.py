@@ -114,8 +114,9 @@ def source_table(sources: Sequence[SourceReport]) -> Table:
         if source.detail:
             verdict.append(f" ({source.detail})", style="dim")
         table.add_row(
-            source.server,
-            source.endpoint or _UNKNOWN,
+            # Text, because Rich reads [fd00::1] in a plain string as markup.
+            Text(source.server),
+            Text(source.endpoint or _UNKNOWN),
             f"{source.reach:o}",
             _cell(source.offset_ns, sign=True),
             _cell(source.delay_ns),

@@ -108,6 +108,8 @@ def _parse_yaml(text: str, name: str) -> tuple[object, dict[Place, int]]:
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = " ".join((error.problem or "not YAML").split())
         raise ConfigError(f"{name}{where}: YAML: {problem}") from error
+    except RecursionError:
+        raise ConfigError(f"{name}: YAML: nested too deeply") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{name}:{line}: YAML: {error.reason}") from error
