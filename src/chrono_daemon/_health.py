@@ -89,6 +89,12 @@ class Entry:
     started_at: float | None = None
     last_heartbeat: float | None = None
     missed_heartbeats: int = 0
+    live: bool = False
+    """Whether a task of the supervisor runs it."""
+    wish: Literal["restart", "remove"] | None = None
+    """What was asked for this daemon alone; its scope is cancelled to bring it about."""
+    scope: anyio.CancelScope | None = None
+    """What to cancel: the present attempt, or the delay before the next."""
     settled: anyio.Event | None = None
     """Set once `on_start` has succeeded, or the daemon has finished for good."""
 

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from chrono_daemon._health import DaemonFailurePhase, DaemonState, Entry
+    from chrono_daemon._health import (
+        DaemonFailurePhase,
+        DaemonState,
+        Entry,
+        RestartPolicy,
+    )
     from chrono_daemon.clock import Clock
     from chrono_daemon.supervisor import Supervisor
 
@@ -69,50 +74,85 @@ async def live(entry: Entry, home: Home) -> None:
 
 
 async def _live(entry: Entry, home: Home) -> None:
-    policy = entry.restart
-    delay = policy.base
-    retries = 0
+    retries = _Retries(entry.restart)
     while True:
         attempt = _Attempt(entry, home)
         failure = await attempt.run()
-        if failure is None:
+        if failure is not None:
+            attempt.logger.error("daemon raised", exc_info=failure)
+        if entry.wish == "restart":
+            entry.wish = None
+        elif failure is None or not await _try_again(attempt, failure, retries):
             return
-        attempt.logger.error("daemon raised", exc_info=failure)
-        if entry.on_error == "ignore":
-            _enter(entry, home, "stopped")
-            return
-        if entry.on_error == "shutdown" or entry.last_error_phase == "on_stop":
-            _enter(entry, home, "failed")
-            raise DaemonError(f"daemon {entry.name!r} failed: {failure}") from failure
-        if home.stop_event.is_set():
-            _enter(entry, home, "stopped")
-            return
-        if attempt.was_healthy():
-            delay, retries = policy.base, 0
-        retries += 1
-        entry.restart_count += 1
-        refusal = _refusal(entry, home, retries)
-        if refusal is not None:
-            _enter(entry, home, "failed")
-            attempt.logger.error("giving up: %s", refusal)
-            raise DaemonError(
-                f"daemon {entry.name!r} failed, {refusal}: {failure}"
-            ) from failure
-        _enter(entry, home, "restarting")
-        if not await unless_set(home.stop_event, partial(home.clock.sleep, delay)):
-            _enter(entry, home, "stopped")
-            return
-        delay = min(delay * policy.factor, policy.cap)
 
 
-def _refusal(entry: Entry, home: Home, retries: int) -> str | None:
-    """Return why there is no further restart, or None when there is one."""
-    limit = entry.restart.max_retries
-    if limit is not None and retries > limit:
-        return f"max_retries={limit} exhausted"
-    if not home.may_restart():
-        return "max_restarts of the supervisor exceeded"
-    return None
+async def _try_again(attempt: _Attempt, failure: Exception, retries: _Retries) -> bool:
+    """Do as the policy says after a failure; False when the daemon ends here.
+
+    Raises:
+        DaemonError: the supervisor goes down with it.
+    """
+    entry, home = attempt.entry, attempt.home
+    if entry.on_error == "ignore" or entry.wish == "remove":
+        _enter(entry, home, "stopped")
+        return False
+    if entry.on_error == "shutdown" or entry.last_error_phase == "on_stop":
+        _enter(entry, home, "failed")
+        raise DaemonError(f"daemon {entry.name!r} failed: {failure}") from failure
+    if home.stop_event.is_set():
+        _enter(entry, home, "stopped")
+        return False
+    entry.restart_count += 1
+    refusal = retries.count(home, healthy=attempt.was_healthy())
+    if refusal is not None:
+        _enter(entry, home, "failed")
+        attempt.logger.error("giving up: %s", refusal)
+        raise DaemonError(
+            f"daemon {entry.name!r} failed, {refusal}: {failure}"
+        ) from failure
+    _enter(entry, home, "restarting")
+    if not await _back_off(entry, home, retries.next_delay()):
+        _enter(entry, home, "stopped")
+        return False
+    return True
+
+
+class _Retries:
+    """How many restarts there were in a row, and how long to wait before the next."""
+
+    def __init__(self, policy: RestartPolicy) -> None:
+        self._policy = policy
+        self._count = 0
+        self._delay = policy.base
+
+    def count(self, home: Home, *, healthy: bool) -> str | None:
+        """Count one more; return why it is not allowed, if it isn't."""
+        if healthy:
+            self._count = 0
+            self._delay = self._policy.base
+        self._count += 1
+        limit = self._policy.max_retries
+        if limit is not None and self._count > limit:
+            return f"max_retries={limit} exhausted"
+        if not home.may_restart():
+            return "max_restarts of the supervisor exceeded"
+        return None
+
+    def next_delay(self) -> float:
+        """Return the delay before the next attempt; the first one is not capped."""
+        delay = self._delay
+        self._delay = min(delay * self._policy.factor, self._policy.cap)
+        return delay
+
+
+async def _back_off(entry: Entry, home: Home, delay: float) -> bool:
+    """Wait before the next attempt; False when there shall be none."""
+    with anyio.CancelScope() as scope:
+        entry.scope = scope
+        return await unless_set(home.stop_event, partial(home.clock.sleep, delay))
+    # Cancelled alone, by a wish of the supervisor's user.
+    wish, entry.wish = entry.wish, None if entry.wish == "restart" else entry.wish
+    return wish == "restart"
 
 
 def _enter(entry: Entry, home: Home, state: DaemonState) -> None:
@@ -124,8 +164,8 @@ class _Attempt:
     """One pass through the hooks, in a scope and with a context of its own."""
 
     def __init__(self, entry: Entry, home: Home) -> None:
-        self._entry = entry
-        self._home = home
+        self.entry = entry
+        self.home = home
         self._started = False
         self._scope = anyio.CancelScope()
         self._watches: list[anyio.CancelScope] = []
@@ -148,9 +188,10 @@ class _Attempt:
         Cancellation and errors that aren't an Exception are raised on, after the
         `on_stop` that is owed.
         """
-        entry = self._entry
+        entry = self.entry
         entry.started_at = None
-        _enter(entry, self._home, "starting")
+        entry.scope = self._scope
+        _enter(entry, self.home, "starting")
         try:
             with self._scope:
                 await self._start_and_run()
@@ -165,22 +206,22 @@ class _Attempt:
         if self._verdict is not None:
             return await self._end_by_force(self._verdict)
         if not self._started:
-            _enter(entry, self._home, "stopped")
+            _enter(entry, self.home, "stopped")
             return None
         return await self._end_normally()
 
     def was_healthy(self) -> bool:
         """Say whether it ran for long enough to count as a fresh beginning."""
-        after = self._entry.restart.reset_after
-        started_at = self._entry.started_at
+        after = self.entry.restart.reset_after
+        started_at = self.entry.started_at
         return (
             after is not None
             and started_at is not None
-            and self._home.clock.now() - started_at >= after
+            and self.home.clock.now() - started_at >= after
         )
 
     async def _start_and_run(self) -> None:
-        entry, home = self._entry, self._home
+        entry, home = self.entry, self.home
         if entry.start_timeout is not None:
             self._watch(self._watch_start, entry.start_timeout)
         await entry.daemon.on_start(self._ctx)
@@ -196,7 +237,7 @@ class _Attempt:
 
     async def _end_normally(self) -> Exception | None:
         try:
-            await self._entry.daemon.on_stop(self._ctx)
+            await self.entry.daemon.on_stop(self._ctx)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -204,9 +245,9 @@ class _Attempt:
             if failure is None:
                 self._note_extraordinary(error, "on_stop")
                 raise
-            self._entry.failed(failure, "on_stop")
+            self.entry.failed(failure, "on_stop")
             return failure
-        _enter(self._entry, self._home, "stopped")
+        _enter(self.entry, self.home, "stopped")
         return None
 
     async def _end_by_force(self, error: BaseException) -> Exception | None:
@@ -219,13 +260,13 @@ class _Attempt:
             raise error
         if self._verdict is not None:
             failure = self._verdict
-        self._entry.failed(failure, phase)
+        self.entry.failed(failure, phase)
         return failure
 
     async def _stop_shielded(self) -> None:
         try:
-            with anyio.move_on_after(self._home.finalize_timeout, shield=True):
-                await self._entry.daemon.on_stop(self._ctx)
+            with anyio.move_on_after(self.home.finalize_timeout, shield=True):
+                await self.entry.daemon.on_stop(self._ctx)
         except Exception:
             self.logger.exception("on_stop raised during teardown")
 
@@ -233,10 +274,10 @@ class _Attempt:
         self, error: BaseException, phase: DaemonFailurePhase
     ) -> None:
         if _is_cancellation(error):
-            _enter(self._entry, self._home, "stopped")
+            _enter(self.entry, self.home, "stopped")
         else:
-            self._entry.failed(error, phase)
-            _enter(self._entry, self._home, "failed")
+            self.entry.failed(error, phase)
+            _enter(self.entry, self.home, "failed")
 
     def _watch(self, watch: Callable[[float], Awaitable[None]], limit_s: float) -> None:
         """Run `watch` beside the attempt, for as long as the attempt lasts."""
@@ -248,16 +289,16 @@ class _Attempt:
                 await watch(limit_s)
 
         start_in_order(
-            self._home.group, watch_in_scope, name=f"watchdog of {self._entry.name}"
+            self.home.group, watch_in_scope, name=f"watchdog of {self.entry.name}"
         )
 
     async def _watch_start(self, limit_s: float) -> None:
-        await self._home.clock.sleep(limit_s)
+        await self.home.clock.sleep(limit_s)
         if not self._started:
             self._condemn(StartTimeout(f"on_start took more than {limit_s} s"))
 
     async def _watch_heartbeat(self, limit_s: float) -> None:
-        entry, clock = self._entry, self._home.clock
+        entry, clock = self.entry, self.home.clock
         while True:
             due = (entry.last_heartbeat or 0.0) + limit_s
             await clock.wait_until(due)

@@ -20,20 +20,17 @@ import trio.testing
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from chrono_daemon._settling import Patience
+
 __all__ = [
     "Start",
     "TrioSeat",
     "drive",
     "keep_order",
     "reserve_start",
+    "watched_files",
     "yield_now",
 ]
-
-SPIN_PASSES: Final = 10_000
-"""Scheduler passes without rest before a program is suspected of spinning."""
-
-SPIN_CPU_S: Final = 0.5
-"""CPU seconds that it must have burnt as well: a slow machine alone is no reason."""
 
 _SUSPECT_PASSES: Final = 1000
 """Scheduler passes without rest before the tasks that run are counted."""
@@ -76,6 +73,9 @@ class _Turnstile:
 _turnstile: Final = trio.lowlevel.RunVar[_Turnstile | None](
     "chrono_daemon_turnstile", None
 )
+
+
+_starts: Final = trio.lowlevel.RunVar[_Turnstile | None]("chrono_daemon_starts", None)
 
 
 def keep_order() -> None:
@@ -152,15 +152,28 @@ class Start:
             await trio.lowlevel.wait_task_rescheduled(_refuse)
         self._turnstile.passed()
 
+    def abandon(self) -> None:
+        """Give the place up, because the task could not be spawned."""
+        if self._turnstile.passing is self:
+            self._turnstile.passed()
+        else:
+            self._turnstile.waiting.remove(self)
+
 
 def _refuse(_: trio.lowlevel.RaiseCancelT, /) -> trio.lowlevel.Abort:
     return trio.lowlevel.Abort.FAILED
 
 
-def reserve_start() -> Start | None:
-    """Take a place for a task about to be spawned; None where no order is kept."""
-    turnstile = _turnstile.get()
-    return None if turnstile is None else Start(turnstile)
+def reserve_start() -> Start:
+    """Take a place for a task about to be spawned.
+
+    Where wakes keep no order, starts do so among themselves.
+    """
+    turnstile = _turnstile.get() or _starts.get()
+    if turnstile is None:
+        turnstile = _Turnstile()
+        _starts.set(turnstile)
+    return Start(turnstile)
 
 
 async def yield_now() -> None:
@@ -230,38 +243,34 @@ class _Watch(trio.abc.Instrument):
         self.turns = _Turns()
         self.steps: Counter[str] = Counter()
         self._passes = 0
-        self._since_s = 0.0
         self._scope: trio.CancelScope | None = None
-        self._cpu_s: Callable[[], float] = float
+        self._patience: Patience | None = None
         self._census: _Census | None = None
 
     def expect_rest(
-        self, scope: trio.CancelScope | None, cpu_s: Callable[[], float]
+        self, scope: trio.CancelScope | None, patience: Patience | None
     ) -> None:
-        """Begin to count; cancel `scope` if the program proves to spin."""
+        """Begin to count; cancel `scope` when `patience` is exhausted."""
         self._passes = 0
         self._scope = scope
-        self._cpu_s = cpu_s
+        self._patience = patience
         if self._census is not None:
             trio.lowlevel.remove_instrument(self._census)
             self._census = None
+            if patience is not None:
+                patience.renew()
 
     def before_io_wait(self, timeout: float) -> None:
         """Count a pass of the scheduler."""
         del timeout
         self._passes += 1
-        if self._passes < _SUSPECT_PASSES or self._scope is None:
+        if self._passes % _SUSPECT_PASSES or self._scope is None:
             return
         if self._census is None:
-            self._since_s = self._cpu_s()
-            self._census = _Census(self.steps)
             self.steps.clear()
+            self._census = _Census(self.steps)
             trio.lowlevel.add_instrument(self._census)
-        elif (
-            self._passes >= SPIN_PASSES
-            and self._passes % _SUSPECT_PASSES == 0
-            and self._cpu_s() - self._since_s >= SPIN_CPU_S
-        ):
+        if self._patience is not None and self._patience.is_exhausted(self._passes):
             self._scope.cancel()
 
 
@@ -279,9 +288,7 @@ class _Census(trio.abc.Instrument):
 _watch: Final = trio.lowlevel.RunVar[_Watch | None]("chrono_daemon_watch", None)
 
 
-async def drive(
-    step: Callable[[], bool], cpu_s: Callable[[], float]
-) -> tuple[str, ...] | None:
+async def drive(step: Callable[[], bool], patience: Patience) -> tuple[str, ...] | None:
     """Call `step` at rest until it returns True.
 
     Returns:
@@ -298,13 +305,23 @@ async def drive(
     try:
         with trio.CancelScope() as scope:
             while True:
-                watch.expect_rest(scope, cpu_s)
+                watch.expect_rest(scope, patience)
                 await trio.testing.wait_all_tasks_blocked()
                 if step():
                     return None
                 if turns.waiting:
                     await turns.give_way()
     finally:
-        watch.expect_rest(None, cpu_s)
+        watch.expect_rest(None, None)
         turns.give()
     return tuple(name for name, _ in watch.steps.most_common())
+
+
+def watched_files() -> int | None:
+    """Count the tasks that wait for a file, trio's own entry queue apart."""
+    io = trio.lowlevel.current_statistics().io_statistics
+    readers = getattr(io, "tasks_waiting_read", None)
+    writers = getattr(io, "tasks_waiting_write", None)
+    if readers is None or writers is None:
+        return None
+    return max(0, int(readers) + int(writers) - 1)

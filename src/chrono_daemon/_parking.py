@@ -30,6 +30,7 @@ __all__ = [
     "on_trio",
     "raise_if_cancelled",
     "reserve_start",
+    "seats_made",
     "start_in_order",
     "yield_now",
 ]
@@ -60,6 +61,10 @@ class Start(Protocol):
         """Wait for the place to come up; first thing in the spawned task."""
         ...
 
+    def abandon(self) -> None:
+        """Give the place up, because the task could not be spawned."""
+        ...
+
 
 def on_trio() -> bool:
     """Say whether the caller is a trio task.
@@ -71,8 +76,18 @@ def on_trio() -> bool:
     return lowlevel is not None and bool(lowlevel.in_trio_task())
 
 
+_seats_made = 0
+
+
+def seats_made() -> int:
+    """Count the seats made so far in this process: a sign that tasks get on."""
+    return _seats_made
+
+
 def new_seat() -> Seat:
     """Make a seat for the calling task."""
+    global _seats_made  # noqa: PLW0603  (a counter; approximate across threads)
+    _seats_made += 1
     if on_trio():
         from chrono_daemon._on_trio import TrioSeat  # noqa: PLC0415
 
@@ -108,7 +123,7 @@ def keep_order() -> None:
 
 
 def reserve_start() -> Start | None:
-    """Take a place in line for a task about to be spawned, where a line is kept."""
+    """Take a place in line for a task about to be spawned; asyncio needs none."""
     if on_trio():
         from chrono_daemon import _on_trio  # noqa: PLC0415
 
@@ -122,7 +137,11 @@ def start_in_order(
     *args: *Ts,
     name: str | None = None,
 ) -> None:
-    """Start a task whose first step comes after those of the tasks started before."""
+    """Start a task whose first step comes after those of the tasks started before.
+
+    Raises:
+        RuntimeError: the group takes no tasks any more.
+    """
     place = reserve_start()
 
     async def run() -> None:
@@ -130,7 +149,12 @@ def start_in_order(
             await place.arrive()
         await fn(*args)
 
-    group.start_soon(run, name=name or getattr(fn, "__qualname__", None))
+    try:
+        group.start_soon(run, name=name or getattr(fn, "__qualname__", None))
+    except BaseException:
+        if place is not None:
+            place.abandon()
+        raise
 
 
 class Line:

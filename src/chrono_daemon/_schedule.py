@@ -164,7 +164,7 @@ class Ticks(AsyncGenerator[float, None]):
     def __init__(
         self, clock: TimeSource, period: float, first: Literal["now", "after"]
     ) -> None:
-        self.missed = 0
+        self.missed: int = 0
         self._clock = clock
         self._period = period
         self._first = first
@@ -224,6 +224,9 @@ class Ticks(AsyncGenerator[float, None]):
             self._closed = True
             raise ValueError(f'first must be "now" or "after", not {self._first!r}')
         self._start = self._clock.now()
+        if not self._start + self._period > self._start:
+            self._closed = True
+            raise ValueError(f"period {self._period!r} is too short to be told apart")
         self._tick = 0 if self._first == "now" else 1
 
     def _due(self, tick: int) -> float:

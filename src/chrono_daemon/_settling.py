@@ -21,21 +21,27 @@ from typing import TYPE_CHECKING, Final
 
 from anyio.lowlevel import RunVar
 
-from chrono_daemon._parking import on_trio
+from chrono_daemon._parking import on_trio, seats_made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Restless", "drive"]
+__all__ = ["Patience", "Restless", "drive", "watched_files"]
 
 _SPIN_PASSES: Final = 10_000
-"""Scheduler passes without rest before a program is suspected of spinning."""
+"""Scheduler passes in which no task parks before a program is taken to spin."""
 
 _SPIN_CPU_S: Final = 0.5
 """CPU seconds that it must have burnt as well: a slow machine alone is no reason."""
 
+_LIVELOCK_CPU_S: Final = 60.0
+"""CPU seconds at one instant after which even a program that gets on is given up."""
+
 _SCAN_AFTER: Final = 64
 """Busy passes before the tasks are looked at one by one; then at each doubling."""
+
+_ASK_EVERY: Final = 2_000
+"""Busy passes between two looks at the tasks once there were very many."""
 
 _IN_PLACE: Final = 256
 """Callbacks run in one pass of the loop before it sees to I/O and timers again."""
@@ -64,7 +70,7 @@ async def drive(step: Callable[[], bool], cpu_s: Callable[[], float]) -> None:
     if on_trio():
         from chrono_daemon import _on_trio  # noqa: PLC0415
 
-        spinning = await _on_trio.drive(step, cpu_s)
+        spinning = await _on_trio.drive(step, Patience(cpu_s))
         if spinning is not None:
             raise Restless(spinning)
         return
@@ -75,19 +81,62 @@ async def drive(step: Callable[[], bool], cpu_s: Callable[[], float]) -> None:
     await monitor.drive(step, cpu_s)
 
 
+def watched_files() -> int | None:
+    """Count the files that the running event loop watches, its own pipe apart."""
+    if on_trio():
+        from chrono_daemon import _on_trio  # noqa: PLC0415
+
+        return _on_trio.watched_files()
+    return _LoopQueue(asyncio.get_running_loop()).watched_files()
+
+
+class Patience:
+    """Decides when a program that doesn't come to rest never will.
+
+    A chain of sends may be as long as it likes: its tasks park, and so get on. A task
+    that spins on yields does not. It is given up after many passes without a new seat
+    and some CPU time; two tasks that feed each other for ever, after a lot of it.
+    """
+
+    __slots__ = ("_cpu_s", "_passes", "_seats", "_since_s", "_started_s")
+
+    def __init__(self, cpu_s: Callable[[], float]) -> None:
+        self._cpu_s = cpu_s
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew: the program was at rest."""
+        self._passes = -1
+        self._seats = 0
+        self._since_s = self._started_s = 0.0
+
+    def is_exhausted(self, passes: int) -> bool:
+        """Say so after `passes` without rest; ask now and then only."""
+        now_s, seats = self._cpu_s(), seats_made()
+        if self._passes < 0:
+            self._started_s = now_s
+        if self._passes < 0 or seats != self._seats:
+            self._passes, self._seats, self._since_s = passes, seats, now_s
+            return now_s - self._started_s >= _LIVELOCK_CPU_S
+        return (
+            passes - self._passes >= _SPIN_PASSES
+            and now_s - self._since_s >= _SPIN_CPU_S
+        )
+
+
 class _Driver:
     """One call of `drive`: its step, and the future it waits on."""
 
-    __slots__ = ("cpu_s", "future", "step")
+    __slots__ = ("future", "patience", "step")
 
     def __init__(
         self,
         step: Callable[[], bool],
-        cpu_s: Callable[[], float],
+        patience: Patience,
         future: asyncio.Future[None],
     ) -> None:
         self.step = step
-        self.cpu_s = cpu_s
+        self.patience = patience
         self.future = future
 
 
@@ -103,13 +152,12 @@ class _Monitor:
         # entered twice, so the probe has one that nothing else uses.
         self._context = Context()
         self._busy_passes = 0
-        self._busy_since_s = 0.0
         self._seen_empty = False
         self._seen_clean = False
         self._known_noise: list[object] = []
 
     async def drive(self, step: Callable[[], bool], cpu_s: Callable[[], float]) -> None:
-        driver = _Driver(step, cpu_s, self._loop.create_future())
+        driver = _Driver(step, Patience(cpu_s), self._loop.create_future())
         self._drivers.append(driver)
         self._arm()
         try:
@@ -150,6 +198,8 @@ class _Monitor:
             self._seen_empty = True
 
     def _note_rest(self) -> None:
+        if self._busy_passes >= _SCAN_AFTER:
+            self._drivers[0].patience.renew()
         self._busy_passes = 0
         self._seen_empty = self._seen_clean = False
         self._known_noise.clear()
@@ -201,9 +251,6 @@ class _Monitor:
         """
         self._busy_passes += 1
         passes = self._busy_passes
-        driver = self._drivers[0]
-        if passes == _SCAN_AFTER:
-            self._busy_since_s = driver.cpu_s()
         if not self._seen_clean and not self._is_time_to_scan(passes):
             return False
         busy = self._busy_tasks()
@@ -212,11 +259,8 @@ class _Monitor:
             self._known_noise = self._queue.callbacks()
             return True
         self._seen_clean = not busy
-        if (
-            busy
-            and passes >= _SPIN_PASSES
-            and driver.cpu_s() - self._busy_since_s >= _SPIN_CPU_S
-        ):
+        driver = self._drivers[0]
+        if busy and driver.patience.is_exhausted(passes):
             self._note_rest()
             self._drivers.popleft()
             if not driver.future.done():
@@ -225,7 +269,7 @@ class _Monitor:
 
     def _is_time_to_scan(self, passes: int) -> bool:
         if passes >= _SCAN_AFTER and (
-            passes & (passes - 1) == 0 or passes % _SPIN_PASSES == 0
+            passes & (passes - 1) == 0 or passes % _ASK_EVERY == 0
         ):
             return True
         noise = self._known_noise
@@ -285,6 +329,10 @@ class _LoopQueue:
         if timers is None or self._loop.get_debug():
             return False
         return not timers or timers[0].when() > self._loop.time()
+
+    def watched_files(self) -> int | None:
+        """Count the registered files but for the loop's own; None if unseen."""
+        return None if self._fds is None else max(0, len(self._fds) - 1)
 
     def callbacks(self) -> list[object]:
         """Return what waits in the queue, as far as it can be seen."""

@@ -8,9 +8,11 @@ one door of the package to the `time` module.
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import anyio
@@ -22,12 +24,20 @@ from chrono_daemon._parking import (
     yield_now,
 )
 from chrono_daemon._schedule import Sleepers, Ticks
-from chrono_daemon._settling import Restless, drive
+from chrono_daemon._settling import Restless, drive, watched_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-__all__ = ["Clock", "SettleWarning", "SimClock", "Ticks", "WallClock", "settle"]
+__all__ = [
+    "Clock",
+    "SettleWarning",
+    "Settlement",
+    "SimClock",
+    "Ticks",
+    "WallClock",
+    "settle",
+]
 
 _POLL_S: Final = 0.001
 """Wall seconds between two looks at work outside the event loop."""
@@ -53,6 +63,25 @@ class Clock(Protocol):
     ) -> AsyncIterator[float]:
         """Iterate over scheduled times, `period` apart; missed ones are dropped."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a `SimClock` can't see the end of, at this moment."""
+
+    threads: int
+    """Worker threads at work, of anyio's default limiter, that time doesn't wait for."""
+    sockets: int | None
+    """Files that the event loop watches; None where it can't tell."""
+    holds: tuple[str, ...]
+    """Why time is held."""
+    spinning: bool
+    """Whether the clock has given up on rest, and yields a fixed number of times."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Say whether nothing outside the event loop can matter."""
+        return not (self.threads or self.sockets or self.holds or self.spinning)
 
 
 class SettleWarning(RuntimeWarning):
@@ -198,8 +227,9 @@ class SimClock:
         Raises:
             ValueError: `seconds` is NaN, or below 0 on a strict clock.
         """
-        if seconds > 0:
-            await self._park_until(self._now + seconds)
+        deadline = self._now + seconds
+        if deadline > self._now:
+            await self._park_until(deadline)
             return
         _check_number("seconds", seconds)
         if seconds < 0 and self._strict:
@@ -349,6 +379,20 @@ class SimClock:
         finally:
             del self._holds[token]
 
+    def settlement(self) -> Settlement:
+        """Say how far settling can be relied on now; call it in a task.
+
+        Time moves past whatever is counted here: hold it, or ask to `await_threads`,
+        where that matters.
+        """
+        threads = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
+        return Settlement(
+            threads=0 if self._await_threads else int(threads),
+            sockets=watched_files(),
+            holds=tuple(sorted(set(self._holds.values()))),
+            spinning=self._spins,
+        )
+
     async def _run(
         self,
         target: Callable[[], float],
@@ -360,7 +404,8 @@ class SimClock:
         try:
             if self._await_threads:
                 self._threads = anyio.to_thread.current_default_thread_limiter()
-            self._target = target()
+            # Nobody who sleeps for ever is due, however far time moves.
+            self._target = min(target(), sys.float_info.max)
             self._until = until
             self._satisfied = False
             while True:
@@ -384,7 +429,7 @@ class SimClock:
             return True
         sleeper = self._waiters.pop_due(self._target)
         if sleeper is None:
-            if self._target < math.inf:
+            if self._target < sys.float_info.max:
                 self._now = max(self._now, self._target)
             return True
         self._now = sleeper.deadline

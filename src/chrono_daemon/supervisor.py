@@ -68,6 +68,7 @@ class Supervisor:
         restart_period: seconds on `clock`.
         on_change: called with a daemon's health after each change of its state. It
             must not block; an exception in it is logged and goes no further.
+        history: how many changes of state `history` remembers for each daemon.
 
     Raises:
         ValueError: `on_error` is none of the three, or a limit is negative.
@@ -83,10 +84,13 @@ class Supervisor:
         max_restarts: int | None = None,
         restart_period: float = 60.0,
         on_change: Callable[[DaemonHealth], None] | None = None,
+        history: int = 0,
     ) -> None:
         _check_on_error(on_error)
         if max_restarts is not None and max_restarts < 0:
             raise ValueError(f"max_restarts must not be negative, not {max_restarts!r}")
+        if history < 0:
+            raise ValueError(f"history must not be negative, not {history!r}")
         _check_seconds("restart_period", restart_period)
         self._clock: Clock = WallClock() if clock is None else clock
         self._on_error: OnError = on_error
@@ -95,6 +99,8 @@ class Supervisor:
         self._max_restarts = max_restarts
         self._restart_period = restart_period
         self._on_change = on_change
+        self._history_length = history
+        self._history: dict[str, deque[DaemonHealth]] = {}
         self._entries: dict[str, Entry] = {}
         self._queued: list[Entry] = []
         self._home: Home | None = None
@@ -207,9 +213,8 @@ class Supervisor:
         for option, value in (("watchdog", deadline), ("start_timeout", start_timeout)):
             if value is not None:
                 _check_seconds(option, value)
+        self._check_not_torn_down(name)
         home = self._home
-        if home is not None and home.group.cancel_scope.cancel_called:
-            raise SupervisorStopped(f"too late to add {name!r}: all is being cancelled")
         entry = Entry(
             name=name,
             daemon=daemon,
@@ -218,11 +223,11 @@ class Supervisor:
             heartbeat_deadline=None if deadline == math.inf else deadline,
             start_timeout=start_timeout,
         )
-        self._entries[name] = entry
         if home is None:
             self._queued.append(entry)
         else:
             self._launch(entry, home)
+        self._entries[name] = entry
 
     def spawn(
         self,
@@ -279,6 +284,56 @@ class Supervisor:
         if self._home is home and self._active:
             home.group.cancel_scope.cancel()
 
+    async def drain(self) -> None:
+        """Ask every daemon to finish and wait until all have; nothing is cancelled.
+
+        For a shutdown that may take the time it takes. From inside a daemon it would
+        wait for itself.
+        """
+        self.signal_stop()
+        await self._wait_finished()
+
+    def remove(self, name: str) -> None:
+        """Cancel one daemon and forget it: its record goes, its name is free again.
+
+        It ends as if it had cancelled its own scope, `on_stop` included, and its
+        siblings go on. The record is kept until it has ended.
+
+        Raises:
+            ValueError: there is no such daemon.
+        """
+        entry = self._entry(name)
+        if not entry.live:
+            self._forget(entry)
+        else:
+            entry.wish = "remove"
+            if entry.scope is not None:
+                entry.scope.cancel()
+
+    def restart(self, name: str) -> None:
+        """Begin a new attempt of one daemon now, whatever it is doing.
+
+        A running attempt ends as if it had cancelled its own scope; a delay before the
+        next is cut short; a daemon that has finished is started again. It does not
+        count as a retry.
+
+        Raises:
+            ValueError: there is no such daemon.
+            RuntimeError: the supervisor isn't entered.
+            SupervisorStopped: the supervisor is being torn down by force.
+        """
+        entry = self._entry(name)
+        home = self._home
+        if home is None:
+            raise RuntimeError("the supervisor isn't running")
+        self._check_not_torn_down(name)
+        if not entry.live:
+            self._launch(entry, home)
+        else:
+            entry.wish = "restart"
+            if entry.scope is not None:
+                entry.scope.cancel()
+
     async def wait_all_started(self) -> None:
         """Wait until every daemon registered by now has started, or ended for good.
 
@@ -297,26 +352,61 @@ class Supervisor:
         now = self._clock.now() if running else None
         return {name: entry.health(now) for name, entry in self._entries.items()}
 
+    def history(self, name: str) -> tuple[DaemonHealth, ...]:
+        """Return a daemon's latest changes of state, oldest first.
+
+        As many as the argument `history` of the supervisor says.
+
+        Raises:
+            ValueError: there is no such daemon.
+        """
+        return tuple(self._history.get(self._entry(name).name, ()))
+
     def heartbeat(self, name: str) -> None:
         """Note that the daemon called `name` is alive; see `Context.heartbeat`.
 
         Raises:
             ValueError: there is no such daemon.
         """
+        self._entry(name).last_heartbeat = self._clock.now()
+
+    def _entry(self, name: str) -> Entry:
         entry = self._entries.get(name)
         if entry is None:
             raise ValueError(f"no daemon is called {name!r}")
-        entry.last_heartbeat = self._clock.now()
+        return entry
+
+    def _check_not_torn_down(self, name: str) -> None:
+        home = self._home
+        if home is not None and home.group.cancel_scope.cancel_called:
+            raise SupervisorStopped(f"too late for {name!r}: all is being cancelled")
+
+    def _forget(self, entry: Entry) -> None:
+        del self._entries[entry.name]
+        self._history.pop(entry.name, None)
+        if entry in self._queued:
+            self._queued.remove(entry)
 
     def _launch(self, entry: Entry, home: Home) -> None:
         entry.settled = anyio.Event()
+        try:
+            start_in_order(
+                home.group, self._live, entry, home, name=f"daemon {entry.name}"
+            )
+        except RuntimeError as error:
+            raise SupervisorStopped(f"too late for {entry.name!r}") from error
+        entry.state = "starting"
+        entry.live = True
         self._active += 1
-        start_in_order(home.group, self._live, entry, home, name=f"daemon {entry.name}")
 
     async def _live(self, entry: Entry, home: Home) -> None:
         try:
             await live(entry, home)
         finally:
+            entry.live = False
+            entry.scope = None
+            if entry.wish == "remove":
+                self._forget(entry)
             self._active -= 1
             if not self._active:
                 finished, self._all_finished = self._all_finished, []
@@ -339,11 +429,17 @@ class Supervisor:
         return len(self._restarts) <= self._max_restarts
 
     def _report(self, entry: Entry) -> None:
-        if self._on_change is None:
+        if self._on_change is None and not self._history_length:
             return
-        now = self._clock.now() if entry.state == "running" else None
+        health = entry.health(self._clock.now() if entry.state == "running" else None)
+        if self._history_length:
+            past = self._history.setdefault(
+                entry.name, deque(maxlen=self._history_length)
+            )
+            past.append(health)
         try:
-            self._on_change(entry.health(now))
+            if self._on_change is not None:
+                self._on_change(health)
         except Exception:
             self._logger.exception("on_change raised")
 

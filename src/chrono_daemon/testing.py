@@ -7,6 +7,7 @@ framework; only `both_backends` imports pytest.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
@@ -219,6 +220,8 @@ async def simulate(
         ExceptionGroup: what came out of the supervisor.
         ValueError: `for_s` is negative, NaN or infinite.
     """
+    if not 0 <= for_s < math.inf:
+        raise ValueError(f"for_s must be 0 or more and finite, not {for_s!r}")
     clock = _RecordingClock(t0)
     supervisor = Supervisor(clock=clock, on_error=on_error)
     world = Simulation(clock=clock, supervisor=supervisor, recorder=clock.recorder)

@@ -1035,3 +1035,140 @@ async def test_outer_cancellation_passes_through(where: str) -> None:
     assert scope.cancelled_caught
     assert reached == []
     assert sup.snapshot()["probe"].state == "stopped"
+
+
+class TestOneDaemon:
+    """remove and restart of a single daemon, drain, history."""
+
+    async def test_a_removed_daemon_is_stopped_and_forgotten(self) -> None:
+        """on_stop runs, siblings stay, the name is free again."""
+        clock = SimClock()
+        gone, stays = Probe("gone", run="wait"), Probe("stays", run="stop")
+        async with Supervisor(clock=clock) as sup:
+            sup.add(gone)
+            sup.add(stays)
+            await settle()
+            sup.remove("gone")
+            assert "gone" in sup.snapshot()
+            await settle()
+            assert list(sup.snapshot()) == ["stays"]
+            assert gone.calls[-1] == "on_stop"
+            sup.add(Probe("gone"))
+            await settle()
+            sup.remove("gone")
+            assert list(sup.snapshot()) == ["stays"]
+            with pytest.raises(ValueError, match="nobody"):
+                sup.remove("nobody")
+            sup.signal_stop()
+
+    async def test_a_queued_daemon_can_be_removed(self) -> None:
+        """It never runs."""
+        probe = Probe()
+        sup = Supervisor()
+        sup.add(probe)
+        sup.remove("probe")
+        async with sup:
+            await anyio.lowlevel.checkpoint()
+        assert (probe.calls, sup.snapshot()) == ([], {})
+
+    @pytest.mark.parametrize("failing", [False, True])
+    async def test_a_daemon_in_backoff_can_be_removed(self, failing: bool) -> None:
+        """So can one that fails on the way out."""
+        probe = Probe(run=[ValueError(), "wait"] if not failing else ["wait"])
+        if failing:
+            probe.faults["on_stop"] = ValueError("late")
+        async with Supervisor(clock=SimClock(), on_error="restart") as sup:
+            sup.add(probe)
+            await settle()
+            sup.remove("probe")
+            await settle()
+            assert sup.snapshot() == {}
+        assert probe.calls.count("run") == 1
+
+    async def test_a_restarted_daemon_begins_a_new_attempt(self) -> None:
+        """Running, waiting or finished; it isn't counted as a retry."""
+        clock = SimClock()
+        probe = Probe(run=["wait", ValueError(), None, None])
+        sup = Supervisor(
+            clock=clock, on_error="restart", restart=RestartPolicy(100, 1, 100)
+        )
+        sup.add(probe)
+        with pytest.raises(RuntimeError, match="running"):
+            sup.restart("probe")
+        async with sup:
+            await clock.advance(1)
+            sup.restart("probe")
+            await clock.advance(1)
+            health = sup.snapshot()["probe"]
+            assert (health.state, health.restart_count) == ("restarting", 1)
+            assert probe.calls == ["on_start", "run", "on_stop"] * 2
+            sup.restart("probe")
+            await clock.advance(1)
+            health = sup.snapshot()["probe"]
+            assert (health.state, health.started_at) == ("stopped", 2)
+            sup.restart("probe")
+            await clock.advance(1)
+            health = sup.snapshot()["probe"]
+            assert (health.state, health.started_at) == ("stopped", 3)
+            with pytest.raises(ValueError, match="nobody"):
+                sup.restart("nobody")
+        assert probe.calls.count("run") == 4
+
+    async def test_a_restart_from_within_is_a_new_attempt(self) -> None:
+        """A daemon may ask for a fresh start of itself."""
+        starts: list[float] = []
+
+        @daemon
+        async def phoenix(ctx: Context) -> None:
+            starts.append(ctx.clock.now())
+            await ctx.clock.sleep(1)
+            if len(starts) < 3:
+                ctx.supervisor.restart(ctx.name)
+                await anyio.sleep_forever()
+
+        clock = SimClock()
+        async with Supervisor(clock=clock) as sup:
+            sup.add(phoenix())
+            await clock.advance(5)
+        assert starts == [0, 1, 2]
+
+    async def test_drain_cancels_nothing(self) -> None:
+        """It waits for those who take their time."""
+        clock = SimClock()
+        probe = Probe(run="stop", on_stop="sleep")
+        done: list[float] = []
+        async with Supervisor(clock=clock) as sup:
+            sup.add(probe)
+            await settle()
+
+            async def drain() -> None:
+                await sup.drain()
+                done.append(clock.now())
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(drain)
+                await clock.advance(3)
+        assert done == [1]
+
+    async def test_history_remembers_the_latest_changes(self) -> None:
+        """As many as asked for, none by default."""
+        clock = SimClock()
+        sup = Supervisor(clock=clock, on_error="restart", history=4)
+        sup.add(Probe(run=[ValueError("x"), None]))
+        async with sup:
+            await clock.advance(1)
+        past = sup.history("probe")
+        assert [h.state for h in past] == [
+            "restarting",
+            "starting",
+            "running",
+            "stopped",
+        ]
+        assert [h.restart_count for h in past] == [1, 1, 1, 1]
+        with pytest.raises(ValueError, match="nobody"):
+            sup.history("nobody")
+        with pytest.raises(ValueError, match="history"):
+            Supervisor(history=-1)
+        plain = Supervisor()
+        plain.add(Probe())
+        assert plain.history("probe") == ()

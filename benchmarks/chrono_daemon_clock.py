@@ -1,0 +1,122 @@
+"""What a wake costs in virtual time: `SimClock.advance` over many sleepers.
+
+    python benchmarks/chrono_daemon_clock.py [--repeat 3] [--backend asyncio]
+
+Two programs. *once*: so many tasks sleep to deadlines of their own and end. *ticking*:
+so many tasks tick together. Each is advanced over all its wakes; medians of wakes per CPU
+second. The raw thing underneath is the same number of tasks woken through bare futures
+(asyncio) or rescheduled (trio) one after the other, with nobody keeping time or checking
+for rest. Limits on asyncio: 100,000 wakes a second over 100,000 sleepers, and a cost per
+wake that is flat from 1,000 to 100,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from statistics import median
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+
+from chrono_daemon import SimClock
+from chrono_daemon._parking import Seat, new_seat
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+SLEEPERS = (1_000, 10_000, 100_000)
+TICKS = 100_000
+"""Ticks of all tasks together in one run of *ticking*."""
+
+
+async def once(sleepers: int) -> float:
+    """Each sleeps once, to a deadline of its own."""
+    clock = SimClock()
+    per_s = 0.0
+    async with anyio.create_task_group() as group:
+        for n in range(sleepers):
+            group.start_soon(clock.sleep, 1 + n / 1000)
+        await clock.advance(0)
+        per_s = await rate(sleepers, lambda: clock.advance(sleepers))
+    return per_s  # noqa: RET504  (a task group may swallow what leaves it)
+
+
+async def ticking(sleepers: int) -> float:
+    """All tick in step."""
+    clock = SimClock()
+    rounds = max(2, TICKS // sleepers)
+
+    async def tick() -> None:
+        for _ in range(rounds):
+            await clock.sleep(1)
+
+    per_s = 0.0
+    async with anyio.create_task_group() as group:
+        for _ in range(sleepers):
+            group.start_soon(tick)
+        await clock.advance(0)
+        per_s = await rate(sleepers * rounds, lambda: clock.advance(rounds))
+    return per_s  # noqa: RET504  (a task group may swallow what leaves it)
+
+
+async def raw(sleepers: int) -> float:
+    """Wake as many tasks through bare seats, and let each end."""
+    seats: list[Seat] = []
+
+    async def park() -> None:
+        seats.append(new_seat())
+        await seats[-1]
+
+    async def wake_all() -> None:
+        for seat in seats:
+            seat.set_result(None)
+            await anyio.lowlevel.checkpoint()
+
+    per_s = 0.0
+    async with anyio.create_task_group() as group:
+        for _ in range(sleepers):
+            group.start_soon(park)
+        while len(seats) < sleepers:
+            await anyio.lowlevel.checkpoint()
+        per_s = await rate(sleepers, wake_all)
+    return per_s  # noqa: RET504  (a task group may swallow what leaves it)
+
+
+async def rate(wakes: int, run: Callable[[], Awaitable[None]]) -> float:
+    """Return wakes per CPU second."""
+    before = time.process_time()
+    await run()
+    return wakes / (time.process_time() - before)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--backend", choices=("asyncio", "trio"))
+    asked = parser.parse_args()
+    gc.disable()
+    print("backend  sleepers   once/s  ticking/s    raw/s   µs a wake")
+    for backend in (asked.backend,) if asked.backend else ("asyncio", "trio"):
+        for sleepers in SLEEPERS:
+            rows = []
+            for _ in range(asked.repeat):
+                gc.collect()
+                rows.append(
+                    [
+                        anyio.run(program, sleepers, backend=backend)
+                        for program in (once, ticking, raw)
+                    ]
+                )
+            one, tick, bare = (median(column) for column in zip(*rows, strict=True))
+            print(
+                f"{backend:<8} {sleepers:>8,}  {one:>7,.0f}   {tick:>7,.0f}  "
+                f"{bare:>7,.0f}   {1e6 / one:>5.1f}"
+            )
+
+
+if __name__ == "__main__":
+    main()
