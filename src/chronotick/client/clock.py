@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chronotick.client.past import Corrected, StampClock
     from chronotick.shm.codec import PastCorrection, Snapshot
     from chronotick.shm.reader import Header
 
@@ -81,10 +85,10 @@ class Publication(NamedTuple):
     """User who may publish here."""
 
 
+_Checks: TypeAlias = tuple[int, int, int, "Callable[[], int]"]
 _Line: TypeAlias = tuple[
-    "Sequence[int]", int, int, int, int, int, int, int,
-    "Callable[[int], int]", "Callable[[], int]",
-]  # fmt: skip
+    "Sequence[int]", int, int, int, int, "Callable[[int], int]", _Checks
+]
 _Face: TypeAlias = tuple[
     _Line, int, int, int, float, float, float, float, Status, Source, Reason
 ]
@@ -126,7 +130,8 @@ class PythonClock:
         self._is_closed = False
         self._reader: SegmentReader | None = None
         read, wall = clocks.clock_gettime_ns, clocks.time_ns
-        self._nothing: _Line = ((0,) * (SEQUENCE + 1), -1, 0, 0, 0, 0, 0, 0, read, wall)
+        checks = (0, 0, 0, wall)
+        self._nothing: _Line = ((0,) * (SEQUENCE + 1), -1, 0, 0, 0, read, checks)
         self._view: View | None
         self._line: _Line
         self._face: _Face
@@ -145,16 +150,15 @@ class PythonClock:
         """
         # The order matters: what was published first, then the clock, so that the
         # anchor is in the past; then what may have happened up to that reading.
-        words, sequence, awake, last, low, high, scale, base, read, wall = self._line
+        words, sequence, awake, scale, base, read, checks = self._line
         if words[SEQUENCE] == sequence:
             raw = read(_RAW)
             if raw < awake:
                 return raw * scale + base >> 60
+            last, low, high, wall = checks
             if raw < last and low < wall() - raw < high:
-                until = min(raw + AWAKE_NS, last)
-                self._line = (
-                    words, sequence, until, last, low, high, scale, base, read, wall,
-                )  # fmt: skip
+                awake = min(raw + AWAKE_NS, last)
+                self._line = (words, sequence, awake, scale, base, read, checks)
                 return raw * scale + base >> 60
         view, raw = self._settle()
         return view.midpoint_ns(raw)
@@ -180,7 +184,7 @@ class PythonClock:
         line, anchor, bound, growth, v0, v1, v2, v3, status, source, reasons = (
             self._face
         )
-        words, sequence, awake, last, low, high, scale, base, read, wall = line
+        words, sequence, awake, scale, base, read, (last, low, high, wall) = line
         if words[SEQUENCE] == sequence:
             raw = read(_RAW)
             if raw < awake or (raw < last and low < wall() - raw < high):
@@ -256,6 +260,10 @@ class PythonClock:
             if pause > 0:
                 self._clocks.sleep(pause)
 
+    def snapshot(self) -> Snapshot:
+        """Return the publication that holds now, as it was published."""
+        return self._observe()[0].snapshot
+
     def publication(self) -> Publication:
         """Return the publication that holds now, for tools that show all of it."""
         view, _ = self._observe()
@@ -269,6 +277,46 @@ class PythonClock:
         )
         uid = reader.mapping.uid
         return Publication(snapshot, reader.header, reader.history(), uid)
+
+    def paired_ns(self) -> tuple[int, int]:
+        """Return CLOCK_MONOTONIC_RAW and the midpoint of one instant, both in ns."""
+        view, raw = self._observe()
+        return raw, view.midpoint_ns(raw)
+
+    def past(self, stamp_ns: int, on: StampClock = "realtime") -> Interval:
+        """Return the interval that UTC lay in when a clock here read `stamp_ns`.
+
+        For a log line or a packet's SO_TIMESTAMPNS; see `chronotick.client.past` for
+        how far back, and how wide.
+
+        Args:
+            stamp_ns: The stamp, in ns.
+            on: ``realtime`` for CLOCK_REALTIME, ``raw`` for CLOCK_MONOTONIC_RAW.
+
+        Raises:
+            ClockDisrupted: the host slept, or its clock was set, around then.
+            ClockError: too old, or not remembered.
+            ValueError: of the future.
+        """
+        from chronotick.client.past import past_interval  # noqa: PLC0415 - rarely used
+
+        return past_interval(self.path, self.publication(), stamp_ns, on)
+
+    def correct(
+        self, stamps: NDArray[np.int64], on: StampClock = "realtime"
+    ) -> Corrected:
+        """Return an array of stamps as UTC with hard half widths, from one correction.
+
+        Args:
+            stamps: int64 ns of this host's clock, of the last seconds.
+            on: As in `past`.
+
+        Raises:
+            TypeError: `stamps` is no int64 array.
+        """
+        from chronotick.client.past import correct_stamps  # noqa: PLC0415 - as above
+
+        return correct_stamps(self.publication(), stamps, on)
 
     def close(self) -> None:
         """Detach. The memory goes when no thread is reading it any more."""
@@ -334,14 +382,11 @@ class PythonClock:
             # the quick paths, which do not, see a sequence that is never there.
             view.sequence if view.marker_words is NO_MARKER else -1,
             min(raw + AWAKE_NS, view.last_ns),
-            view.last_ns,
-            view.low_ns,
-            view.high_ns,
             view.scale_q60,
             # So that now = (RAW · scale + base) / 2**60.
             (view.utc_ns << 60) - view.anchor_ns * view.scale_q60,
             self._clocks.clock_gettime_ns,
-            self._clocks.time_ns,
+            (view.last_ns, view.low_ns, view.high_ns, self._clocks.time_ns),
         )
         published = view.snapshot
         face = (

@@ -35,7 +35,7 @@ class StatusReport(NamedTuple):
     written_realtime_ns: int
     state: str
     started_realtime_ns: int
-    rss_bytes: int
+    rss_bytes: int | None
     cpu_affinity: tuple[int, ...]
     heartbeat_hz: float
     sources: tuple[SourceReport, ...]
@@ -68,7 +68,7 @@ def _report(document: Mapping[str, Any]) -> StatusReport | None:
         written_realtime_ns=int(document["written_realtime_ns"]),
         state=str(document["state"]),
         started_realtime_ns=int(document["started_realtime_ns"]),
-        rss_bytes=int(document["rss_bytes"]),
+        rss_bytes=None if document["rss_bytes"] is None else int(document["rss_bytes"]),
         cpu_affinity=tuple(int(cpu) for cpu in document["cpu_affinity"]),
         heartbeat_hz=float(document["heartbeat_hz"]),
         sources=tuple(_source(source) for source in document["sources"]),

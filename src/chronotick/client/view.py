@@ -19,10 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chronotick.core.status import Source
-    from chronotick.shm.codec import Snapshot
+    from chronotick.shm.codec import PastCorrection, Snapshot
     from chronotick.shm.reader import Look
 
-__all__ = ["AWAKE_NS", "NO_MARKER", "ROUNDING_NS", "HostReading", "View", "prepare"]
+__all__ = [
+    "AWAKE_NS",
+    "NO_MARKER",
+    "ROUNDING_NS",
+    "HostReading",
+    "View",
+    "half_width_ns",
+    "midpoint_ns",
+    "prepare",
+]
 
 ROUNDING_NS = 3
 """What a reader adds to the half width for its own rounding: 1 ns for the floor of the
@@ -93,12 +102,11 @@ class View(NamedTuple):
 
     def midpoint_ns(self, raw_ns: int) -> int:
         """Return the predicted UTC at `raw_ns`."""
-        return self.utc_ns + ((raw_ns - self.anchor_ns) * self.scale_q60 >> 60)
+        return midpoint_ns(self.snapshot, raw_ns)
 
     def half_width_ns(self, raw_ns: int) -> int:
         """Return the hard half width at `raw_ns`, rounded outwards."""
-        age_ns = abs(raw_ns - self.anchor_ns)
-        return self.bound_ns + (age_ns * self.growth_q60 >> 60)
+        return half_width_ns(self.snapshot, raw_ns)
 
     def sigma_ns(self, raw_ns: int) -> float:
         """Return the standard deviation that the model claims at `raw_ns`."""
@@ -121,6 +129,23 @@ class View(NamedTuple):
             self.reasons,
             sigma_ns,
         )
+
+
+def midpoint_ns(published: Snapshot | PastCorrection, raw_ns: int) -> int:
+    """Return the UTC that `published` predicts at `raw_ns`."""
+    scale_q60 = _scale_q60(published)
+    return published.utc_ns + ((raw_ns - published.raw_ns) * scale_q60 >> 60)
+
+
+def half_width_ns(published: Snapshot | PastCorrection, raw_ns: int) -> int:
+    """Return the hard half width at `raw_ns`, before or after the anchor."""
+    growth_q60 = published.bound_growth_ppb * _Q60_PER_PPB
+    age_ns = abs(raw_ns - published.raw_ns)
+    return published.bound_ns + ROUNDING_NS + (age_ns * growth_q60 >> 60)
+
+
+def _scale_q60(published: Snapshot | PastCorrection) -> int:
+    return _ONE_Q60 + (published.rate_fs_per_s * _Q110_PER_FS_PER_S >> 50)
 
 
 NO_MARKER: Sequence[int] = (0, 0, 0)
@@ -171,7 +196,7 @@ def prepare(
         high_ns=host.skew_ns + _SKEW_SLACK_NS,
         anchor_ns=snapshot.raw_ns,
         utc_ns=snapshot.utc_ns,
-        scale_q60=_ONE_Q60 + (snapshot.rate_fs_per_s * _Q110_PER_FS_PER_S >> 50),
+        scale_q60=_scale_q60(snapshot),
         bound_ns=snapshot.bound_ns + ROUNDING_NS,
         growth_q60=snapshot.bound_growth_ppb * _Q60_PER_PPB,
         status=status,

@@ -170,6 +170,8 @@ class SegmentWriter:
             frame.void_after_raw_ns,
             frame.heartbeat_ns,
             frame.correction_count,
+            frame.tai_minus_utc_s,
+            frame.smear,
             frame.disruption_marker,
         )
         if frame.correction is self._correction and kind == self._kind:

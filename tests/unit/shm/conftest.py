@@ -1,4 +1,4 @@
-"""Fixtures for segments that nothing else uses."""
+"""Fixtures for segments that nothing else uses, for both implementations."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chronotick.shm.native import HOT, WHY
+from chronotick.shm.reader import SegmentReader
 from chronotick.shm.writer import SegmentWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
 
 @pytest.fixture
@@ -19,8 +22,24 @@ def path(tmp_path: Path) -> str:
     return str(tmp_path / "segment")
 
 
+@pytest.fixture(scope="session", params=["python", "c"])
+def hot(request: pytest.FixtureRequest) -> ModuleType | None:
+    """Run the test with stores and copies in Python, then with those in C."""
+    if request.param == "python":
+        return None
+    if HOT is None:
+        pytest.skip(WHY)
+    return HOT
+
+
 @pytest.fixture
-def writer(path: str) -> Iterator[SegmentWriter]:
+def writer(path: str, hot: ModuleType | None) -> Iterator[SegmentWriter]:
     """Return a writer that has published nothing yet."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         yield writer
+
+
+@pytest.fixture
+def attach(hot: ModuleType | None) -> Callable[[str], SegmentReader]:
+    """Return how to attach a reader of the implementation under test."""
+    return lambda path: SegmentReader(path, hot=hot)

@@ -31,15 +31,18 @@ from unit.shm.frames import RAW_NS, make_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 _AT = {field.name: field.offset for field in SLOT}
 
 
 @pytest.fixture
-def reader(writer: SegmentWriter) -> SegmentReader:
+def reader(
+    writer: SegmentWriter, attach: Callable[[str], SegmentReader]
+) -> SegmentReader:
     """Return a reader of one published frame."""
     writer.publish(make_frame(utc_ns=1))
-    return SegmentReader(writer.path)
+    return attach(writer.path)
 
 
 def _poke(path: str, at: int, data: bytes) -> None:
@@ -48,10 +51,12 @@ def _poke(path: str, at: int, data: bytes) -> None:
         file.write(data)
 
 
-def test_nothing_published_is_not_synchronized(writer: SegmentWriter) -> None:
+def test_nothing_published_is_not_synchronized(
+    writer: SegmentWriter, attach: Callable[[str], SegmentReader]
+) -> None:
     """A daemon that has just started is no missing daemon."""
     with pytest.raises(NotSynchronized, match="nothing has been published yet"):
-        SegmentReader(writer.path).read()
+        attach(writer.path).read()
 
 
 def test_every_publication_is_seen(
@@ -69,8 +74,10 @@ def test_a_publication_is_decoded_once(reader: SegmentReader) -> None:
     assert reader.read() is reader.read()
 
 
-def test_a_segment_that_never_holds_still_is_torn(reader: SegmentReader) -> None:
+def test_a_segment_that_never_holds_still_is_torn(writer: SegmentWriter) -> None:
     """After a bounded number of attempts: an error, never a guess."""
+    writer.publish(make_frame(utc_ns=1))
+    reader = SegmentReader(writer.path, hot=None)
     mapping = reader.mapping
     count = 0
 
@@ -93,9 +100,11 @@ def test_a_segment_that_never_holds_still_is_torn(reader: SegmentReader) -> None
 
 
 def test_a_change_during_the_copy_is_noticed(
-    writer: SegmentWriter, reader: SegmentReader
+    writer: SegmentWriter,
 ) -> None:
     """A copy during which the writer came round is thrown away."""
+    writer.publish(make_frame(utc_ns=1))
+    reader = SegmentReader(writer.path, hot=None)
     mapping = reader.mapping
 
     class Interrupting:
@@ -122,26 +131,31 @@ def test_a_change_during_the_copy_is_noticed(
 
 @pytest.mark.parametrize("cut", range(0, SLOT_SIZE + 1, 8))
 def test_a_writer_killed_while_filling_a_slot_is_not_noticed(
-    writer: SegmentWriter, reader: SegmentReader, cut: int
+    writer: SegmentWriter,
+    reader: SegmentReader,
+    cut: int,
+    attach: Callable[[str], SegmentReader],
 ) -> None:
     """However much of the next slot is there, readers go on with the last frame."""
     half = encode_slot(make_frame(utc_ns=2))[:cut]
     _poke(writer.path, SLOT_AT + SLOT_SIZE * ((writer.sequence + 1) & 1), half)
 
     assert reader.read().utc_ns == 1
-    assert SegmentReader(writer.path).read().utc_ns == 1
+    assert attach(writer.path).read().utc_ns == 1
     writer.publish(make_frame(utc_ns=3))
     assert reader.read().utc_ns == 3
 
 
-def test_a_restarted_writer_is_followed_without_attaching_again(path: str) -> None:
+def test_a_restarted_writer_is_followed_without_attaching_again(
+    path: str, attach: Callable[[str], SegmentReader], hot: ModuleType | None
+) -> None:
     """Same file, same mapping, next sequence."""
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame(utc_ns=1))
-        reader = SegmentReader(path)
+        reader = attach(path)
         mapping = reader.mapping
         assert reader.read().utc_ns == 1
-    with SegmentWriter(path) as writer:
+    with SegmentWriter(path, hot=hot) as writer:
         writer.publish(make_frame(utc_ns=2))
 
         assert reader.read().utc_ns == 2
@@ -150,13 +164,13 @@ def test_a_restarted_writer_is_followed_without_attaching_again(path: str) -> No
 
 
 def test_a_replaced_file_is_opened_by_refresh(
-    writer: SegmentWriter, reader: SegmentReader
+    writer: SegmentWriter, reader: SegmentReader, hot: ModuleType | None
 ) -> None:
     """And only by it: until then the old file is read."""
     assert reader.read().utc_ns == 1
     os.unlink(writer.path)
     os.unlink(writer.path + ".lock")
-    with SegmentWriter(writer.path) as successor:
+    with SegmentWriter(writer.path, hot=hot) as successor:
         successor.publish(make_frame(utc_ns=2))
 
         assert reader.read().utc_ns == 1
@@ -202,7 +216,11 @@ def test_a_file_truncated_under_the_reader_is_corrupt(
     [("status", 7, "status 7"), ("source", 200, "source 200"), ("leap", 9, "leap 9")],
 )
 def test_an_impossible_value_is_corrupt(
-    writer: SegmentWriter, name: str, value: int, what: str
+    writer: SegmentWriter,
+    name: str,
+    value: int,
+    what: str,
+    attach: Callable[[str], SegmentReader],
 ) -> None:
     """A number without a meaning never becomes a plausible reading."""
     writer.publish(make_frame())
@@ -210,30 +228,37 @@ def test_an_impossible_value_is_corrupt(
     _poke(writer.path, at, bytes([value]))
 
     with pytest.raises(SegmentCorrupt, match=what):
-        SegmentReader(writer.path).read()
+        attach(writer.path).read()
 
 
-def test_another_boot_is_disrupted(writer: SegmentWriter) -> None:
+def test_another_boot_is_disrupted(
+    writer: SegmentWriter, attach: Callable[[str], SegmentReader]
+) -> None:
     """A file that survived a reboot counts a clock that is gone."""
     writer.publish(make_frame())
     _poke(writer.path, HEADER_AT + 16, bytes(range(16)))
 
     with pytest.raises(ClockDisrupted, match="rebooted"):
-        SegmentReader(writer.path)
+        attach(writer.path)
 
 
-def test_another_time_namespace_is_disrupted(writer: SegmentWriter) -> None:
+def test_another_time_namespace_is_disrupted(
+    writer: SegmentWriter, attach: Callable[[str], SegmentReader]
+) -> None:
     """Its RAW differs from ours by a constant: wrong, and plausible."""
     writer.publish(make_frame())
     _poke(writer.path, HEADER_AT + 48, b"\x01" * 8)
 
     with pytest.raises(ClockDisrupted, match="time namespace"):
-        SegmentReader(writer.path)
+        attach(writer.path)
 
 
 @pytest.mark.parametrize("side", ["writer", "reader"])
 def test_a_host_without_time_namespaces_is_not_disrupted(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch, side: str
+    writer: SegmentWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    side: str,
+    attach: Callable[[str], SegmentReader],
 ) -> None:
     """0 stands for unknown, and says nothing about the other side."""
     writer.publish(make_frame())
@@ -242,7 +267,7 @@ def test_a_host_without_time_namespaces_is_not_disrupted(
     else:
         monkeypatch.setattr("chronotick.shm.reader.time_namespace", lambda: 0)
 
-    assert SegmentReader(writer.path).read().status is Status.SYNCHRONIZED
+    assert attach(writer.path).read().status is Status.SYNCHRONIZED
 
 
 def test_a_change_of_boot_is_noticed_by_attached_readers(
@@ -290,7 +315,10 @@ def test_a_corrupt_ring_entry_is_named(
 
 @pytest.mark.parametrize("weak", [False, True])
 def test_fences_change_nothing_but_the_order(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch, weak: bool
+    writer: SegmentWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    weak: bool,
+    attach: Callable[[str], SegmentReader],
 ) -> None:
     """On weakly ordered CPUs the same protocol runs with fences between its loads."""
     fences: list[Callable[[], None]] = []
@@ -302,7 +330,7 @@ def test_fences_change_nothing_but_the_order(
     monkeypatch.setattr("chronotick.shm.reader._WEAK", weak)
     monkeypatch.setattr("chronotick.shm.reader.fence", fence)
     writer.publish(make_frame(utc_ns=5))
-    reader = SegmentReader(writer.path)
+    reader = SegmentReader(writer.path, hot=None)
 
     assert reader.read().utc_ns == 5
     assert len(reader.history()) == 1

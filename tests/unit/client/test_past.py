@@ -1,0 +1,253 @@
+"""Stamps of the past: the truth inside, and a refusal where nothing is certain."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chronotick.client.clock import Clock
+from chronotick.core.errors import ClockDisrupted, ClockError
+from chronotick.core.records import ClockPair
+from chronotick.core.status import Status
+from chronotick.core.units import NS_PER_S
+from chronotick.shm.writer import SegmentWriter
+from unit.client.virtual import VirtualHost
+from unit.shm.frames import RAW_NS, make_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chronotick.client.past import StampClock
+
+
+class _Day:
+    """A host whose system clock is steered, and a daemon that corrects now and then."""
+
+    def __init__(self, path: Path, *, rate_ppb: float = 8_000.0) -> None:
+        self.host = VirtualHost(rate_ppb=rate_ppb, tick_ns=0)
+        self.writer = SegmentWriter(path)
+        self.clock = Clock(path, clocks=self.host)
+        self.stamps: list[tuple[int, int, int]] = []
+        """RAW, REALTIME and the truth, of stamps taken so far."""
+
+    def correct(self, *, off_ns: int = 0, bound_ns: int = 100_000) -> None:
+        """Publish a correction that is `off_ns` wrong."""
+        host = self.host
+        clocks = ClockPair(
+            host.raw_ns,
+            host.clock_gettime_ns(time.CLOCK_REALTIME),
+            50,
+            host.suspended_ns,
+        )
+        self.writer.publish(
+            make_frame(
+                raw_ns=host.raw_ns,
+                utc_ns=host.utc_ns + off_ns,
+                rate_ppb=host.rate_ppb,
+                bound_ns=bound_ns,
+                frame={"clocks": clocks},
+            )
+        )
+
+    def pass_time(self, seconds: float, *, slew_ppm: float = 0.0) -> None:
+        """Let time pass with the system clock slewed, and take a stamp at the end."""
+        self.host.advance(seconds)
+        self.host.stepped_ns += round(seconds * slew_ppm * 1_000)
+        realtime_ns = self.host.clock_gettime_ns(time.CLOCK_REALTIME)
+        self.stamps.append((self.host.raw_ns, realtime_ns, self.host.utc_ns))
+
+    def close(self) -> None:
+        """Let go of the segment."""
+        self.clock.close()
+        self.writer.close()
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> _Day:
+    """Return a day that has just begun, with one correction."""
+    day = _Day(tmp_path / "segment")
+    day.correct()
+    return day
+
+
+@given(
+    turns=st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.floats(0, 0.5), st.floats(-480, 480)), max_size=4),
+            st.integers(-100_000, 100_000),
+        ),
+        min_size=1,
+        max_size=60,
+    )
+)
+@settings(max_examples=40, deadline=None)
+def test_every_stamp_that_is_told_is_told_right(
+    tmp_path_factory: pytest.TempPathFactory,
+    turns: list[tuple[list[tuple[float, float]], int]],
+) -> None:
+    """Of either clock, in any steering that the kernel can do, at any correction."""
+    day = _Day(tmp_path_factory.mktemp("past") / "segment")
+    day.correct()
+    for stretches, off_ns in turns:
+        for seconds, slew_ppm in stretches:
+            day.pass_time(seconds, slew_ppm=slew_ppm)
+        day.correct(off_ns=off_ns)
+    for raw_ns, realtime_ns, utc_ns in day.stamps:
+        got = day.clock.past(raw_ns, "raw")
+        assert got.earliest_ns <= utc_ns <= got.latest_ns
+        try:
+            got = day.clock.past(realtime_ns)
+        except ClockError as exc:
+            assert "nothing is remembered" in str(exc)  # noqa: PT017
+            continue
+        assert got.earliest_ns <= utc_ns <= got.latest_ns
+    day.close()
+
+
+def test_a_stamp_between_corrections_is_bounded_by_both(day: _Day) -> None:
+    """Narrower than either says alone."""
+    day.correct(off_ns=80_000)
+    day.pass_time(1.0)
+    day.host.advance(1.0)
+    day.correct(off_ns=-80_000)
+    raw_ns, _, utc_ns = day.stamps[0]
+    got = day.clock.past(raw_ns, "raw")
+
+    assert got.earliest_ns <= utc_ns <= got.latest_ns
+    assert got.width_ns < 100_000
+
+
+def test_a_fresh_stamp_of_the_system_clock_costs_little(day: _Day) -> None:
+    """Half a microsecond per millisecond, and the bound."""
+    day.pass_time(0.5)
+    day.host.advance(0.010)
+    _, realtime_ns, utc_ns = day.stamps[0]
+    got = day.clock.past(realtime_ns)
+
+    assert got.earliest_ns <= utc_ns <= got.latest_ns
+    assert got.width_ns < 2 * (100_000 + 8_000 + 5_000 + 1_000)
+
+
+@pytest.mark.parametrize("on", ["raw", "realtime"])
+def test_a_stamp_of_the_future_is_refused(day: _Day, on: StampClock) -> None:
+    """It is no past."""
+    which = time.CLOCK_MONOTONIC_RAW if on == "raw" else time.CLOCK_REALTIME
+    ahead_ns = day.host.clock_gettime_ns(which) + NS_PER_S
+
+    with pytest.raises(ValueError, match="has not come yet"):
+        day.clock.past(ahead_ns, on)
+
+
+def test_what_the_ring_has_forgotten_is_refused(day: _Day) -> None:
+    """For the system clock; RAW runs on, only with less and less certainty."""
+    day.pass_time(1.0)
+    for _ in range(60):
+        day.host.advance(1.0)
+        day.correct()
+    raw_ns, realtime_ns, utc_ns = day.stamps[0]
+
+    with pytest.raises(ClockError, match=r"reaches .* s back"):
+        day.clock.past(realtime_ns)
+    got = day.clock.past(raw_ns, "raw")
+    assert got.earliest_ns <= utc_ns <= got.latest_ns
+
+
+def test_what_is_wider_than_the_daemons_limit_is_refused(day: _Day) -> None:
+    """A bound that the daemon itself would not publish is not handed out."""
+    with pytest.raises(ClockError, match="too old"):
+        day.clock.past(RAW_NS - 1000 * NS_PER_S, "raw")
+
+
+def test_a_stamp_around_a_step_of_the_system_clock_is_refused(day: _Day) -> None:
+    """Which side of the step it was on cannot be told; others are not concerned."""
+    day.pass_time(1.0)
+    day.host.advance(0.5)
+    day.correct()
+    day.host.stepped_ns += 2 * NS_PER_S
+    day.pass_time(1.0)
+    day.correct()
+    day.pass_time(1.0)
+    before, around, after = (stamp[1] for stamp in day.stamps)
+
+    with pytest.raises(ClockDisrupted, match="was set"):
+        day.clock.past(around - NS_PER_S // 2)
+    assert day.clock.past(before).midpoint_ns == pytest.approx(
+        day.stamps[0][2], abs=200_000
+    )
+    assert day.clock.past(after).midpoint_ns == pytest.approx(
+        day.stamps[2][2], abs=200_000
+    )
+
+
+def test_a_stamp_from_before_a_sleep_is_told_by_what_was_known_then(day: _Day) -> None:
+    """And one from between the last correction and the sleep is refused."""
+    day.host.advance(0.5)
+    day.correct()
+    day.host.advance(0.5)
+    unsure_ns = day.host.raw_ns
+    known_ns = RAW_NS + NS_PER_S // 4
+    day.host.suspend(3600.0)
+    day.host.advance(0.5)
+    day.correct()
+    day.pass_time(0.5)
+
+    got = day.clock.past(known_ns, "raw")
+    assert got.midpoint_ns == pytest.approx(
+        make_frame(raw_ns=known_ns).correction.utc_ns, abs=100_000
+    )
+    with pytest.raises(ClockDisrupted, match="slept"):
+        day.clock.past(unsure_ns, "raw")
+    assert day.clock.past(day.stamps[0][0], "raw").status is Status.SYNCHRONIZED
+
+
+def test_a_stamp_older_than_a_forgotten_sleep_is_refused(day: _Day) -> None:
+    """Nothing says on which side of it the stamp was taken."""
+    day.host.suspend(3600.0)
+    day.host.advance(1.0)
+    for _ in range(50):
+        day.host.advance(0.1)
+        day.correct()
+
+    with pytest.raises(ClockDisrupted, match="slept"):
+        day.clock.past(RAW_NS + 1, "raw")
+
+
+# ── arrays ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("on", ["raw", "realtime"])
+def test_an_array_is_corrected_from_one_snapshot(day: _Day, on: StampClock) -> None:
+    """Each element within its half width, which grows with its distance from now."""
+    for _ in range(100):
+        day.pass_time(0.01, slew_ppm=200.0)
+    day.correct()
+    index = 0 if on == "raw" else 1
+    stamps = np.array([stamp[index] for stamp in day.stamps], dtype=np.int64)
+    truth = np.array([stamp[2] for stamp in day.stamps], dtype=np.int64)
+    got = day.clock.correct(stamps, on)
+
+    assert got.utc_ns.dtype == got.half_width_ns.dtype == np.int64
+    assert np.all(np.abs(got.utc_ns - truth) <= got.half_width_ns)
+    assert np.all(np.diff(got.half_width_ns) <= 0)
+    assert got.half_width_ns[-1] < 120_000
+
+
+@pytest.mark.parametrize(
+    "stamps", [[1, 2], 5, np.array([1.0]), np.array([1], dtype=np.int32)]
+)
+def test_what_is_no_array_of_stamps_is_refused(day: _Day, stamps: object) -> None:
+    """A float would lose 240 ns without a word."""
+    with pytest.raises(TypeError, match="array of int64"):
+        day.clock.correct(stamps)  # type: ignore[arg-type]
+
+
+def test_an_empty_array_stays_empty(day: _Day) -> None:
+    """And costs no error."""
+    got = day.clock.correct(np.array([], dtype=np.int64))
+
+    assert len(got.utc_ns) == len(got.half_width_ns) == 0

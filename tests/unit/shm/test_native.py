@@ -1,0 +1,155 @@
+"""Which reader runs, and the reason that people are told."""
+
+from __future__ import annotations
+
+import importlib.abc
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick.shm import native
+from chronotick.shm.layout import SLOT_SIZE
+from chronotick.shm.native import HOT, WHY, load
+from chronotick.shm.writer import SegmentWriter
+from unit.shm.frames import make_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+_NAME = "chronotick.shm._hot"
+needs_c = pytest.mark.skipif(HOT is None, reason=WHY)
+
+
+@pytest.mark.parametrize("wanted", ["no", "auto", "yes", ""])
+def test_only_no_switches_it_off(wanted: str) -> None:
+    """And the reason says so."""
+    hot, why = load(wanted)
+
+    assert (hot is None) == (wanted == "no" or HOT is None)
+    if wanted == "no":
+        assert why == "pure Python: $CHRONOTICK_NATIVE is no"
+
+
+def test_a_module_that_was_not_built_is_pure_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With what is needed to build it."""
+    monkeypatch.setitem(sys.modules, _NAME, None)
+    hot, why = load("")
+
+    assert hot is None
+    assert "was not built (a C compiler is needed" in why
+
+
+def test_a_module_that_does_not_load_is_pure_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An interpreter that it was not made for says why; no error reaches the user."""
+
+    class Refusing(importlib.abc.MetaPathFinder):
+        def find_spec(
+            self,
+            name: str,
+            path: Sequence[str] | None,
+            target: ModuleType | None = None,
+        ) -> None:
+            if name == _NAME:
+                raise ImportError("module does not support loading in subinterpreters")
+
+    monkeypatch.delitem(sys.modules, _NAME, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+    hot, why = load("")
+
+    assert hot is None
+    assert "does not load here (module does not support loading in sub" in why
+
+
+@pytest.mark.parametrize("wanted", ["no", "auto"])
+def test_the_switch_is_an_environment_variable(wanted: str) -> None:
+    """Looked at once, at import."""
+    code = "import chronotick; print(chronotick.NATIVE)"
+    environment = os.environ | {native.SWITCH: wanted}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip() == str(wanted != "no" and load("")[0] is not None)
+
+
+@needs_c
+def test_sub_interpreters_load_it_or_fall_back() -> None:
+    """Neither crashes; each has enumerations and types of its own."""
+    code = f"""
+import sys
+code = '''
+import chronotick
+from chronotick.shm import native
+assert chronotick.NATIVE or "does not load" in native.WHY
+clock = chronotick.Clock({os.devnull!r})
+try: clock.now()
+except chronotick.SegmentError: pass
+'''
+try:
+    import _interpreters as interpreters
+    made = [interpreters.create(kind) for kind in ("legacy", "isolated")]
+    run = interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    made = [interpreters.create(isolated=False), interpreters.create(isolated=True)]
+    run = interpreters.run_string
+for one in made:
+    failed = run(one, code)
+    assert failed is None, failed
+    interpreters.destroy(one)
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.strip() == "done", done.stderr
+
+
+@needs_c
+@pytest.mark.parametrize(
+    ("kind", "size"), [(0, SLOT_SIZE - 1), (1, 129), (2, 79), (3, 8), (-1, 8)]
+)
+def test_c_stores_no_part_that_it_does_not_know(
+    path: str, kind: int, size: int
+) -> None:
+    """A wrong size would be written into what lies beside it."""
+    assert HOT is not None
+    with SegmentWriter(path) as writer:
+        writer.publish(make_frame())
+        with pytest.raises(ValueError, match="no such part"):
+            HOT.publish(writer._data, kind, bytes(size))
+
+
+@needs_c
+def test_c_reads_from_no_buffer_that_is_too_short() -> None:
+    """Nor writes to one that is read-only."""
+    assert HOT is not None
+    readings = type("Clock", (HOT.Readings,), {})()
+    with pytest.raises(ValueError, match="shorter than a segment"):
+        readings._arm(bytes(100), 0, None)
+    with pytest.raises(BufferError):
+        HOT.publish(bytes(4096), 0, bytes(SLOT_SIZE))
+    for arguments in ((), (None,), (None, "x", None), (5, 0, None)):
+        with pytest.raises(TypeError):
+            readings._arm(*arguments)
+
+
+@needs_c
+def test_the_interval_of_c_cannot_be_made_by_hand() -> None:
+    """Only by reading."""
+    assert HOT is not None
+    with pytest.raises(TypeError):
+        HOT.Interval()
