@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,3 +100,22 @@ def test_growth_covers_both_ends(lo_ppb: int, width_ppb: int, rate_ppb: float) -
     assert rate_ppb - growth_ppb <= rate.lo_ppb
     assert rate_ppb + growth_ppb >= rate.hi_ppb
     assert rate.lo_ppb <= rate.nearest(rate_ppb) <= rate.hi_ppb
+
+
+@given(
+    st.integers(-(10**15), 10**15),
+    st.integers(0, 10**12),
+    st.integers(-500_000, 500_000),
+    st.integers(0, 1_000_000),
+    st.integers(-(10**13), 10**13),
+)
+def test_carrying_is_the_tightest_outward_rounding(
+    lo_ns: int, width_ns: int, lo_ppb: int, spread_ppb: int, age_ns: int
+) -> None:
+    """Both ends are the exact extremes, rounded outwards by less than a nanosecond."""
+    rate = RateSpan(lo_ppb, lo_ppb + spread_ppb)
+    span = Span(lo_ns, lo_ns + width_ns)
+    moves = [Fraction(age_ns * ppb, 10**9) for ppb in rate]
+    carried = rate.carry(span, age_ns)
+    assert 0 <= lo_ns + min(moves) - carried.lo_ns < 1
+    assert 0 <= carried.hi_ns - (span.hi_ns + max(moves)) < 1

@@ -1,0 +1,131 @@
+"""The calibrated bound: how many sigmas hold what they promise, learned from misses.
+
+Quantile tracking: a factor per horizon and level goes up at each miss and down a little
+at each hit, so that misses become as rare as stated whatever the errors' shape. Decides
+the factors; the sigmas are the models', and the hard bound stands above both. Like all
+statistics it is blind to an asymmetry that every measurement shares.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from math import exp, sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+from chronotick.core.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from chronotick.core.records import Estimate, Sample
+
+__all__ = ["HORIZONS_S", "Calibrator", "Coverage"]
+
+HORIZONS_S = (64.0, 300.0, 3600.0, 28800.0)
+"""Upper ends of the horizons that have their own factors."""
+_LEVELS = (0.99, 0.999)
+_GAIN = 0.05
+# No model earns less: errors at the horizons that cannot be checked against anything
+# (measurements are noisier than the estimate) may have any shape.
+_LEAST = (3.0, 4.0)
+# Learning from a handful of scores is luck: with n of them the factor is stretched by
+# 1 + this / n, wide and honest from the first.
+_EARLY = 8.0
+# Fewer scores than this say nothing of a horizon by itself.
+_ENOUGH = 20
+# Claims are kept this many to a horizon.
+_PER_HORIZON = 8
+_DELAYS = 64
+
+
+class Coverage(NamedTuple):
+    """Half widths in units of sigma that hold 99 % and 99.9 %, and on what grounds."""
+
+    factor_99: float
+    factor_999: float
+    scores: int
+    """Predictions that have been checked at this horizon; 0 means a guess."""
+
+
+class _Track:
+    """Factors of one horizon."""
+
+    def __init__(self, horizon_s: float) -> None:
+        self.horizon_s = horizon_s
+        self.claims: deque[Estimate] = deque()
+        self._log_excess = [0.0 for _ in _LEVELS]
+        self.count = 0
+
+    def keep(self, claim: Estimate) -> None:
+        spacing_ns = round(self.horizon_s * NS_PER_S / _PER_HORIZON)
+        if not self.claims or claim.raw_ns - self.claims[-1].raw_ns >= spacing_ns:
+            self.claims.append(claim)
+        while claim.raw_ns - self.claims[0].raw_ns > self.horizon_s * NS_PER_S:
+            self.claims.popleft()
+
+    def score(self, ratio: float) -> None:
+        self.count += 1
+        for k, level in enumerate(_LEVELS):
+            missed = ratio > self.factor(k)
+            step = _GAIN * ((1.0 if missed else 0.0) - (1.0 - level))
+            self._log_excess[k] = max(self._log_excess[k] + step, 0.0)
+
+    def factor(self, level: int) -> float:
+        return _LEAST[level] * exp(self._log_excess[level])
+
+
+class Calibrator:
+    """Learns coverage factors from published estimates and later measurements."""
+
+    def __init__(self) -> None:
+        self._tracks = [_Track(horizon_s) for horizon_s in HORIZONS_S]
+        self._delays: dict[str, deque[int]] = {}
+
+    def score(self, sample: Sample) -> None:
+        """Check earlier claims against `sample`, which no model has seen yet.
+
+        Only exchanges whose delay is among the lower half of their server's count:
+        the others say more of the queues than of the claims.
+        """
+        delays = self._delays.setdefault(sample.server, deque(maxlen=_DELAYS))
+        delays.append(sample.delay_ns)
+        ranked = sorted(delays)
+        if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
+            return
+        # Queues on either leg: uniform within half of the excess. Over the lowest of
+        # late, not of all times: where no floor is sharp, the noise is understated
+        # and the claims, which know no better either, get the blame.
+        excess_ns = sample.delay_ns - ranked[0]
+        noise = excess_ns**2 / 12.0 + sample.precision_ns**2
+        shortest_s = 0.0
+        for track in self._tracks:
+            for claim in track.claims:
+                age_s = (sample.raw_ns - claim.raw_ns) / NS_PER_S
+                if shortest_s < age_s <= track.horizon_s:
+                    # The oldest claim of the horizon's own range.
+                    track.score(_ratio(claim, sample, age_s, noise))
+                    break
+            shortest_s = track.horizon_s
+
+    def claim(self, estimate: Estimate) -> None:
+        """Remember what was claimed; estimates come in the order of their instants."""
+        for track in self._tracks:
+            track.keep(estimate)
+
+    def coverage(self, age_s: float) -> Coverage:
+        """Return the factors for a claim that is `age_s` old, 8 h and beyond alike.
+
+        A horizon that has hardly been checked (none is shorter than the polls) borrows
+        from the next longer one that has, where errors are more surprising if anything.
+        """
+        first = sum(age_s > horizon_s for horizon_s in HORIZONS_S[:-1])
+        checked = [each for each in self._tracks[first:] if each.count >= _ENOUGH]
+        track = checked[0] if checked else self._tracks[first]
+        early = 1.0 + _EARLY / (1.0 + max(each.count for each in self._tracks))
+        low, high = (track.factor(level) * early for level in range(len(_LEVELS)))
+        return Coverage(low, max(low, high), track.count)
+
+
+def _ratio(claim: Estimate, sample: Sample, age_s: float, noise: float) -> float:
+    """Return the error in deviations; offsets are subtracted as integers first."""
+    moved_ns = claim.rate_ppb * age_s
+    error_ns = sample.offset_ns - claim.offset_ns - moved_ns
+    return abs(error_ns) / sqrt(max(claim.variance.at(age_s) + noise, 1.0))

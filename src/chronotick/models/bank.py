@@ -1,0 +1,176 @@
+"""The short-term model: a bank of closed-form filters, weighted by how they predict.
+
+No one knows an oscillator's wander or a path's noise beforehand, and no single filter
+fits all. Decides what the raw clock does over the next minutes to hours; not which
+servers are truthful (`chronotick.ntp.select`), nor what is published
+(`chronotick.fusion`). Feed-forward on CLOCK_MONOTONIC_RAW: it never steers what it
+measures, and a prediction is never fed back as data.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+from chronotick.core.records import Estimate, Variance
+from chronotick.core.status import Source
+from chronotick.core.units import NS_PER_S
+from chronotick.models.bias import BiasLedger
+from chronotick.models.filters import FilterBank, Measurement
+from chronotick.models.grid import BankTuning
+from chronotick.models.jump import JumpWatch, Verdict
+from chronotick.models.route import Route
+
+if TYPE_CHECKING:
+    from chronotick.core.records import Sample
+
+__all__ = ["BankModel"]
+
+
+class _Exchange(NamedTuple):
+    route: str
+    raw_ns: int
+    offset_ns: int
+    excess_ns: float
+    """How far the delay may be above the route's floor."""
+    reading: float
+    """Variance of quantized clock readings, ns²."""
+
+
+class BankModel:
+    """A Bayesian bank of two-state filters behind the `OscillatorModel` protocol.
+
+    What it states is the spread of its own errors, on the assumption that delay floors
+    are symmetric: a constant asymmetry that all servers share is invisible to every
+    statistic, and the hard bound's business.
+    """
+
+    def __init__(self, tuning: BankTuning | None = None) -> None:
+        self._filters = FilterBank(tuning or BankTuning())
+        self._routes: dict[str, Route] = {}
+        self._biases = BiasLedger()
+        self._jumps = JumpWatch()
+        self._withheld: list[_Exchange] = []
+        self._doubt = 0.0
+        self._seen: dict[str, int] = {}
+        self._newest_ns = 0
+        self._raw_ns = 0
+        self._epoch_ns = 0
+        self.sample_count = 0
+        """Samples observed since the start."""
+        self.jump_count = 0
+        """Jumps established since the start."""
+
+    def observe(self, sample: Sample) -> None:
+        """Take in one measurement.
+
+        A sample from before the newest one is ignored, as is one that repeats its
+        server's newest instant: the filters run forwards only, and a copy of a packet
+        is no second opinion.
+        """
+        if self.sample_count and (
+            sample.raw_ns < self._newest_ns
+            or self._seen.get(sample.server) == sample.raw_ns
+        ):
+            return
+        self._newest_ns = self._seen[sample.server] = sample.raw_ns
+        route = self._routes.setdefault(sample.server, Route(sample.server))
+        leg = route.leg(sample.raw_ns, sample.delay_ns)
+        self._biases.meet(sample.server, route.floor_ns)
+        if leg.extra_ns:
+            self._biases.detour(leg.account, leg.extra_ns)
+        exchange = _Exchange(
+            route=leg.account,
+            raw_ns=sample.raw_ns,
+            offset_ns=sample.offset_ns,
+            excess_ns=leg.excess_ns,
+            reading=max(sample.precision_ns, 1) ** 2 / 3.0,
+        )
+        if self.sample_count == 0:
+            self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
+            # Uniform within the half width: all that one exchange can say.
+            self._filters.begin(max(sample.half_width_ns, 1) ** 2 / 3.0)
+        else:
+            self._take(exchange)
+        self.sample_count += 1
+
+    def predict(self, raw_ns: int) -> Estimate | None:
+        """Extrapolate to `raw_ns`; for instants before the newest sample, its state."""
+        if self.sample_count == 0:
+            return None
+        x, y, grown = self._filters.mixture()
+        t = max((raw_ns - self._raw_ns) / NS_PER_S, 0.0)
+        return Estimate(
+            raw_ns=raw_ns,
+            offset_ns=self._epoch_ns + round(x + y * t),
+            rate_ppb=y,
+            # Re-anchored: the polynomial's derivatives at age t.
+            variance=Variance(
+                v0=grown.at(t) + self._doubt + self._biases.common_variance(),
+                v1=grown.v1 + t * (2.0 * grown.v2 + 3.0 * t * grown.v3),
+                v2=grown.v2 + 3.0 * t * grown.v3,
+                v3=grown.v3,
+            ),
+            source=Source.CPU_MODEL,
+        )
+
+    @property
+    def rate_sd_ppb(self) -> float:
+        """Standard deviation of the rate at the newest sample; inf before it."""
+        if self.sample_count == 0:
+            return float("inf")
+        return sqrt(self._filters.mixture().variance.v2)
+
+    def _take(self, exchange: _Exchange) -> None:
+        verdict = self._judge(exchange)
+        if verdict is Verdict.WITHHOLD:
+            self._withheld.append(exchange)
+            return
+        self._doubt = 0.0
+        if verdict is Verdict.JUMP:
+            self.jump_count += 1
+            self._filters.open(self._age_s(exchange), self._measured_ns(exchange))
+            for withheld in self._withheld:
+                self._update(withheld)
+        self._withheld.clear()
+        self._update(exchange)
+
+    def _judge(self, exchange: _Exchange) -> Verdict:
+        """Ask whether the most believed filter can be reconciled with this."""
+        predicted_ns, variance = self._filters.foresee(self._age_s(exchange))
+        innovation_ns = self._measured_ns(exchange) - predicted_ns
+        verdict = self._jumps.judge(
+            exchange.raw_ns,
+            innovation_ns,
+            # Twice what queues can do, as the floor itself may have moved.
+            exchange.excess_ns,
+            sqrt(variance + self._noise(exchange)),
+        )
+        # Either a spike, and the prediction stands, or a jump, and it is off by all of
+        # this: until the next exchange tells, half of it is one standard deviation.
+        self._doubt = innovation_ns * innovation_ns / 4.0
+        return verdict
+
+    def _update(self, exchange: _Exchange) -> None:
+        noise = self._noise(exchange)
+        value_ns = self._measured_ns(exchange)
+        self._filters.update(
+            self._age_s(exchange), Measurement(value_ns, exchange.excess_ns, noise)
+        )
+        self._raw_ns = exchange.raw_ns
+        if self._biases.comparable(exchange.route):
+            x, _, variance = self._filters.mixture()
+            spread = exchange.excess_ns**2 / 12.0 + variance.v0 + exchange.reading
+            self._biases.learn(exchange.route, value_ns - x, spread)
+
+    def _age_s(self, exchange: _Exchange) -> float:
+        return (exchange.raw_ns - self._raw_ns) / NS_PER_S
+
+    def _measured_ns(self, exchange: _Exchange) -> float:
+        """Return the offset relative to the epoch, less what the server reads high."""
+        return (
+            exchange.offset_ns - self._epoch_ns - self._biases.bias_ns(exchange.route)
+        )
+
+    def _noise(self, exchange: _Exchange) -> float:
+        return exchange.reading + self._biases.variance(exchange.route)

@@ -1,0 +1,92 @@
+"""Constant differences between servers, and between one server's routes.
+
+Each path has a constant asymmetry that no statistics of its own can show, but two
+servers that disagree show the difference of theirs, and a server whose route changes
+shows the change. Decides what measurements are shifted by so that they agree; the
+average over the servers' first routes, which nothing can show, stays where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BiasLedger"]
+
+# A tenth of the floor is the spread of asymmetries that public servers show; it only
+# decides how fast a difference is learned, never how large it may become.
+_SHARE = 0.1
+# Routes change: what was learned is doubted a little more at each sample.
+_DOUBT = 1.0 + 1.0 / 500.0
+
+
+@dataclass(slots=True)
+class _Account:
+    prior: float
+    variance: float
+    bias_ns: float = 0.0
+
+
+class BiasLedger:
+    """One offset per route, each with the variance of what is left of it.
+
+    With a single server on a single route there is no difference, hence no bias and no
+    doubt.
+    """
+
+    def __init__(self) -> None:
+        self._servers: dict[str, _Account] = {}
+        self._detours: dict[str, _Account] = {}
+
+    def meet(self, server: str, floor_ns: float) -> None:
+        """Open an account for `server`, whose delay floor is `floor_ns`."""
+        prior = (_SHARE * max(floor_ns, 1.0)) ** 2
+        account = self._servers.setdefault(server, _Account(prior, prior))
+        account.prior = prior
+
+    def detour(self, route: str, extra_ns: float) -> None:
+        """Open an account for a route whose floor is `extra_ns` above the usual one.
+
+        All of the difference may be on one leg: uniform within ± half of it.
+        """
+        prior = max(extra_ns, 1.0) ** 2 / 12.0
+        self._detours.setdefault(route, _Account(prior, prior))
+
+    def bias_ns(self, route: str) -> float:
+        """Return by how much `route` reads high, relative to the others."""
+        return self._account(route).bias_ns
+
+    def variance(self, route: str) -> float:
+        """Return the variance of that, ns²; 0 where there is nothing to compare."""
+        return self._account(route).variance if self.comparable(route) else 0.0
+
+    def comparable(self, route: str) -> bool:
+        """Whether there is something that `route` can differ from."""
+        return len(self._servers) > 1 or route in self._detours
+
+    def common_variance(self) -> float:
+        """Return what the servers' disagreement says of their average, ns².
+
+        The variance of a mean of n draws, from the draws: a measured fact. One server
+        shows nothing, so it yields 0, and the hard bound alone speaks of its asymmetry.
+        """
+        count = len(self._servers)
+        if count < 2:  # noqa: PLR2004 - a spread takes two
+            return 0.0
+        squares = sum(account.bias_ns**2 for account in self._servers.values())
+        return squares / (count * (count - 1))
+
+    def learn(self, route: str, residual_ns: float, noise: float) -> None:
+        """Take in one residual (measurement less model) with its noise variance."""
+        if not self.comparable(route):
+            return
+        account = self._account(route)
+        variance = min(account.variance * _DOUBT, account.prior)
+        gain = variance / (variance + noise)
+        account.bias_ns += gain * residual_ns
+        account.variance = variance * (1.0 - gain)
+        mean = sum(each.bias_ns for each in self._servers.values()) / len(self._servers)
+        for each in (*self._servers.values(), *self._detours.values()):
+            each.bias_ns -= mean
+
+    def _account(self, route: str) -> _Account:
+        return self._detours.get(route) or self._servers[route]

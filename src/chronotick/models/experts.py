@@ -1,0 +1,116 @@
+"""Simple forecasters of an oscillator's rate: what a day's history can be good for.
+
+Each looks at 10-minute rates (ppb, newest last, `STEP_S` apart) and says the mean rate
+over the coming horizons. None decides whether it is right: the ensemble keeps score.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from chronotick.models.history import LEAST, STEP_S
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chronotick.models.network import Network
+
+    Vector = NDArray[np.float64]
+
+__all__ = ["Expert", "daily", "harmonic", "hourly", "learned", "midway", "reverting"]
+
+_HOUR = 3600 // STEP_S
+_DAY = 24 * _HOUR
+# Temperature inside a case comes back to the room's within some hours.
+_RETURN_S = 6 * 3600.0
+# How much of yesterday's change is believed to come again.
+_AGAIN = 0.7
+# Harmonic terms are shrunk as if one hour's worth of zeros had been seen.
+_RIDGE = float(_HOUR)
+
+
+class Expert(Protocol):
+    """A forecaster of mean rates over coming horizons."""
+
+    def __call__(self, rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+        """Return the mean rate over each horizon in ppb; None if history is short."""
+        ...
+
+
+def hourly(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+    """The last hour's mean: blind to what cycles faster than that."""
+    if rates_ppb.size < _HOUR:
+        return None
+    return np.full(horizons_s.size, rates_ppb[-_HOUR:].mean())
+
+
+def midway(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+    """Half way between the last hour's mean and the last day's."""
+    if rates_ppb.size < 2 * _HOUR:
+        return None
+    middle = (rates_ppb[-_HOUR:].mean() + rates_ppb[-_DAY:].mean()) / 2.0
+    return np.full(horizons_s.size, middle)
+
+
+def reverting(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+    """Relaxes to the last day's mean (Ornstein–Uhlenbeck)."""
+    if rates_ppb.size < 2 * _HOUR:
+        return None
+    start, end = rates_ppb[-_HOUR:].mean(), rates_ppb[-_DAY:].mean()
+    turns = horizons_s / _RETURN_S
+    # Mean of exp(−t) over the horizon.
+    left: Vector = -np.expm1(-turns) / turns
+    forecast: Vector = end + (start - end) * left
+    return forecast
+
+
+def daily(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+    """What followed the same hour of yesterday, damped, on top of the last hour."""
+    steps = np.ceil(horizons_s / STEP_S).astype(int)
+    if rates_ppb.size < _DAY + _HOUR:
+        return None
+    start = rates_ppb.size - _DAY
+    then = rates_ppb[start - _HOUR : start].mean()
+    followed = np.cumsum(rates_ppb[start:] - then)
+    reached = np.minimum(steps, _DAY)
+    change = _AGAIN * followed[reached - 1] / reached
+    forecast: Vector = rates_ppb[-_HOUR:].mean() + change
+    return forecast
+
+
+def harmonic(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+    """A line, a day's and half a day's wave, fitted to up to three days."""
+    if rates_ppb.size < 3 * _DAY // 4:
+        return None
+    past = np.arange(1 - rates_ppb.size, 1.0)
+    design = _waves(past)
+    level = rates_ppb.mean()
+    gram = design.T @ design + _RIDGE * np.eye(design.shape[1])
+    fit = np.linalg.solve(gram, design.T @ (rates_ppb - level))
+    ahead = _waves(np.arange(1.0, np.ceil(horizons_s.max() / STEP_S) + 1.0)) @ fit
+    recent = (design[-_HOUR:] @ fit).mean()
+    steps = np.ceil(horizons_s / STEP_S).astype(int)
+    change = np.cumsum(ahead - recent)[steps - 1] / steps
+    forecast: Vector = rates_ppb[-_HOUR:].mean() + change
+    return forecast
+
+
+def learned(network: Network) -> Expert:
+    """Return the trained network as an expert."""
+
+    def forecast(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
+        if rates_ppb.size < LEAST:
+            return None
+        means = network.forecast(rates_ppb).mean_ppb
+        grid = STEP_S * np.arange(1.0, means.size + 1.0)
+        return np.interp(horizons_s, grid, means)
+
+    return forecast
+
+
+def _waves(steps: Vector) -> Vector:
+    angle = 2.0 * np.pi * steps / _DAY
+    waves = (np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle))
+    return np.array((steps / _DAY, *waves)).T

@@ -1,0 +1,195 @@
+"""The long-term model: where the clock will be in ten minutes to eight hours.
+
+Works on the short-term model's 10-minute rates, never on raw offsets. Decides how much
+the rate is expected to change while nothing is measured; the offset from which it
+starts, and the noise, are the short-term model's business. Several experts forecast,
+and each is believed as far as its matured forecasts beat "the rate stays as it is".
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from chronotick.core.records import Estimate, Variance
+from chronotick.core.status import Source
+from chronotick.core.units import NS_PER_S
+from chronotick.models.experts import (
+    daily,
+    harmonic,
+    hourly,
+    learned,
+    midway,
+    reverting,
+)
+from chronotick.models.history import PAST, STEP_S
+from chronotick.models.scores import HORIZONS_S, ScoreBoard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from chronotick.core.records import Sample
+    from chronotick.models.experts import Expert
+    from chronotick.models.network import Network
+    from chronotick.models.protocol import OscillatorModel
+
+    Vector = NDArray[np.float64]
+
+__all__ = ["Forecaster", "LongTermModel", "forecasters"]
+
+_STEP_NS = STEP_S * NS_PER_S
+# A rate this many times less certain than the newest is a start-up's, not the clock's.
+_UNSETTLED = 4.0
+
+
+# What the network does to the bank's mean square error on nine kinds of simulated clock,
+# by geometric mean (0.77, 0.6, 0.56 at 1, 4, 8 h); the simple experts owe proof.
+_NETWORK_PRIOR = 0.6
+
+
+class Forecaster(NamedTuple):
+    """An expert and what is expected of it."""
+
+    expert: Expert
+    prior: float = 1.0
+    """Its mean square error over the bank's, before anything has been seen."""
+
+
+def forecasters(network: Network | None = None) -> Sequence[Forecaster]:
+    """Return the usual experts, with the trained network if there is one."""
+    simple = [Forecaster(each) for each in (hourly, midway, reverting, daily, harmonic)]
+    if network is None:
+        return simple
+    return [*simple, Forecaster(learned(network), _NETWORK_PRIOR)]
+
+
+class _Outlook(NamedTuple):
+    """What the ensemble says, per `HORIZONS_S`."""
+
+    change_ppb: Vector
+    """Mean rate over the horizon, less the bank's rate."""
+    shrink: Vector
+    """Mean square error over the bank's, at most 1."""
+    spread_ppb: Vector
+    """Standard deviation among the experts that are believed."""
+
+
+_NO_CHANGE = _Outlook(
+    np.zeros(HORIZONS_S.size), np.ones(HORIZONS_S.size), np.zeros(HORIZONS_S.size)
+)
+
+
+class LongTermModel:
+    """An ensemble of rate forecasts on top of a short-term model.
+
+    Args:
+        bank: The short-term model. Its owner feeds it, each sample before this model.
+        experts: The experts besides the bank itself; the simple ones by default.
+    """
+
+    def __init__(
+        self, bank: OscillatorModel, experts: Sequence[Forecaster] | None = None
+    ) -> None:
+        self._bank = bank
+        chosen = forecasters() if experts is None else experts
+        self._experts = tuple(each.expert for each in chosen)
+        self._priors = (1.0, *(each.prior for each in chosen))
+        self._board = ScoreBoard(self._priors)
+        self._rates = np.zeros(0)
+        self._doubts = np.zeros(0)
+        self._mark: int | None = None
+        self._outlook = _NO_CHANGE
+        self._newest_ns = 0
+        self._base = 0.0
+
+    def observe(self, sample: Sample) -> None:
+        """Take note of what the short-term model made of `sample`.
+
+        Cheap but for the first sample after each full ten minutes.
+        """
+        estimate = self._bank.predict(sample.raw_ns)
+        if estimate is None or sample.raw_ns < self._newest_ns:
+            return
+        self._newest_ns = sample.raw_ns
+        self._base = estimate.variance.v0
+        mark = sample.raw_ns // _STEP_NS
+        if mark == self._mark:
+            return
+        self._board.mature(estimate.raw_ns, estimate.offset_ns)
+        self._extend(mark, estimate)
+        self._look_ahead(estimate)
+
+    def predict(self, raw_ns: int) -> Estimate | None:
+        """Extrapolate to `raw_ns`; None before the first sample."""
+        estimate = self._bank.predict(raw_ns)
+        if estimate is None:
+            return None
+        age_s = max((raw_ns - self._newest_ns) / NS_PER_S, 0.0)
+        moved_ns, rate_ppb = self._moved(age_s)
+        shrink = float(np.interp(age_s, HORIZONS_S, self._outlook.shrink))
+        spread_ns = age_s * float(
+            np.interp(age_s, HORIZONS_S, self._outlook.spread_ppb)
+        )
+        v0, v1, v2, v3 = estimate.variance
+        # Only the growth is foreseen better; where the clock was is as uncertain as ever.
+        v0 = min(self._base, v0) + shrink * max(v0 - self._base, 0.0)
+        return Estimate(
+            raw_ns=raw_ns,
+            offset_ns=estimate.offset_ns + round(moved_ns),
+            rate_ppb=estimate.rate_ppb + rate_ppb,
+            variance=Variance(v0 + spread_ns**2, shrink * v1, shrink * v2, shrink * v3),
+            source=Source.GPU_MODEL,
+        )
+
+    def _moved(self, age_s: float) -> tuple[float, float]:
+        """Return how far the rate's change has carried the clock, and how fast now."""
+        # Mean change over an age is piecewise linear from 0 at age 0; beyond the last
+        # horizon the rate that was reached there is kept.
+        ages = np.concatenate(([0.0], HORIZONS_S))
+        moved = ages * np.concatenate(([0.0], self._outlook.change_ppb))
+        k = min(int(np.searchsorted(ages, age_s, side="right")), ages.size - 1)
+        slope = float((moved[k] - moved[k - 1]) / (ages[k] - ages[k - 1]))
+        return float(moved[k - 1]) + slope * (age_s - float(ages[k - 1])), slope
+
+    def _extend(self, mark: int, estimate: Estimate) -> None:
+        """Append the rate of this ten minutes; a gap is bridged by a straight line."""
+        rate_ppb, doubt_ppb = estimate.rate_ppb, sqrt(estimate.variance.v2)
+        missed = 1 if self._mark is None else min(mark - self._mark, PAST)
+        before = self._rates[-1] if self._rates.size else rate_ppb
+        bridge = np.linspace(before, rate_ppb, missed + 1)[1:]
+        self._rates = np.concatenate((self._rates, bridge))[-PAST:]
+        self._doubts = np.append(self._doubts, np.full(missed, doubt_ppb))[-PAST:]
+        # What was learned while the rate itself was being learned is not history.
+        settled = int(np.argmax(self._doubts <= _UNSETTLED * doubt_ppb))
+        if settled:
+            self._rates, self._doubts = self._rates[settled:], self._doubts[settled:]
+            self._board = ScoreBoard(self._priors)
+        self._mark = mark
+
+    def _look_ahead(self, estimate: Estimate) -> None:
+        silent = np.full(HORIZONS_S.size, np.nan)
+        means = np.array(
+            [
+                np.full(HORIZONS_S.size, estimate.rate_ppb),
+                *(
+                    silent
+                    if (said := expert(self._rates, HORIZONS_S)) is None
+                    else said
+                    for expert in self._experts
+                ),
+            ]
+        )
+        self._board.record(estimate.raw_ns, estimate.offset_ns, means)
+        speaking = np.isfinite(means)
+        weights = self._board.weights(speaking)
+        said = np.where(speaking, means, 0.0)
+        mean = (weights * said).sum(axis=0)
+        spread = (weights * (said - mean) ** 2).sum(axis=0)
+        shrink = (weights * self._board.ratios()).sum(axis=0)
+        self._outlook = _Outlook(
+            mean - estimate.rate_ppb, np.minimum(shrink, 1.0), np.sqrt(spread)
+        )

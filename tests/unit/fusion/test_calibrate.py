@@ -1,0 +1,153 @@
+"""`fusion.calibrate`: factors are wide until earned, and misses become rare."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.records import Estimate, Variance
+from chronotick.core.status import Source
+from chronotick.core.units import NS_PER_S
+from chronotick.fusion.calibrate import HORIZONS_S, Calibrator
+from unit.oscillators import EPOCH_NS, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SIGMA_NS = 1000.0
+
+
+def claim_at(raw_ns: int) -> Estimate:
+    """Return a claim of 1 µs, whatever the age."""
+    return Estimate(
+        raw_ns=raw_ns,
+        offset_ns=EPOCH_NS,
+        rate_ppb=0.0,
+        variance=Variance(SIGMA_NS**2),
+        source=Source.CPU_MODEL,
+    )
+
+
+def run(
+    calibrator: Calibrator, error: Callable[[], float], *, count: int, poll_s: int = 16
+) -> list[bool]:
+    """Claim and score in turn; return whether each 99 % interval missed."""
+    missed = []
+    for k in range(count):
+        raw_ns = k * poll_s * NS_PER_S
+        error_ns = error()
+        factor = calibrator.coverage(float(poll_s)).factor_99
+        missed.append(abs(error_ns) > factor * SIGMA_NS)
+        calibrator.score(sample(raw_ns, EPOCH_NS + round(error_ns), precision_ns=1))
+        calibrator.claim(claim_at(raw_ns))
+    return missed
+
+
+def test_the_first_interval_is_wide() -> None:
+    """With nothing checked, several times the least factor, and it says so."""
+    coverage = Calibrator().coverage(1.0)
+    assert coverage.factor_99 >= 25.0
+    assert coverage.factor_999 >= coverage.factor_99
+    assert coverage.scores == 0
+
+
+def test_an_honest_sigma_earns_the_least_factor() -> None:
+    """Normal errors of the stated size: three and four sigmas."""
+    rng = random.Random(1)
+    calibrator = Calibrator()
+    run(calibrator, lambda: rng.gauss(0.0, SIGMA_NS), count=3000)
+    coverage = calibrator.coverage(16.0)
+    assert coverage.factor_99 == pytest.approx(3.0, rel=0.1)
+    assert coverage.factor_999 == pytest.approx(4.0, rel=0.1)
+    assert coverage.scores > 2000
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_boastful_sigma_is_corrected(seed: int) -> None:
+    """Errors five times as large: after learning, about 1 % miss."""
+    rng = random.Random(seed)
+    calibrator = Calibrator()
+    missed = run(calibrator, lambda: rng.gauss(0.0, 5.0 * SIGMA_NS), count=5000)
+    rate = sum(missed[1500:]) / 3500
+    assert 0.003 <= rate <= 0.02
+    assert 10.0 <= calibrator.coverage(16.0).factor_99 <= 17.0
+
+
+def test_horizons_learn_apart() -> None:
+    """A claim that goes bad within the hour widens the hour, not the minute."""
+    calibrator = Calibrator()
+    for k in range(2000):
+        raw_ns = k * 60 * NS_PER_S
+        # Wanders by 100 sigmas over an hour and comes back.
+        drifting_ns = 100.0 * SIGMA_NS * abs((k % 120) / 60.0 - 1.0)
+        offset_ns = EPOCH_NS + round(drifting_ns)
+        calibrator.score(sample(raw_ns, offset_ns, precision_ns=1))
+        claim = claim_at(raw_ns)
+        calibrator.claim(
+            Estimate(
+                raw_ns=raw_ns,
+                offset_ns=offset_ns,
+                rate_ppb=0.0,
+                variance=claim.variance,
+                source=claim.source,
+            )
+        )
+    assert calibrator.coverage(64.0).factor_99 < 10.0
+    assert calibrator.coverage(3600.0).factor_99 > 50.0
+
+
+def test_queues_are_not_held_against_the_claim() -> None:
+    """Exchanges of long delay do not score, however far off they are."""
+    calibrator = Calibrator()
+    rng = random.Random(5)
+    for k in range(1000):
+        raw_ns = k * 16 * NS_PER_S
+        queue_ns = 20_000_000 if k % 2 else 0
+        error_ns = queue_ns / 2 if k % 2 else rng.gauss(0.0, SIGMA_NS)
+        calibrator.score(
+            sample(
+                raw_ns,
+                EPOCH_NS + round(error_ns),
+                delay_ns=1_000_000 + queue_ns,
+                precision_ns=1,
+            )
+        )
+        calibrator.claim(claim_at(raw_ns))
+    assert calibrator.coverage(16.0).factor_99 < 3.5
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(min_value=0, max_value=10**14),
+            st.integers(min_value=-(10**18), max_value=10**18),
+            st.integers(min_value=0, max_value=10**12),
+        ),
+        max_size=40,
+    )
+)
+def test_factors_are_sane_whatever_comes(
+    exchanges: list[tuple[int, int, int]],
+) -> None:
+    """Never below three sigmas, never falling with the level."""
+    calibrator = Calibrator()
+    for raw_ns, offset_ns, delay_ns in sorted(exchanges):
+        calibrator.score(sample(raw_ns, offset_ns, delay_ns=delay_ns))
+        calibrator.claim(claim_at(raw_ns))
+    found = [calibrator.coverage(horizon_s) for horizon_s in HORIZONS_S]
+    assert all(3.0 <= each.factor_99 <= each.factor_999 for each in found)
+
+
+def test_a_horizon_below_the_polls_borrows() -> None:
+    """At slow polls nothing checks a minute; the hour's record speaks for it."""
+    calibrator = Calibrator()
+    rng = random.Random(6)
+    run(calibrator, lambda: rng.gauss(0.0, 5.0 * SIGMA_NS), count=800, poll_s=1024)
+    minute, hour = calibrator.coverage(30.0), calibrator.coverage(3600.0)
+    assert minute == hour
+    assert minute.factor_99 > 8.0
+    assert minute.scores > 300

@@ -1,0 +1,106 @@
+"""`fusion.weights`: belief is earned against the baseline; mixing hides nothing."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.records import Estimate, Variance
+from chronotick.core.status import Source
+from chronotick.fusion.weights import PrequentialWeights, mix
+
+FAR_NS = 1_790_000_000_000_000_000
+
+
+def estimate(
+    offset_ns: int,
+    sd_ns: float,
+    *,
+    rate_ppb: float = 0.0,
+    source: Source = Source.CPU_MODEL,
+) -> Estimate:
+    """Return an estimate at a fixed instant."""
+    return Estimate(
+        raw_ns=7,
+        offset_ns=FAR_NS + offset_ns,
+        rate_ppb=rate_ppb,
+        variance=Variance(sd_ns**2, 1.0, 4.0, 0.5),
+        source=source,
+    )
+
+
+def test_without_scores_the_baseline_speaks_alone() -> None:
+    """A model that has proven nothing gets no weight."""
+    weights = PrequentialWeights("base")
+    both = {"base": estimate(0, 10.0), "other": estimate(5, 1.0)}
+    assert weights.weights(both) == {"base": 1.0}
+
+
+@pytest.mark.parametrize(("error_ns", "winner"), [(0, "other"), (60, "base")])
+def test_belief_follows_prediction(error_ns: int, winner: str) -> None:
+    """The model that was nearer to what was then measured ends with the say."""
+    rng = random.Random(3)
+    weights = PrequentialWeights("base")
+    both = {"base": estimate(20, 20.0), "other": estimate(error_ns, 20.0)}
+    for _ in range(200):
+        weights.score(both, FAR_NS + round(rng.gauss(0.0, 10.0)), 100.0)
+    result = weights.weights(both)
+    assert max(result, key=lambda name: result[name]) == winner
+    assert sum(result.values()) == pytest.approx(1.0)
+    assert ("other" in result) == (winner == "other")
+
+
+def test_one_spike_does_not_undo_a_record() -> None:
+    """A measurement that is off by a second costs a good model little."""
+    weights = PrequentialWeights("base")
+    both = {"base": estimate(40, 20.0), "other": estimate(0, 20.0)}
+    for _ in range(200):
+        weights.score(both, FAR_NS, 100.0)
+    before = weights.weights(both)["other"]
+    weights.score(both, FAR_NS + 10**9, 100.0)
+    assert weights.weights(both)["other"] > 0.9 * before
+
+
+def test_a_silent_baseline_leaves_the_others() -> None:
+    """Whoever speaks is all there is; nobody speaking is no weight."""
+    weights = PrequentialWeights("base")
+    weights.score({"other": estimate(0, 1.0)}, FAR_NS, 1.0)
+    assert weights.weights({"other": estimate(0, 1.0)}) == {"other": 1.0}
+    assert weights.weights({}) == {}
+
+
+def test_a_lone_estimate_is_passed_through() -> None:
+    """Its source included: the published source says what really answered."""
+    only = estimate(3, 5.0, source=Source.NTP)
+    assert mix({"a": only}, {"a": 1.0}) is only
+
+
+@given(
+    st.integers(min_value=-(10**9), max_value=10**9),
+    st.integers(min_value=-(10**9), max_value=10**9),
+    st.floats(min_value=0.01, max_value=0.99),
+)
+def test_a_mixture_admits_either(first_ns: int, second_ns: int, share: float) -> None:
+    """Its variance is the parts' plus their disagreement, wherever the epoch is."""
+    parts = {"a": estimate(first_ns, 5.0, rate_ppb=1.0), "b": estimate(second_ns, 5.0)}
+    mixed = mix(parts, {"a": share, "b": 1.0 - share})
+    mean_ns = share * first_ns + (1.0 - share) * second_ns
+    assert mixed.offset_ns - FAR_NS == pytest.approx(mean_ns, abs=1.0)
+    apart = share * (1.0 - share) * float(first_ns - second_ns) ** 2
+    assert mixed.variance.v0 == pytest.approx(25.0 + apart)
+    assert mixed.variance.v2 == pytest.approx(4.0 + share * (1.0 - share))
+    assert mixed.source is Source.FUSION
+
+
+def test_a_mixture_needs_one_instant() -> None:
+    """Estimates of different instants, or none at all, are a caller's mistake."""
+    other = Estimate(
+        raw_ns=8, offset_ns=0, rate_ppb=0.0, variance=Variance(1.0), source=Source.NTP
+    )
+    with pytest.raises(ValueError, match="one instant"):
+        mix({"a": estimate(0, 1.0), "b": other}, {"a": 0.5, "b": 0.5})
+    with pytest.raises(ValueError, match="one instant"):
+        mix({}, {})

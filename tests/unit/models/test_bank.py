@@ -1,0 +1,257 @@
+"""`models.bank`: learns clocks it was told nothing of, and knows how well."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chronotick.core.status import Source
+from chronotick.core.units import NS_PER_S
+from chronotick.models.bank import BankModel
+from chronotick.models.kalman import KalmanModel
+from unit.oscillators import EPOCH_NS, sample
+
+if TYPE_CHECKING:
+    from chronotick.core.records import Estimate, Sample
+
+HOUR_S = 3600
+FLOOR_NS = 30_000_000
+
+
+def wide_area(
+    seed: int, *, count: int = 300, poll_s: int = 64, wander_ppb: float = 1.0
+) -> list[tuple[Sample, int]]:
+    """Return samples of a wandering clock behind one-sided queues, with the truth."""
+    rng = random.Random(seed)
+    truth_ns, rate_ppb = 0.0, 20_000.0
+    result = []
+    for k in range(count):
+        queues_ns = rng.expovariate(1e-6), rng.expovariate(1e-6)
+        offset_ns = EPOCH_NS + round(truth_ns)
+        measured = sample(
+            k * poll_s * NS_PER_S,
+            offset_ns + round((queues_ns[0] - queues_ns[1]) / 2.0),
+            delay_ns=FLOOR_NS + round(sum(queues_ns)),
+        )
+        result.append((measured, offset_ns))
+        # Exact for a random-walk rate sampled at the polls.
+        step_ppb = rng.gauss(0.0, wander_ppb * math.sqrt(poll_s))
+        bridge_ns = rng.gauss(0.0, wander_ppb * poll_s**1.5 / math.sqrt(12.0))
+        truth_ns += poll_s * (rate_ppb + step_ppb / 2.0) + bridge_ns
+        rate_ppb += step_ppb
+    return result
+
+
+def estimate_at(model: BankModel | KalmanModel, raw_ns: int) -> Estimate:
+    """Return an estimate that must exist."""
+    estimate = model.predict(raw_ns)
+    assert estimate is not None
+    return estimate
+
+
+def feed(model: BankModel, samples: list[tuple[Sample, int]]) -> list[float]:
+    """Feed all; return the error after each in deviations of the estimate."""
+    scores = []
+    for measured, truth_ns in samples:
+        model.observe(measured)
+        estimate = estimate_at(model, measured.raw_ns)
+        scores.append((estimate.offset_ns - truth_ns) / math.sqrt(estimate.variance.v0))
+    return scores
+
+
+def test_nothing_is_believed_before_the_first_sample() -> None:
+    """No estimate, and an unknown rate."""
+    model = BankModel()
+    assert model.predict(0) is None
+    assert math.isinf(model.rate_sd_ppb)
+
+
+def test_the_first_answer_is_as_wide_as_physics_allows() -> None:
+    """After one exchange, sigma covers a uniform error within the half width."""
+    model = BankModel()
+    first = sample(0, EPOCH_NS)
+    model.observe(first)
+    estimate = estimate_at(model, 0)
+    assert estimate.offset_ns == EPOCH_NS
+    assert math.sqrt(estimate.variance.v0) >= first.half_width_ns / math.sqrt(3)
+    assert math.sqrt(estimate.variance.at(100.0)) >= 100.0 * 90_000
+    assert estimate.source is Source.CPU_MODEL
+
+
+def test_errors_are_as_large_as_claimed() -> None:
+    """Pooled over clocks of every wander, 99 % intervals hold 97.5 to 100 %."""
+    scores = [
+        score
+        for seed, wander_ppb in enumerate((0.0, 0.1, 1.0, 10.0))
+        for score in feed(BankModel(), wide_area(seed, wander_ppb=wander_ppb))
+    ]
+    inside = sum(abs(score) <= 2.576 for score in scores) / len(scores)
+    assert 0.975 <= inside <= 1.0
+
+
+@pytest.mark.parametrize("wander_ppb", [0.1, 1.0])
+def test_the_bank_beats_the_single_filter(wander_ppb: float) -> None:
+    """On one-sided queues its error is at most half of the adaptive filter's."""
+    errors = {"bank": 0.0, "single": 0.0}
+    for seed in range(3):
+        bank, single = BankModel(), KalmanModel()
+        for k, (measured, truth_ns) in enumerate(
+            wide_area(seed, wander_ppb=wander_ppb)
+        ):
+            for name, model in (("bank", bank), ("single", single)):
+                model.observe(measured)
+                if k > 50:
+                    estimate = estimate_at(model, measured.raw_ns)
+                    errors[name] += (estimate.offset_ns - truth_ns) ** 2
+    assert math.sqrt(errors["bank"]) <= 0.5 * math.sqrt(errors["single"])
+
+
+@given(st.integers(min_value=-(2**62), max_value=2**62))
+@settings(max_examples=20)
+def test_a_constant_changes_nothing_else(shift_ns: int) -> None:
+    """Adding a constant to every measurement adds it to every estimate, exactly."""
+    plain, shifted = BankModel(), BankModel()
+    for k in range(12):
+        offset_ns = (k * 7919) % 40_000
+        for model, add_ns in ((plain, 0), (shifted, shift_ns)):
+            model.observe(sample(k * 16 * NS_PER_S, offset_ns + add_ns))
+    first = estimate_at(plain, 300 * NS_PER_S)
+    second = estimate_at(shifted, 300 * NS_PER_S)
+    assert second.offset_ns - first.offset_ns == shift_ns
+    assert second.variance == first.variance
+    assert second.rate_ppb == first.rate_ppb
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(min_value=-(10**12), max_value=10**15),
+            st.integers(min_value=-(10**18), max_value=10**18),
+            st.integers(min_value=-(10**9), max_value=10**12),
+            st.sampled_from("ab"),
+        ),
+        min_size=1,
+        max_size=25,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_bad_input_breaks_nothing(
+    exchanges: list[tuple[int, int, int, str]],
+) -> None:
+    """Any order, offset, delay and server leave a finite, positive variance."""
+    model = BankModel()
+    for raw_ns, offset_ns, delay_ns, server in exchanges:
+        model.observe(sample(raw_ns, offset_ns, delay_ns=delay_ns, server=server))
+        estimate = estimate_at(model, raw_ns + NS_PER_S)
+        assert math.isfinite(estimate.rate_ppb)
+        assert all(math.isfinite(term) for term in estimate.variance)
+        assert estimate.variance.v0 > 0.0
+        assert estimate.variance.at(3600.0) > 0.0
+
+
+def test_copies_of_a_packet_are_no_evidence() -> None:
+    """Ten thousand identical samples claim no more than the first did."""
+    model = BankModel()
+    one = sample(5, EPOCH_NS)
+    model.observe(one)
+    before = estimate_at(model, NS_PER_S)
+    for _ in range(10_000):
+        model.observe(one)
+    assert estimate_at(model, NS_PER_S) == before
+    assert model.sample_count == 1
+
+
+def test_time_going_backwards_is_ignored() -> None:
+    """A sample from the past changes nothing."""
+    model = BankModel()
+    feed(model, wide_area(1, count=20))
+    before = estimate_at(model, HOUR_S * NS_PER_S)
+    model.observe(sample(3, EPOCH_NS + 10**9))
+    assert estimate_at(model, HOUR_S * NS_PER_S) == before
+
+
+def test_a_spike_widens_but_does_not_move() -> None:
+    """One wild offset at a good delay: same prediction, honest doubt, then none."""
+    model = BankModel()
+    samples = wide_area(2, count=101, wander_ppb=0.1)
+    feed(model, samples[:-1])
+    spike, truth_ns = samples[-1]
+    before = estimate_at(model, spike.raw_ns)
+    model.observe(
+        sample(spike.raw_ns - 8 * NS_PER_S, truth_ns + 630_000_000, delay_ns=FLOOR_NS)
+    )
+    during = estimate_at(model, spike.raw_ns)
+    assert during.offset_ns == before.offset_ns
+    assert 2.576 * math.sqrt(during.variance.v0) > 630_000_000
+    model.observe(spike)
+    after = estimate_at(model, spike.raw_ns)
+    assert abs(after.offset_ns - before.offset_ns) < 500_000
+    assert math.sqrt(after.variance.v0) < 500_000
+    assert model.jump_count == 0
+
+
+@pytest.mark.parametrize(("poll_s", "polls"), [(4, 4), (64, 3), (1024, 4)])
+def test_a_step_is_followed(poll_s: int, polls: int) -> None:
+    """20 ms at once: below 1 ms within a few polls, and counted as one jump."""
+    model = BankModel()
+    samples = wide_area(3, count=100, poll_s=poll_s, wander_ppb=0.1)
+    feed(model, samples[: -polls - 1])
+    for measured, truth_ns in samples[-polls - 1 :]:
+        stepped_ns = measured.offset_ns + 20_000_000
+        model.observe(sample(measured.raw_ns, stepped_ns, delay_ns=measured.delay_ns))
+        error_ns = estimate_at(model, measured.raw_ns).offset_ns - truth_ns
+    assert abs(error_ns - 20_000_000) < 1_000_000
+    assert model.jump_count == 1
+
+
+def test_congestion_is_no_step() -> None:
+    """A detour that adds 8 ms one way shifts offset and delay: nothing jumps."""
+    model = BankModel()
+    for k, (measured, truth_ns) in enumerate(wide_area(4, count=400)):
+        detour_ns = 8_000_000 if 200 <= k < 300 else 0
+        model.observe(
+            sample(
+                measured.raw_ns,
+                measured.offset_ns + detour_ns // 2,
+                delay_ns=measured.delay_ns + detour_ns,
+            )
+        )
+        if k > 100:
+            error_ns = estimate_at(model, measured.raw_ns).offset_ns - truth_ns
+            assert abs(error_ns) < 3_000_000
+    assert model.jump_count == 0
+
+
+def test_servers_that_disagree_widen_the_answer() -> None:
+    """Two servers 4 ms apart: the middle, and a sigma that admits either."""
+    model = BankModel()
+    for k, (measured, truth_ns) in enumerate(wide_area(5, wander_ppb=0.1)):
+        sign = -1 if k % 2 else 1
+        model.observe(
+            sample(
+                measured.raw_ns,
+                measured.offset_ns + sign * 2_000_000,
+                delay_ns=measured.delay_ns,
+                server="ab"[k % 2],
+            )
+        )
+        last_truth_ns, raw_ns = truth_ns, measured.raw_ns
+    estimate = estimate_at(model, raw_ns)
+    assert abs(estimate.offset_ns - last_truth_ns) < 500_000
+    assert 1_500_000 < math.sqrt(estimate.variance.v0) < 2_500_000
+    assert model.jump_count == 0
+
+
+def test_prediction_moves_along_its_own_polynomial() -> None:
+    """Estimates at two instants agree on the variance at a third."""
+    model = BankModel()
+    feed(model, wide_area(6, count=50))
+    end_ns = 49 * 64 * NS_PER_S
+    early, late = estimate_at(model, end_ns), estimate_at(model, end_ns + 10**11)
+    assert late.variance.v0 == pytest.approx(early.variance.at(100.0))
+    assert late.variance.at(500.0) == pytest.approx(early.variance.at(600.0))

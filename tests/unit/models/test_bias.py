@@ -1,0 +1,82 @@
+"""`models.bias`: differences between servers are learned, their average is not."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.models.bias import BiasLedger
+
+FLOOR_NS = 30e6
+
+
+@given(st.lists(st.floats(min_value=-1e9, max_value=1e9), max_size=30))
+def test_one_server_has_no_bias(residuals: list[float]) -> None:
+    """Alone, a server is taken at its word and no spread is claimed."""
+    ledger = BiasLedger()
+    ledger.meet("a", FLOOR_NS)
+    for residual_ns in residuals:
+        ledger.learn("a", residual_ns, 1e10)
+    assert ledger.bias_ns("a") == 0.0
+    assert ledger.variance("a") == 0.0
+    assert ledger.common_variance() == 0.0
+    assert not ledger.comparable("a")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.floats(min_value=-1e9, max_value=1e9)),
+        max_size=60,
+    )
+)
+def test_biases_are_zero_on_average(residuals: list[tuple[str, float]]) -> None:
+    """Whatever is learned, the average over servers stays put."""
+    ledger = BiasLedger()
+    for server in "abc":
+        ledger.meet(server, FLOOR_NS)
+    for server, residual_ns in residuals:
+        ledger.learn(server, residual_ns, 1e10)
+    biases = [ledger.bias_ns(server) for server in "abc"]
+    assert sum(biases) == pytest.approx(0.0, abs=1e-3)
+    assert all(ledger.variance(server) >= 0.0 for server in "abc")
+
+
+def test_a_difference_is_learned_with_its_spread() -> None:
+    """Two servers 2 ms apart end at ± 1 ms; their average is uncertain by 1 ms."""
+    ledger = BiasLedger()
+    rng = random.Random(7)
+    for server in "ab":
+        ledger.meet(server, FLOOR_NS)
+    for _ in range(300):
+        for server, truth_ns in (("a", 1e6), ("b", -1e6)):
+            measured_ns = truth_ns + rng.gauss(0.0, 2e5)
+            ledger.learn(server, measured_ns - ledger.bias_ns(server), 4e10)
+    assert ledger.bias_ns("a") == pytest.approx(1e6, abs=1e5)
+    assert ledger.bias_ns("b") == pytest.approx(-1e6, abs=1e5)
+    assert ledger.common_variance() == pytest.approx(1e12, rel=0.2)
+    assert ledger.variance("a") < 1e10
+
+
+def test_a_new_server_starts_in_doubt() -> None:
+    """As soon as there are two, each carries the prior's spread."""
+    ledger = BiasLedger()
+    ledger.meet("a", FLOOR_NS)
+    ledger.meet("b", FLOOR_NS)
+    assert ledger.comparable("a")
+    assert ledger.variance("b") == pytest.approx((0.1 * FLOOR_NS) ** 2)
+
+
+def test_a_detour_of_a_lone_server_is_learned() -> None:
+    """A longer route has a constant of its own; the usual route keeps its word."""
+    ledger = BiasLedger()
+    ledger.meet("a", FLOOR_NS)
+    ledger.detour("a#1", 8e6)
+    assert ledger.variance("a#1") == pytest.approx(8e6**2 / 12.0)
+    for _ in range(50):
+        ledger.learn("a#1", 4e6 - ledger.bias_ns("a#1"), 1e10)
+    assert ledger.bias_ns("a#1") == pytest.approx(4e6, rel=0.01)
+    assert ledger.bias_ns("a") == 0.0
+    assert ledger.variance("a") == 0.0

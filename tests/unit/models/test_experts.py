@@ -1,0 +1,59 @@
+"""`models.experts`: each sees what it is made for, and invents nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chronotick.models.experts import daily, harmonic, hourly, midway, reverting
+from chronotick.models.scores import HORIZONS_S
+
+DAY = 144
+ALL = (hourly, midway, reverting, daily, harmonic)
+
+
+def day_wave(count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return 10-minute rates of a clock that follows the sun."""
+    return 50.0 * np.sin(2.0 * np.pi * np.arange(count) / DAY) + 1000.0
+
+
+@pytest.mark.parametrize("expert", ALL)
+def test_a_constant_rate_stays(expert: object) -> None:
+    """Three days of one rate are forecast to go on."""
+    forecast = expert(np.full(432, 7.0), HORIZONS_S)  # type: ignore[operator]
+    assert forecast == pytest.approx(np.full(HORIZONS_S.size, 7.0))
+
+
+@pytest.mark.parametrize("expert", ALL)
+def test_too_short_a_history_is_silence(expert: object) -> None:
+    """Half an hour of rates says nothing, and no number is made up."""
+    assert expert(np.ones(3), HORIZONS_S) is None  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("expert", ALL)
+def test_an_offset_and_a_scale_pass_through(expert: object) -> None:
+    """Forecasts are linear in the rates: unit and origin don't matter."""
+    rates = np.random.default_rng(2).normal(size=432).cumsum()
+    plain = expert(rates, HORIZONS_S)  # type: ignore[operator]
+    moved = expert(3.0 * rates + 500.0, HORIZONS_S)  # type: ignore[operator]
+    assert moved == pytest.approx(3.0 * plain + 500.0)
+
+
+@pytest.mark.parametrize(("expert", "most"), [(daily, 0.5), (harmonic, 0.25)])
+@pytest.mark.parametrize("end", [300, 330, 360, 390, 420])
+def test_the_sun_is_foreseen(expert: object, most: float, end: int) -> None:
+    """On a daily wave, the mean over 4 h is missed by far less than "no change" does."""
+    wave = day_wave(end + 48)
+    truth = wave[end : end + 24].mean()
+    forecast = expert(wave[:end], HORIZONS_S)  # type: ignore[operator]
+    at_4h = forecast[list(HORIZONS_S).index(14400.0)]
+    assert abs(at_4h - truth) <= most * abs(wave[end - 1] - truth) + 3.0
+
+
+def test_reverting_ends_between_now_and_the_day() -> None:
+    """From the last hour towards the day's mean, monotonically."""
+    rates = np.concatenate((np.zeros(DAY - 6), np.full(6, 24.0)))
+    forecast = reverting(rates, HORIZONS_S)
+    assert forecast is not None
+    assert (np.diff(forecast) < 0.0).all()
+    assert rates.mean() < forecast[-1] < forecast[0] < 24.0

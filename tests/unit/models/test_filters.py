@@ -1,0 +1,99 @@
+"""`models.filters` and `models.grid`: one filter is Kalman's, many are weighed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.models.filters import FilterBank, Measurement
+from chronotick.models.grid import BankTuning
+
+LONE = BankTuning(
+    random_walk_fm=(4.0,),
+    one_sided_jitter_ns=(),
+    jitter_ns=(1000.0,),
+    delay_weight=(0.5,),
+    white_fm=9.0,
+    rate_sd_ppb=500.0,
+)
+
+
+def test_the_grid_is_every_combination() -> None:
+    """q2 × (one-sided jitters + jitters × delay weights), one-sided ones first."""
+    tuning = BankTuning()
+    grid = tuning.grid()
+    kinds = len(tuning.one_sided_jitter_ns) + len(tuning.jitter_ns) * len(
+        tuning.delay_weight
+    )
+    assert grid.q2.size == len(tuning.random_walk_fm) * kinds
+    assert grid.one_sided == len(tuning.random_walk_fm) * len(
+        tuning.one_sided_jitter_ns
+    )
+    filters = np.array([grid.q2, grid.base, grid.delay_weight]).T.tolist()
+    normal = {tuple(row) for row in filters[grid.one_sided :]}
+    assert len(normal) == grid.q2.size - grid.one_sided
+
+
+def test_a_lone_filter_is_a_kalman_filter() -> None:
+    """Two updates equal the textbook's matrix form (outliers aside)."""
+    bank = FilterBank(LONE)
+    bank.begin(3000.0**2)
+    state = np.zeros(2)
+    cov = np.diag([3000.0**2 + 1000.0**2, 500.0**2])
+    for t, value, excess in ((16.0, 900.0, 400.0), (64.0, -300.0, 2000.0)):
+        bank.update(t, Measurement(value, excess, 50.0))
+        move = np.array([[1.0, t], [0.0, 1.0]])
+        noise = np.array([[9 * t + 4 * t**3 / 3, 2 * t**2], [2 * t**2, 4 * t]])
+        state, cov = move @ state, move @ cov @ move.T + noise
+        spread = cov[0, 0] + 1000.0**2 + 50.0 + (0.5 * excess) ** 2
+        gain = cov[:, 0] / spread
+        state = state + gain * (value - state[0])
+        cov = cov - np.outer(gain, cov[0])
+    x, y, variance = bank.mixture()
+    assert [x, y] == pytest.approx(state.tolist(), rel=0.02)
+    assert variance.v0 == pytest.approx(cov[0, 0], rel=0.02)
+    assert variance.v1 == pytest.approx(2 * cov[0, 1] + 9.0, rel=0.02)
+    assert variance.v2 == pytest.approx(cov[1, 1], rel=0.02)
+    assert variance.v3 == pytest.approx(4.0 / 3.0)
+
+
+@given(st.floats(min_value=0.0, max_value=1e5))
+def test_what_is_foreseen_is_what_the_mixture_says(t: float) -> None:
+    """With one filter, the next value's variance follows the polynomial."""
+    bank = FilterBank(LONE)
+    bank.begin(100.0)
+    bank.update(10.0, Measurement(50.0, 10.0, 1.0))
+    x, y, variance = bank.mixture()
+    value_ns, spread = bank.foresee(t)
+    assert value_ns == pytest.approx(x + t * y)
+    assert spread == pytest.approx(variance.at(t) + 1000.0**2)
+
+
+def test_filters_that_predict_well_gain_the_say() -> None:
+    """A quiet clock on a quiet path ends in narrow hands."""
+    bank = FilterBank(BankTuning())
+    bank.begin(1e12)
+    rng = np.random.default_rng(1)
+    for k in range(200):
+        bank.update(16.0, Measurement(float(rng.normal(0.0, 1e3)), 4e3, 1.0))
+        if k == 5:
+            early = bank.mixture().variance
+    late = bank.mixture().variance
+    assert late.at(60.0) < early.at(60.0) / 10.0
+    assert math.sqrt(late.v0) < 1000.0
+
+
+def test_opening_makes_any_value_reachable() -> None:
+    """After `open`, a value a second away is taken within two updates."""
+    bank = FilterBank(BankTuning())
+    bank.begin(1e6)
+    for _ in range(50):
+        bank.update(16.0, Measurement(0.0, 1e3, 1.0))
+    bank.open(16.0, 1e9)
+    for _ in range(2):
+        bank.update(16.0, Measurement(1e9, 1e3, 1.0))
+    assert bank.mixture().x == pytest.approx(1e9, abs=1e6)

@@ -1,0 +1,149 @@
+"""`models.longterm`: better than the bank where days repeat, the bank elsewhere."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick.core.records import Estimate, Variance
+from chronotick.core.status import Source
+from chronotick.core.units import NS_PER_S
+from chronotick.models.longterm import LongTermModel
+from unit.oscillators import EPOCH_NS, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chronotick.core.records import Sample
+
+POLL_S = 300
+
+
+class Clairvoyant:
+    """A short-term model that knows offset and rate exactly, and no future."""
+
+    def __init__(self) -> None:
+        self.raw_ns = 0
+        self.offset_ns = EPOCH_NS
+        self.rate_ppb = 0.0
+        self.seen = False
+
+    def observe(self, sample: Sample) -> None:
+        """Take the sample for the truth."""
+        self.raw_ns, self.offset_ns, self.seen = sample.raw_ns, sample.offset_ns, True
+
+    def predict(self, raw_ns: int) -> Estimate | None:
+        """Carry on at the present rate."""
+        if not self.seen:
+            return None
+        age_s = max(raw_ns - self.raw_ns, 0) / NS_PER_S
+        grown = Variance(100.0, 0.0, 4.0, 1e-3)
+        return Estimate(
+            raw_ns=raw_ns,
+            offset_ns=self.offset_ns + round(self.rate_ppb * age_s),
+            rate_ppb=self.rate_ppb,
+            variance=Variance(grown.at(age_s), 0.0, 4.0, 1e-3),
+            source=Source.CPU_MODEL,
+        )
+
+
+def follow(
+    rate_at: Callable[[float], float], hours: float
+) -> tuple[Clairvoyant, LongTermModel, float]:
+    """Feed a clock of the given rate (hours → ppb); return models and offset, ns."""
+    bank = Clairvoyant()
+    model = LongTermModel(bank)
+    offset_ns = 0.0
+    for k in range(round(hours * 3600 / POLL_S)):
+        hour = k * POLL_S / 3600
+        bank.rate_ppb = rate_at(hour)
+        measured = sample(k * POLL_S * NS_PER_S, EPOCH_NS + round(offset_ns))
+        bank.observe(measured)
+        model.observe(measured)
+        offset_ns += POLL_S * rate_at(hour + POLL_S / 7200)
+    return bank, model, offset_ns
+
+
+def sun(hour: float) -> float:
+    """A rate that follows the day."""
+    return 500.0 * math.sin(2.0 * math.pi * hour / 24.0)
+
+
+def test_nothing_is_known_before_the_bank_knows() -> None:
+    """No sample, no estimate."""
+    assert LongTermModel(Clairvoyant()).predict(5) is None
+
+
+@pytest.mark.parametrize("start_h", [60, 64, 70])
+def test_the_day_is_foreseen(start_h: int) -> None:
+    """After two and a half days, 8 h ahead: less than half of the bank's error."""
+    bank, model, offset_ns = follow(sun, start_h)
+    ahead_s = 8 * 3600 - POLL_S
+    raw_ns = bank.raw_ns + (ahead_s + POLL_S) * NS_PER_S
+    for k in range(ahead_s // POLL_S + 1):
+        offset_ns += POLL_S * sun(start_h + (k + 0.5) * POLL_S / 3600)
+    truth_ns = EPOCH_NS + offset_ns
+    plain, long = bank.predict(raw_ns), model.predict(raw_ns)
+    assert plain is not None
+    assert long is not None
+    assert long.source is Source.GPU_MODEL
+    assert abs(long.offset_ns - truth_ns) < 0.5 * abs(plain.offset_ns - truth_ns)
+
+
+def test_a_random_walk_is_left_to_the_bank() -> None:
+    """Where nothing can be foreseen, the forecast stays near "no change"."""
+    apart = []
+    for seed in range(3):
+        rng = random.Random(seed)
+        walk = [0.0]
+        for _ in range(40 * 12):
+            walk.append(walk[-1] + rng.gauss(0.0, 10.0))
+
+        def rate_at(hour: float, walk: list[float] = walk) -> float:
+            return walk[int(hour * 12)]
+
+        bank, model, _ = follow(rate_at, 39.0)
+        raw_ns = bank.raw_ns + 4 * 3600 * NS_PER_S
+        plain, long = bank.predict(raw_ns), model.predict(raw_ns)
+        assert plain is not None
+        assert long is not None
+        # Against what such a walk does in 4 h: 10 ppb √48 / √3 over 14,400 s.
+        apart.append(abs(long.offset_ns - plain.offset_ns) / (40.0 * 14400.0))
+    assert sum(apart) / 3 < 1.0
+
+
+def test_at_the_newest_sample_it_is_the_bank() -> None:
+    """Long-term changes where the clock goes, not where it is."""
+    bank, model, _ = follow(sun, 50)
+    plain, long = bank.predict(bank.raw_ns), model.predict(bank.raw_ns)
+    assert plain is not None
+    assert long is not None
+    assert long.offset_ns == plain.offset_ns
+    assert long.variance.v0 == pytest.approx(plain.variance.v0)
+
+
+def test_prediction_is_continuous_and_its_rate_is_its_slope() -> None:
+    """No steps at the horizons' ends, nor after the last."""
+    bank, model, _ = follow(sun, 50)
+    for age_s in range(100, 10 * 3600, 937):
+        raw_ns = bank.raw_ns + age_s * NS_PER_S
+        now, soon = model.predict(raw_ns), model.predict(raw_ns + NS_PER_S)
+        assert now is not None
+        assert soon is not None
+        assert soon.offset_ns - now.offset_ns == pytest.approx(now.rate_ppb, abs=30.0)
+
+
+def test_an_outage_is_bridged() -> None:
+    """After a night without servers the history goes on, and forecasts are finite."""
+    bank, model, offset_ns = follow(sun, 30)
+    raw_ns = bank.raw_ns + 9 * 3600 * NS_PER_S
+    late = sample(raw_ns, EPOCH_NS + round(offset_ns))
+    bank.observe(late)
+    model.observe(late)
+    estimate = model.predict(raw_ns + 3600 * NS_PER_S)
+    assert estimate is not None
+    assert all(math.isfinite(term) for term in estimate.variance)
+    assert math.isfinite(estimate.rate_ppb)

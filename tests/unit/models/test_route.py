@@ -1,0 +1,67 @@
+"""`models.route`: a longer way is told from a queue, and from the usual way."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.units import NS_PER_S
+from chronotick.models.route import Leg, Route
+
+FLOOR_NS = 30_000_000
+EXTRA_NS = 8_000_000
+
+
+def legs(seed: int, *, count: int, start: int, end: int, poll_s: int = 64) -> list[Leg]:
+    """Return the legs of exchanges of which those in [start, end) take a detour."""
+    rng = random.Random(seed)
+    route = Route("a")
+    result = []
+    for k in range(count):
+        queues_ns = rng.expovariate(1e-6) + rng.expovariate(1e-6)
+        extra_ns = EXTRA_NS if start <= k < end else 0
+        result.append(
+            route.leg(k * poll_s * NS_PER_S, FLOOR_NS + extra_ns + round(queues_ns))
+        )
+    return result
+
+
+def test_queues_alone_are_rarely_a_detour() -> None:
+    """Memoryless queues leave the usual route in less than 1 exchange in 200."""
+    taken = [
+        leg.extra_ns > 0
+        for s in range(10)
+        for leg in legs(s, count=400, start=0, end=0)
+    ]
+    assert sum(taken) / len(taken) < 0.005
+
+
+def test_a_detour_is_seen_within_five_exchanges_and_left_at_once() -> None:
+    """8 ms more for 100 exchanges: own account, own floor; then the old one again."""
+    for seed in range(5):
+        seen = legs(seed, count=400, start=200, end=300)
+        assert all(leg.account != "a" for leg in seen[206:300])
+        assert all(abs(leg.extra_ns - EXTRA_NS) < 3_000_000 for leg in seen[210:300])
+        assert all(leg.excess_ns < 8_000_000 for leg in seen[210:300])
+        assert [leg.account for leg in seen[302:]] == ["a"] * 98
+
+
+def test_a_detour_that_stays_becomes_the_usual_route() -> None:
+    """After three days the longer way is the way, under the account that it has learned."""
+    seen = legs(3, count=1300, start=200, end=1300, poll_s=256)
+    assert seen[210].extra_ns > 0
+    assert seen[-1].extra_ns == 0
+    assert seen[-1].account == seen[400].account != "a"
+
+
+@given(st.lists(st.integers(min_value=-5, max_value=10**11), max_size=80))
+def test_any_delays_are_accepted(delays: list[int]) -> None:
+    """No sequence of delays raises or yields a negative excess."""
+    route = Route("a")
+    for k, delay_ns in enumerate(delays):
+        leg = route.leg(k * NS_PER_S, delay_ns)
+        assert leg.excess_ns >= 0.0
+        assert leg.extra_ns >= 0
+        assert route.floor_ns >= 0
