@@ -7,6 +7,7 @@ a terminal sees meanwhile. What the daemon does is `chronotick.daemon.lifecycle`
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 __all__ = ["WarmUp", "command", "progress_line"]
 
 
+def _finite(
+    _ctx: click.Context, _param: click.Parameter, hertz: float | None
+) -> float | None:
+    """Refuse NaN, which is in every range."""
+    if hertz is not None and math.isnan(hertz):
+        raise click.BadParameter("nan is not a frequency")
+    return hertz
+
+
 @click.command("daemon", cls=GreedyVerb)
 @click.option(
     "--config",
@@ -52,6 +62,7 @@ __all__ = ["WarmUp", "command", "progress_line"]
     "--freq",
     metavar="HZ",
     type=click.FloatRange(1, 1000),
+    callback=_finite,
     help="Publications per second. Default: 100.",
 )
 @click.option(

@@ -45,6 +45,15 @@ VERBS: Mapping[str, VerbRef] = {
     "demo": VerbRef("demo", "See it work: own servers, a daemon and live readings."),
     "daemon": VerbRef("daemon", "Measure time servers and publish the correction."),
     **READER_VERBS,
+    "mcp": VerbRef(
+        "mcp", "Serve agents: tools that tell, order and wait for bounded time."
+    ),
+    "context": VerbRef("context", "Print the time as one line for a model's context."),
+    "eval": VerbRef("eval", "Put bounded timestamps to the test across nodes."),
+    "ntp-server": VerbRef("ntp_server", "Serve this host's corrected time by NTP."),
+    "ntp-relay": VerbRef(
+        "ntp_relay", "Forward NTP packets to servers that the nodes cannot reach."
+    ),
     "doctor": VerbRef("doctor", "Check this machine and the installation."),
 }
 

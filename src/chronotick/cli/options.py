@@ -51,6 +51,15 @@ class Duration(click.ParamType[float]):
         return duration_s
 
 
+def _named(
+    _ctx: click.Context, _param: click.Parameter, path: str | None
+) -> str | None:
+    """Refuse an empty path: daemon and readers would make different things of it."""
+    if path == "":
+        raise click.BadParameter("the path is empty")
+    return path
+
+
 def segment_option(verb: _F) -> _F:
     """Add ``--segment PATH``, or the variable CHRONOTICK_SEGMENT."""
     return click.option(
@@ -58,6 +67,7 @@ def segment_option(verb: _F) -> _F:
         metavar="PATH",
         envvar="CHRONOTICK_SEGMENT",
         show_envvar=True,
+        callback=_named,
         help="Shared-memory file of the daemon. Default: /dev/shm/chronotick_shm.",
     )(verb)
 

@@ -86,7 +86,8 @@ def _facts(found: Overview) -> Iterator[tuple[str, str | Text]]:
     synced_s = found.synced_s
     yield "last sync", "never" if synced_s is None else f"{formats.age(synced_s)} ago"
     if report is not None:
-        yield "memory", formats.data_size(report.rss_bytes)
+        if report.rss_bytes is not None:
+            yield "memory", formats.data_size(report.rss_bytes)
         yield "CPUs", ", ".join(map(str, report.cpu_affinity))
     if found.latency_ns is not None:
         yield "reading", f"takes {formats.duration(found.latency_ns)} from Python"

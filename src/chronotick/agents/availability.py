@@ -1,0 +1,126 @@
+"""What an agent is told when the time is not as good as it should be, or not there.
+
+Decides the one word for each state and the command that mends it. There is no state
+"ok", and where no trustworthy time exists there is no number.
+"""
+
+from __future__ import annotations
+
+import enum
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from chronotick.client.explain import explain
+from chronotick.core.errors import (
+    ChronotickError,
+    ClockDisrupted,
+    NoDaemon,
+    NotSynchronized,
+    SegmentError,
+    StaleCorrection,
+    TornRead,
+)
+from chronotick.core.status import Reason, Status
+
+if TYPE_CHECKING:
+    from chronotick.core.reading import Interval
+
+__all__ = ["State", "Trouble", "advice", "state_of", "trouble_of"]
+
+# The documented default: commands need not name it.
+_DEFAULT_SEGMENT = "/dev/shm/chronotick_shm"  # noqa: S108
+
+
+class State(enum.StrEnum):
+    """How far the time can be trusted. The first three carry a time."""
+
+    SYNCHRONIZED = "synchronized"
+    HOLDOVER = "holdover"
+    """No fresh measurement: the bound still holds, and grows."""
+    WARMUP = "warmup"
+    """The bound holds; the oscillator's rate is still being learned."""
+    UNSYNCHRONIZED = "unsynchronized"
+    """A daemon runs, but has no trustworthy time."""
+    STALE = "stale"
+    """The last correction has expired."""
+    DISRUPTED = "disrupted"
+    """The host slept, rebooted or was moved since the correction was made."""
+    DAEMON_DOWN = "daemon_down"
+    """Nothing publishes at the segment."""
+    SEGMENT_UNUSABLE = "segment_unusable"
+    """What lies at the segment's path cannot be read as one."""
+
+
+_BY_STATUS = {
+    Status.SYNCHRONIZED: State.SYNCHRONIZED,
+    Status.HOLDOVER: State.HOLDOVER,
+    Status.WARMUP: State.WARMUP,
+    Status.UNKNOWN: State.UNSYNCHRONIZED,
+}
+_BY_ERROR: tuple[tuple[type[ChronotickError], State], ...] = (
+    (NoDaemon, State.DAEMON_DOWN),
+    (NotSynchronized, State.UNSYNCHRONIZED),
+    (TornRead, State.UNSYNCHRONIZED),
+    (StaleCorrection, State.STALE),
+    (ClockDisrupted, State.DISRUPTED),
+    (SegmentError, State.SEGMENT_UNUSABLE),
+)
+_COMMANDS = {
+    State.WARMUP: "chronotick wait --timeout 60s",
+    State.UNSYNCHRONIZED: "chronotick status",
+    State.STALE: "chronotick daemon",
+    State.DISRUPTED: "chronotick daemon",
+    State.DAEMON_DOWN: "chronotick daemon",
+    State.SEGMENT_UNUSABLE: "chronotick doctor",
+}
+
+
+class Trouble(NamedTuple):
+    """Why there is no trustworthy time."""
+
+    state: State
+    cause: str
+    """One sentence."""
+    mend: str
+    """The command to run on this host."""
+
+
+def state_of(status: Status) -> State:
+    """Return the word for a published status."""
+    return _BY_STATUS[status]
+
+
+def trouble_of(error: ChronotickError, path: str) -> Trouble:
+    """Tell what an error of the clock at `path` means and what mends it."""
+    for kind, state in _BY_ERROR:
+        if isinstance(error, kind):
+            command = _COMMANDS[state]
+            break
+    else:
+        state, command = State.UNSYNCHRONIZED, _COMMANDS[State.UNSYNCHRONIZED]
+    return Trouble(state, str(error), _at(command, path))
+
+
+def advice(now: Interval, path: str) -> tuple[str, str] | None:
+    """Return what is not perfect about `now` and the command to run; None if nothing.
+
+    A falseticker among an agreeing majority is no reason for doubt, so it is not told.
+    """
+    if now.status is Status.SYNCHRONIZED:
+        return None
+    if Reason.WRITER_SILENT in now.reasons:
+        why = "the daemon is silent, so the bound grows until the time expires"
+        return why, _at("chronotick daemon", path)
+    if now.status is Status.HOLDOVER:
+        why = f"no fresh measurement ({explain(now.reasons)}), so the bound grows"
+        return why, _at("chronotick status", path)
+    return (
+        "the oscillator's rate is still being learned, so the bound is wide",
+        _at(_COMMANDS[State.WARMUP], path),
+    )
+
+
+def _at(command: str, path: str) -> str:
+    if path == _DEFAULT_SEGMENT:
+        return command
+    return f"{command} --segment {shlex.quote(path)}"

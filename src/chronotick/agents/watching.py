@@ -1,0 +1,78 @@
+"""Notice changes of the service's state, for those who subscribed to it.
+
+Decides what counts as a change (the state, its problems, the daemon, the verdicts on
+its servers; never a number that moves all the time) and that nobody is looked for while
+nobody listens.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chronotick.agents.health import get_daemon_status
+from chronotick.agents.requests import GetDaemonStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from chronotick.agents.service import TimeService
+
+__all__ = ["StatusWatch"]
+
+
+class StatusWatch:
+    """Looks at the state once a period while somebody listens.
+
+    Args:
+        service: What is watched.
+        period_s: Between two looks.
+    """
+
+    def __init__(self, service: TimeService, *, period_s: float = 1.0) -> None:
+        self._service = service
+        self._period_s = period_s
+        self._listeners = 0
+        self._wanted = anyio.Event()
+
+    def digest(self) -> tuple[object, ...]:
+        """Return what changes only if the state does."""
+        status = get_daemon_status(self._service, GetDaemonStatus())
+        verdicts = tuple((row.server, row.verdict) for row in status.servers)
+        return status.status, status.pid, verdicts
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Have the state looked at while in this block."""
+        self.want()
+        self._listeners += 1
+        try:
+            yield
+        finally:
+            self._listeners -= 1
+
+    def want(self) -> None:
+        """Begin to look, if nobody has listened so far."""
+        self._wanted.set()
+
+    async def run(
+        self, tell: Callable[[], Awaitable[None]], is_heard: Callable[[], bool]
+    ) -> None:
+        """Call `tell` after each change while somebody listens; never returns.
+
+        Args:
+            tell: Notifies whoever subscribed.
+            is_heard: Whether anybody listens other than through `listening`.
+        """
+        while True:
+            await self._wanted.wait()
+            known = self.digest()
+            while self._listeners or is_heard():
+                await self._service.sleep(self._period_s)
+                found = self.digest()
+                if found != known:
+                    known = found
+                    await tell()
+            self._wanted = anyio.Event()

@@ -1,0 +1,115 @@
+"""Time zones by name, and local times that clocks skip or show twice.
+
+Decides that nothing is guessed: a local time in a gap is refused with the times beside
+it, one that occurs twice is refused with both, unless `fold` says which is meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from chronotick.agents.wording import RequestError, rfc3339, unix_ns_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from chronotick.agents.wording import WallTime
+
+__all__ = ["is_dst", "next_change", "resolve_local", "zone_named"]
+
+_UTC_NAMES = frozenset({"UTC", "Z", "Etc/UTC", "GMT"})
+_LOOK_AHEAD = timedelta(days=8)
+
+
+@lru_cache(maxsize=128)
+def zone_named(name: str) -> tzinfo:
+    """Return the zone.
+
+    Raises:
+        RequestError: there is none of that name; names the nearest.
+    """
+    if name in _UTC_NAMES:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise RequestError(_unknown(name)) from None
+
+
+@lru_cache(maxsize=1)
+def _known_names() -> frozenset[str]:
+    # Cached because it reads hundreds of files, and agents repeat their typos.
+    return frozenset(available_timezones())
+
+
+def _unknown(name: str) -> str:
+    names = _known_names()
+    if not names:
+        return (
+            "this host has no time zone database, so only UTC is known: install the "
+            "package tzdata"
+        )
+    by_city = {known.rsplit("/", 1)[-1].lower(): known for known in sorted(names)}
+    wanted = name.strip().replace(" ", "_").rsplit("/", 1)[-1].lower()
+    near = difflib.get_close_matches(wanted, by_city, n=3, cutoff=0.6)
+    hint = ", ".join(by_city[city] for city in near) or "Europe/Berlin or UTC"
+    return f"there is no time zone {name!r}: write an IANA name, such as {hint}"
+
+
+def resolve_local(wall: WallTime, name: str, fold: int | None) -> int:
+    """Return the Unix nanoseconds at which clocks in zone `name` show `wall`.
+
+    Raises:
+        RequestError: they never do (the clocks were put forward), or twice and `fold`
+            does not say which.
+    """
+    zone = zone_named(name)
+    first = unix_ns_of(wall._replace(seconds=wall.seconds.replace(fold=0)), zone)
+    second = unix_ns_of(wall._replace(seconds=wall.seconds.replace(fold=1)), zone)
+    if first == second:
+        return first
+    shown = f"{wall.seconds.isoformat()} in {name}"
+    if first > second:
+        # PEP 495: in a gap fold=0 counts with the offset before it, so the instant
+        # reads later on the wall, and fold=1 the other way round.
+        raise RequestError(
+            f"{shown} does not exist, the clocks are put forward over it: "
+            f"{rfc3339(second, zone)} and {rfc3339(first, zone)} do"
+        )
+    if fold is None:
+        raise RequestError(
+            f"{shown} occurs twice: give fold=0 for {rfc3339(first)} or fold=1 for "
+            f"{rfc3339(second)}"
+        )
+    return second if fold else first
+
+
+def is_dst(instant_s: int, zone: tzinfo) -> bool:
+    """Say whether daylight saving time is in force."""
+    return bool(datetime.fromtimestamp(instant_s, zone).dst())
+
+
+def next_change(instant_s: int, zone: tzinfo) -> datetime | None:
+    """Return the instant (UTC) of a change of offset within eight days, or None."""
+    low = datetime.fromtimestamp(instant_s, UTC)
+    try:
+        high = low + _LOOK_AHEAD
+        before = low.astimezone(zone).utcoffset()
+        if high.astimezone(zone).utcoffset() == before:
+            return None
+    except OverflowError:  # the end of the year 9999
+        return None
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        middle = middle.replace(microsecond=0)
+        if middle in (low, high):
+            break
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high

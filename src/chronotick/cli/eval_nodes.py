@@ -1,0 +1,218 @@
+"""`chronotick eval worker` and `coordinator`: one node of a run each.
+
+Decides how a node is asked for. Its work is in `chronotick.eval.worker` and
+`chronotick.eval.coordinator`, which need no more than the base installation.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from chronotick.cli.edge import Verb, complain
+from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.options import Duration, segment_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chronotick.core.records import Endpoint
+    from chronotick.eval.node import NodeSettings
+
+__all__ = ["coordinator", "worker"]
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_PORT = click.IntRange(1, 65535)
+
+
+def _node_options(verb: _F) -> _F:
+    """Add what coordinator and worker have in common."""
+    for option in reversed(_NODE_OPTIONS):
+        verb = option(verb)
+    return verb
+
+
+_NODE_OPTIONS = (
+    click.option(
+        "--ntp-server",
+        "ntp_servers",
+        metavar="HOST[:PORT][,…]",
+        default="",
+        help="Servers for plain NTP. Default: none, and its columns stay empty.",
+    ),
+    segment_option,
+    click.option(
+        "--key-file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="File with the shared key: its bytes, without white space at the ends. "
+        "Datagrams without the right tag are dropped and counted.",
+    ),
+    click.option(
+        "--output",
+        metavar="FILE",
+        required=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="The CSV file to write.",
+    ),
+    click.option(
+        "--listen",
+        "listen_address",
+        metavar="ADDRESS",
+        default="0.0.0.0",  # noqa: S104 - a node is asked from other hosts
+        show_default=True,
+        help="Numeric address to listen on.",
+    ),
+)
+
+
+@click.command("worker", cls=Verb)
+@click.option("--node-id", required=True, help="Name of this worker.")
+@click.option("--listen-port", default=9000, show_default=True, type=_PORT)
+@click.option(
+    "--accept-early", is_flag=True, help="Stamp events even before the warm-up is over."
+)
+@click.option(
+    "--deadline",
+    "deadline_s",
+    metavar="DURATION",
+    type=Duration(1.0),
+    default=3600.0,
+    help="End, with an error, if the run is not over after this long. Default: 1h.",
+)
+@_node_options
+def worker(
+    node_id: str,
+    listen_port: int,
+    accept_early: bool,
+    deadline_s: float,
+    **common: Any,  # noqa: ANN401 - click's own
+) -> int:
+    """Stamp the events that a coordinator sends, and record them.
+
+    Serves one run and ends with it. A daemon must be running on this host.
+    """
+    import anyio  # noqa: PLC0415
+
+    from chronotick.core.records import Endpoint  # noqa: PLC0415
+    from chronotick.eval.hosts import RealHost  # noqa: PLC0415
+    from chronotick.eval.worker import WorkerSettings, run_worker  # noqa: PLC0415
+
+    settings = WorkerSettings(
+        node_id=node_id,
+        listen=Endpoint(common["listen_address"], listen_port),
+        node=_node(common),
+        output=common["output"],
+        key=_key(common["key_file"]),
+        accept_early=accept_early,
+        deadline_s=deadline_s,
+    )
+    counts = anyio.run(run_worker, settings, RealHost(), _line)
+    click.echo(json.dumps(dict(sorted(counts.items()))))
+    return ExitCode.OK
+
+
+@click.command("coordinator", cls=Verb)
+@click.option(
+    "--workers",
+    metavar="[NAME=]ADDRESS:PORT,…",
+    required=True,
+    help="The workers, by numeric address. Default for a name: the address.",
+)
+@click.option("--num-events", type=click.IntRange(1, 100_000_000))
+@click.option(
+    "--target-duration", "target_s", metavar="DURATION", type=Duration(0.001),
+    help="Send for so long, instead of --num-events or at most.",
+)  # fmt: skip
+@click.option(
+    "--pattern",
+    default="mixed",
+    show_default=True,
+    help="Gaps between events: fast, medium, slow, very_slow, mixed or fixed:SECONDS.",
+)
+@click.option(
+    "--preflight",
+    "preflight_s",
+    metavar="DURATION",
+    type=Duration(0.1),
+    default=120.0,
+    help="How long all may take to be ready. Default: 2m.",
+)
+@_node_options
+def coordinator(
+    workers: str,
+    num_events: int | None,
+    target_s: float | None,
+    pattern: str,
+    preflight_s: float,
+    **common: Any,  # noqa: ANN401 - click's own
+) -> int:
+    """Send events to workers and record them.
+
+    First every worker must say that its clocks are ready. Ends with 1 if one was not,
+    or fell silent; what was recorded is kept.
+    """
+    import anyio  # noqa: PLC0415
+
+    from chronotick.core.records import Endpoint  # noqa: PLC0415
+    from chronotick.eval.coordinator import (  # noqa: PLC0415
+        CoordinatorSettings,
+        run_coordinator,
+    )
+    from chronotick.eval.hosts import RealHost  # noqa: PLC0415
+
+    if num_events is None and target_s is None:
+        raise click.UsageError("say when to end: --num-events or --target-duration")
+    settings = CoordinatorSettings(
+        workers=_workers(workers),
+        node=_node(common),
+        output=common["output"],
+        listen=Endpoint(common["listen_address"], 0),
+        pattern=pattern,
+        num_events=num_events,
+        target_duration_s=target_s,
+        key=_key(common["key_file"]),
+        preflight_s=preflight_s,
+    )
+    outcome = anyio.run(run_coordinator, settings, RealHost(), _line)
+    for failure in outcome.failures:
+        complain(failure)
+    counts = dict(sorted(outcome.counts.items()))
+    about = {"run_id": outcome.run_id, "events": outcome.events, "datagrams": counts}
+    click.echo(json.dumps(about))
+    return ExitCode.FAILURE if outcome.failures else ExitCode.OK
+
+
+def _line(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _node(common: dict[str, Any]) -> NodeSettings:
+    from chronotick.eval.node import NodeSettings  # noqa: PLC0415
+
+    servers = tuple(s.strip() for s in common["ntp_servers"].split(",") if s.strip())
+    return NodeSettings(segment=common["segment"], ntp_servers=servers)
+
+
+def _key(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    key = path.read_bytes().strip()
+    if not key:
+        raise click.UsageError(f"{path} holds no key")
+    return key
+
+
+def _workers(text: str) -> dict[str, Endpoint]:
+    """Return the workers' endpoints by name."""
+    from chronotick.core.records import Endpoint  # noqa: PLC0415
+    from chronotick.ntp import parse_server  # noqa: PLC0415
+
+    found: dict[str, Endpoint] = {}
+    for word in text.split(","):
+        name, _, where = word.strip().rpartition("=")
+        server = parse_server(where)
+        found[name or where] = Endpoint(server.host, server.port)
+    return found

@@ -1,0 +1,138 @@
+"""`chronotick mcp`: the time for agents, over the Model Context Protocol."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+
+from chronotick.agents.gate import rules_for
+from chronotick.agents.service import TimeService
+from chronotick.cli.edge import Verb
+from chronotick.cli.options import segment_option
+from chronotick.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chronotick.agents.gate import Rules
+
+__all__ = ["command"]
+
+TOKEN_VARIABLE = "CHRONOTICK_TOKEN"  # noqa: S105 - a name, not a token
+
+
+@click.command("mcp", cls=Verb)
+@click.option(
+    "--transport",
+    type=click.Choice(["stdio", "http"]),
+    default="stdio",
+    show_default=True,
+    help="stdio: one client that starts this. http: many clients, and JSON too.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="http: address.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    default=8124,
+    show_default=True,
+    help="http: TCP port.",
+)
+@click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=f"http: file with the bearer token; or the variable {TOKEN_VARIABLE}.",
+)
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME:*",
+    help="http: Host header to accept, ':*' for any port. May be repeated.",
+)
+@click.option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="URL",
+    help="http: Origin header to accept, or 'none'. May be repeated.",
+)
+@click.option(
+    "--rate",
+    "requests_per_s",
+    type=click.FloatRange(1, 1_000_000),
+    default=1_000,
+    show_default=True,
+    help="http: requests per second of one address.",
+)
+@segment_option
+def command(  # noqa: PLR0913, PLR0917 - one parameter an option
+    transport: str,
+    host: str,
+    port: int,
+    token_file: Path | None,
+    allow_hosts: tuple[str, ...],
+    allow_origins: tuple[str, ...],
+    requests_per_s: float,
+    segment: str | None,
+) -> None:
+    """Serve agents: tools that tell, order and wait for bounded time.
+
+    They read the segment of a running `chronotick daemon` and nothing else. Over http
+    there are also POST /get_time, GET /api/time, /api/status, /api/sources and /healthz.
+    Any address but loopback needs a token, hosts and origins given explicitly.
+    """
+    service = TimeService.at(segment)
+    if transport == "stdio":
+        _serve_stdio(service)
+        return
+    rules = rules_for(
+        host,
+        token=_token(token_file),
+        allowed_hosts=allow_hosts,
+        allowed_origins=allow_origins,
+        requests_per_s=requests_per_s,
+    )
+    _serve_http(service, rules, host, port)
+
+
+def _serve_stdio(service: TimeService) -> None:
+    try:
+        from chronotick.agents.server import serve_stdio  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    anyio.run(serve_stdio, service)
+
+
+def _serve_http(service: TimeService, rules: Rules, host: str, port: int) -> None:
+    try:
+        from chronotick.agents.http import serve_http  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    address = f"[{host}]" if ":" in host else host
+    serve_http(
+        service,
+        rules,
+        host=host,
+        port=port,
+        announce=lambda: click.echo(
+            f"serving on http://{address}:{port}/mcp", err=True
+        ),
+    )
+
+
+def _missing(error: ModuleNotFoundError) -> click.ClickException:
+    return click.ClickException(
+        f"{error.name} is not installed: pip install 'chronotick[agents]'"
+    )
+
+
+def _token(file: Path | None) -> str | None:
+    """Return the token: never from the command line, which every user can list."""
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    token = file.read_text(encoding="utf-8").strip()
+    if not token:
+        raise ConfigError(f"{file} is empty: put the bearer token into it")
+    return token

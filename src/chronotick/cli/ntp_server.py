@@ -1,0 +1,152 @@
+"""`chronotick ntp-server`: serve this host's corrected time to nodes without servers.
+
+Decides where the served time comes from: the segment of this host's daemon, and its
+report for the stratum. What is claimed is `chronotick.daemon.ntp_server`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+
+from chronotick.cli.edge import Verb
+from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.options import segment_option
+from chronotick.client.clock import Clock
+from chronotick.client.status import read_status
+from chronotick.core.errors import AddressError, ClockError, SegmentError
+from chronotick.core.records import Endpoint
+from chronotick.core.status import Status
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.clocks import HostClock
+from chronotick.daemon.ntp_server import (
+    NtpServer,
+    RateLimit,
+    Reading,
+    Upstream,
+    until_stopped,
+)
+from chronotick.daemon.udp import UdpListener
+from chronotick.ntp import parse_server
+
+if TYPE_CHECKING:
+    from chronotick.core.records import SourceReport
+
+__all__ = ["ServedClock", "command", "parse_listen"]
+
+# The report is written about once a second.
+_LOOK_AGAIN_NS = NS_PER_S
+_UNKNOWN_AGE_NS = 0
+
+
+@click.command("ntp-server", cls=Verb)
+@click.option(
+    "--listen",
+    metavar="ADDRESS[:PORT]",
+    default="0.0.0.0:123",
+    show_default=True,
+    help="Numeric address and port. Ports below 1024 need a privilege.",
+)
+@click.option(
+    "--rate",
+    "per_s",
+    type=click.FloatRange(0.001, 1e6),
+    default=1.0,
+    show_default=True,
+    help="Replies a second that one client address gets, after a burst of 16.",
+)
+@segment_option
+def command(listen: str, per_s: float, segment: str | None) -> int:
+    """Serve this host's corrected time by NTP.
+
+    The stratum is one more than that of the best server in use, and root delay and
+    dispersion say our hard bound. While there is no trustworthy time, replies say so
+    (leap 3, stratum 16). Runs until it is stopped.
+    """
+    measured = HostClock()
+    port = UdpListener(parse_listen(listen), measured)
+    with Clock(segment) as clock:
+        served = ServedClock(clock, measured)
+        server = NtpServer(port, measured, served.read, RateLimit(per_s=per_s))
+        click.echo(f"serving the time of {clock.path} on {port.endpoint}")
+        anyio.run(until_stopped, [server])
+    return ExitCode.OK
+
+
+class ServedClock:
+    """Our own time with what it stands on, as long as both are known."""
+
+    def __init__(self, clock: Clock, measured: HostClock) -> None:
+        self._clock = clock
+        self._measured = measured
+        self._best: SourceReport | None = None
+        self._looked_raw_ns: int | None = None
+
+    def read(self) -> Reading | None:
+        """Return our time now; None while it is not trustworthy or its stratum unknown."""
+        try:
+            published = self._clock.publication().snapshot
+            before_ns = self._measured.raw_ns()
+            interval = self._clock.interval()
+            after_ns = self._measured.raw_ns()
+        except (ClockError, SegmentError):
+            return None
+        best = self._source(before_ns)
+        if best is None or best.stratum is None or interval.status is Status.UNKNOWN:
+            return None
+        synced_ns = published.last_sync_raw_ns
+        age_ns = _UNKNOWN_AGE_NS if synced_ns is None else max(before_ns - synced_ns, 0)
+        upstream = Upstream(
+            stratum=best.stratum,
+            reference_id=_reference_id(best.endpoint),
+            delay_ns=published.delay_ns,
+            leap=published.leap,
+            last_sync_age_ns=age_ns,
+        )
+        return Reading(interval, upstream, before_ns, after_ns)
+
+    def _source(self, now_ns: int) -> SourceReport | None:
+        """Return the best server in use, looked up about once a second."""
+        looked_ns = self._looked_raw_ns
+        if looked_ns is None or now_ns - looked_ns > _LOOK_AGAIN_NS:
+            self._looked_raw_ns = now_ns
+            report = read_status(self._clock.path)
+            rows = report.sources if report else ()
+            used = [
+                row
+                for row in rows
+                if row.verdict == "selected" and row.stratum is not None
+            ]
+            self._best = min(used, key=lambda row: row.stratum or 0, default=None)
+        return self._best
+
+
+def _reference_id(endpoint: str | None) -> int:
+    """Return a server's address as RFC 5905 §7.3 has it: IPv4, or MD5 of the IPv6."""
+    if endpoint is None:
+        return 0
+    address = ipaddress.ip_address(parse_server(endpoint).host.partition("%")[0])
+    if address.version == 4:  # noqa: PLR2004 - IPv4
+        return int(address)
+    digest = hashlib.md5(address.packed, usedforsecurity=False).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def parse_listen(text: str) -> Endpoint:
+    """Return where to listen.
+
+    Raises:
+        AddressError: it is no numeric address with a port.
+    """
+    server = parse_server(text)
+    try:
+        ipaddress.ip_address(server.host.partition("%")[0])
+    except ValueError:
+        raise AddressError(
+            f"{text!r}: a numeric address to listen on is needed, such as 0.0.0.0:123"
+        ) from None
+    return Endpoint(server.host, server.port)

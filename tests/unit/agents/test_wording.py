@@ -1,0 +1,109 @@
+"""Instants are spelled and read without loss, and nothing ambiguous is read."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.agents.wording import (
+    LATEST_NS,
+    RequestError,
+    duration,
+    human,
+    parse_instant,
+    rfc3339,
+)
+
+INSTANTS = st.integers(min_value=10**16, max_value=LATEST_NS)
+OFFSETS = st.integers(min_value=-23 * 60 - 59, max_value=23 * 60 + 59)
+
+
+@given(instant_ns=INSTANTS)
+def test_what_is_written_is_read_back(instant_ns: int) -> None:
+    """RFC 3339 in UTC and decimal digits both keep every nanosecond."""
+    assert parse_instant(rfc3339(instant_ns)) == instant_ns
+    assert parse_instant(str(instant_ns)) == instant_ns
+
+
+@given(
+    instant_ns=st.integers(min_value=10**17, max_value=LATEST_NS - 10**17),
+    minutes=OFFSETS,
+)
+def test_an_offset_changes_the_spelling_and_not_the_instant(
+    instant_ns: int, minutes: int
+) -> None:
+    """Any whole-minute offset reads back to the same nanosecond."""
+    zone = timezone(timedelta(minutes=minutes))
+    assert parse_instant(rfc3339(instant_ns, zone)) == instant_ns
+
+
+@given(text=st.text(max_size=70))
+def test_arbitrary_text_is_an_instant_or_refused(text: str) -> None:
+    """Nothing but `RequestError` is ever raised, and what is read is in range."""
+    try:
+        instant_ns = parse_instant(text)
+    except RequestError:
+        return
+    assert 0 <= instant_ns <= LATEST_NS
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("2026-11-21T14:00:00", "append Z for UTC or an offset"),
+        ("2026-11-21 14:00", "RFC 3339 with an offset"),
+        ("tomorrow", "RFC 3339 with an offset"),
+        ("NaN", "RFC 3339 with an offset"),
+        ("", "RFC 3339 with an offset"),
+        ("1795269600", "looks like Unix seconds"),
+        ("1795269600000", "looks like Unix milliseconds"),
+        ("1795269600000000", "looks like Unix microseconds"),
+        ("9" * 24, "after the year 9999"),
+        ("2026-02-30T00:00:00Z", "is no time: day"),
+        ("2026-11-21T14:00:00+24:00", "write ±hh:mm"),
+        ("2026-11-21T14:00:00+01:60", "write ±hh:mm"),
+        ("2016-12-31T23:59:60Z", "leap second"),
+        ("2026-11-21T14:00:00." + "1" * 99 + "Z", "RFC 3339 with an offset"),
+        ("2026-11-21T14:00:00.1234567891Z", "nine digits"),
+        ("1969-12-31T23:59:59Z", "outside the years 1970 to 9999"),
+        ("0001-01-01T00:00:00+01:00", "outside the years 1970 to 9999"),
+        ("٢٠٢٦-11-21T14:00:00Z", "RFC 3339 with an offset"),
+    ],
+)
+def test_a_refusal_names_the_mend(text: str, mend: str) -> None:
+    """Every spelling that is refused says what to write instead."""
+    with pytest.raises(RequestError) as refusal:
+        parse_instant(text)
+    assert mend in str(refusal.value)
+
+
+def test_an_instant_beyond_the_calendar_is_refused() -> None:
+    """What RFC 3339 cannot spell is not spelled."""
+    with pytest.raises(RequestError, match="years 1 to 9999"):
+        rfc3339(LATEST_NS + 10**18)
+
+
+@pytest.mark.parametrize(
+    ("duration_ns", "text"),
+    [
+        (0, "0 s"),
+        (0.5, "0.5 ns"),
+        (812, "812 ns"),
+        (999_600, "1 ms"),
+        (812_345, "812 µs"),
+        (-2_500_000, "−2.5 ms"),
+        (59 * 10**9, "59 s"),
+        (3_723 * 10**9, "1 h 2 min"),
+    ],
+)
+def test_durations_have_the_unit_that_fits(duration_ns: float, text: str) -> None:
+    """Three digits, and no 1000 of any unit."""
+    assert duration(duration_ns) == text
+
+
+def test_long_durations_show_their_two_largest_units() -> None:
+    """Smaller ones would only look precise."""
+    assert human(90_061.0) == "1 d 1 h"

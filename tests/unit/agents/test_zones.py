@@ -1,0 +1,91 @@
+"""Time zones: nothing is guessed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.agents.wording import (
+    RequestError,
+    parse_instant,
+    parse_wall_time,
+    rfc3339,
+)
+from chronotick.agents.zones import is_dst, next_change, resolve_local, zone_named
+
+BERLIN = "Europe/Berlin"
+
+
+@given(seconds=st.integers(min_value=0, max_value=4_000_000_000))
+def test_a_local_time_leads_back_to_its_instant(seconds: int) -> None:
+    """With the right fold, what a clock in Berlin shows names the instant again."""
+    shown = datetime.fromtimestamp(seconds, zone_named(BERLIN))
+    wall = parse_wall_time(shown.replace(tzinfo=None, fold=0).isoformat())
+    assert resolve_local(wall, BERLIN, shown.fold) == seconds * 10**9
+
+
+def test_a_skipped_time_is_refused_with_the_times_beside_it() -> None:
+    """02:30 does not exist when clocks go from 02:00 to 03:00."""
+    wall = parse_wall_time("2026-03-29T02:30:00")
+    with pytest.raises(RequestError, match="does not exist") as refusal:
+        resolve_local(wall, BERLIN, None)
+    assert "2026-03-29T01:30:00.000000000+01:00" in str(refusal.value)
+    assert "2026-03-29T03:30:00.000000000+02:00" in str(refusal.value)
+
+
+def test_a_time_that_occurs_twice_is_refused_with_both() -> None:
+    """Without fold there is no answer; each fold has its own, an hour apart."""
+    wall = parse_wall_time("2026-10-25T02:30:00")
+    with pytest.raises(RequestError, match="fold=0 for 2026-10-25T00:30:00"):
+        resolve_local(wall, BERLIN, None)
+    first, second = (resolve_local(wall, BERLIN, fold) for fold in (0, 1))
+    assert rfc3339(first) == "2026-10-25T00:30:00.000000000Z"
+    assert second - first == 3_600 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Europe/Berln", "Europe/Berlin"),
+        ("new york", "America/New_York"),
+        ("Tokio", "Asia/Tokyo"),
+        ("../../etc/passwd", "IANA"),
+        ("Europe", "IANA"),
+        ("", "IANA"),
+        ("\0", "IANA"),
+    ],
+)
+def test_an_unknown_zone_is_refused_with_the_nearest(name: str, near: str) -> None:
+    """A typo gets the name that was probably meant."""
+    with pytest.raises(RequestError) as refusal:
+        zone_named(name)
+    assert near in str(refusal.value)
+
+
+def test_without_a_zone_database_the_mend_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slim container has none; UTC works there all the same."""
+    monkeypatch.setattr("chronotick.agents.zones._known_names", frozenset)
+    with pytest.raises(RequestError, match="install the package tzdata"):
+        zone_named("Nowhere/Land")
+    assert zone_named("UTC") is UTC
+
+
+def test_a_coming_change_is_found_to_the_second() -> None:
+    """Clocks in Berlin are put back at 01:00 UTC on the 25th of October 2026."""
+    before = parse_instant("2026-10-24T12:00:00Z") // 10**9
+    zone = zone_named(BERLIN)
+    change = next_change(before, zone)
+    assert change == datetime(2026, 10, 25, 1, tzinfo=UTC)
+    assert is_dst(before, zone)
+    assert not is_dst(before + 86_400, zone)
+
+
+def test_no_change_is_invented() -> None:
+    """In UTC, and at the end of the calendar, there is none."""
+    assert next_change(1_795_269_600, UTC) is None
+    assert next_change(253_402_300_799, zone_named(BERLIN)) is None
