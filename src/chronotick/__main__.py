@@ -6,4 +6,5 @@ from chronotick.cli import main
 
 __all__: list[str] = []
 
-main()
+if __name__ == "__main__":  # A spawned child imports this module by another name.
+    main()

@@ -55,6 +55,7 @@ class EstimateStage:
         A sample always does; silence only when it changes what the time is worth.
         """
         seen = self._measured.pair()
+        whole_since_raw_ns = 0
         try:
             async for event in events:
                 clocks = (
@@ -64,9 +65,13 @@ class EstimateStage:
                 news = False
                 if not whole:
                     # An exchange that ends just now may have begun before: left out.
+                    whole_since_raw_ns = clocks.raw_ns
                     ctx.logger.warning("event=disrupted why=suspended_or_moved")
                     self._estimator.disrupted()
                 elif isinstance(event, Exchange):
+                    if _measured_before(event, whole_since_raw_ns, clocks.raw_ns):
+                        # It waited in a channel while the host slept.
+                        continue
                     self._estimator.observe(event)
                     news = event.sample is not None
                 elif self._knows:
@@ -102,3 +107,9 @@ class EstimateStage:
         self._said = worth
         self._knows = correction.status is not Status.UNKNOWN
         return True
+
+
+def _measured_before(exchange: Exchange, since_raw_ns: int, now_raw_ns: int) -> bool:
+    """Say whether the sample is from before RAW last jumped, forwards or back."""
+    sample = exchange.sample
+    return sample is not None and not since_raw_ns <= sample.raw_ns <= now_raw_ns

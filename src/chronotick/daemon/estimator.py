@@ -70,6 +70,8 @@ class Estimator:
         self._fed: set[str] = set()
         self._selection: Selection | None = None
         self._agreed: _Agreement | None = None
+        # Servers found out by a majority, until one of a majority again.
+        self._outcasts: set[str] = set()
         self._stepped = False
         self._restart_models()
 
@@ -154,20 +156,22 @@ class Estimator:
             return
         self._selection = found
         self._agreed = _Agreement(raw_ns, found.span, len(found.truechimers))
+        self._outcasts |= set(found.falsetickers)
+        self._outcasts -= set(found.truechimers)
         self._stepped = False
 
     def _contradicts(self, found: Selection, raw_ns: int) -> bool:
         """Say whether fewer servers than agreed before now say something else.
 
-        Those that went silent cannot be outvoted by the one they found out.
+        Those that went silent cannot be outvoted by the ones that they found out; not
+        even once the last agreement has grown so old that the two touch.
         """
         agreed = self._agreed_span(raw_ns)
         if agreed is None or self._agreed is None:
             return False
-        return (
-            found.span.intersect(agreed) is None
-            and len(found.truechimers) < self._agreed.supporters
-        )
+        fewer = len(found.truechimers) < self._agreed.supporters
+        only_outcasts = self._outcasts.issuperset(found.truechimers)
+        return fewer and (only_outcasts or found.span.intersect(agreed) is None)
 
     def _doubt_the_past(self, raw_ns: int, candidates: dict[str, Span]) -> None:
         """Drop the last agreement once as many contradict it as ever supported it.
@@ -235,6 +239,7 @@ class Estimator:
         self._frequency.forget()
         self._history.clear()
         self._agreed = None
+        self._outcasts.clear()
         self._selection = None
         self._restart_models()
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chronotick.core.records import Frame
-from chronotick.core.status import Reason, Status
+from chronotick.core.status import Leap, Reason, Status
 from chronotick.core.units import NS_PER_S, PPB
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from chronotick.core.records import ClockPair, Correction
 
 __all__ = ["Publisher", "void_after"]
+
+_SECOND_NS = NS_PER_S
+_DAY_NS = 86_400 * NS_PER_S
+_LEAPS = (Leap.INSERT, Leap.DELETE)
 
 
 class Publisher:
@@ -53,7 +57,8 @@ class Publisher:
         self._started_raw_ns = measured.raw_ns()
         self._current: Correction | None = None
         self._void_after_raw_ns = 0
-        self._adopted_at = measured.pair()
+        self._seen = measured.pair()
+        self._whole_since_raw_ns = 0
         self._count = 0
 
     async def follow(
@@ -62,13 +67,21 @@ class Publisher:
         """Publish every new correction at once."""
         async for correction in corrections:
             self._adopt(correction)
-            self._publish(self._measured.pair())
+            self._publish(self._look())
 
     async def beat(self, ctx: Context) -> None:
         """Publish the current correction again, `frequency_hz` times a second."""
         async for _ in ctx.clock.every(self._period_s):
             if self._current is not None:
-                self._publish(self._measured.pair())
+                self._publish(self._look())
+
+    def _look(self) -> ClockPair:
+        """Read the clocks; note since when RAW has run through."""
+        clocks = self._measured.pair()
+        if not clocks.is_continuous_with(self._seen):
+            self._whole_since_raw_ns = clocks.raw_ns
+        self._seen = clocks
+        return clocks
 
     def _adopt(self, correction: Correction) -> None:
         if correction.status is not Status.UNKNOWN:
@@ -81,7 +94,6 @@ class Publisher:
                 )
         self._current = correction
         self._void_after_raw_ns = void_after(correction, self._max_bound_ns)
-        self._adopted_at = self._measured.pair()
 
     def _publish(self, clocks: ClockPair) -> None:
         correction = self._current
@@ -89,9 +101,9 @@ class Publisher:
             return
         if self._yields_to_inherited(correction, clocks):
             return
-        if not clocks.is_continuous_with(self._adopted_at):
-            # RAW stood still or jumped: nothing computed before applies. Stamping it
-            # with today's suspend count would hide that from readers.
+        if correction.raw_ns < self._whole_since_raw_ns:
+            # RAW stood still or jumped since it was computed, perhaps on its way here.
+            # Stamping it with today's suspend count would hide that from readers.
             correction = self._current = replace(
                 correction,
                 status=Status.UNKNOWN,
@@ -118,13 +130,28 @@ class Publisher:
 
 
 def void_after(correction: Correction, max_bound_ns: int) -> int:
-    """Return the RAW instant at which the half width reaches `max_bound_ns`.
+    """Return the RAW instant from which on readers must refuse `correction`.
 
-    Rounded down: a correction may expire a nanosecond early, never late. The anchor
+    Where the half width reaches `max_bound_ns`, or a leap second may happen, whichever
+    comes first. Rounded down: it may expire a nanosecond early, never late. The anchor
     itself where the limit is passed already, or where there is no time to expire.
     """
     room_ns = max_bound_ns - correction.bound_ns
     if correction.status is Status.UNKNOWN or room_ns <= 0:
         return correction.raw_ns
     growth_ppb = max(correction.bound_growth_ppb, 1)
-    return correction.raw_ns + room_ns * PPB // growth_ppb
+    age_ns = room_ns * PPB // growth_ppb
+    if correction.leap in _LEAPS:
+        age_ns = min(age_ns, _until_leap(correction, growth_ppb))
+    return correction.raw_ns + age_ns
+
+
+def _until_leap(correction: Correction, growth_ppb: int) -> int:
+    """Return how long UTC surely stays before the end of its day, less a second.
+
+    A leap second is inserted or deleted there (RFC 5905 §7.3), which no interval of
+    before survives. Servers asked afterwards tell the new time.
+    """
+    left_ns = _DAY_NS - _SECOND_NS - correction.utc_ns % _DAY_NS - correction.bound_ns
+    fastest_ppb = PPB + int(abs(correction.rate_ppb)) + 1 + growth_ppb
+    return max(left_ns, 0) * PPB // fastest_ppb

@@ -7,6 +7,7 @@ which of a name's addresses is asked, and when the name is looked up again.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -72,14 +73,19 @@ async def poll_server(
         out: Where each poll's end goes. Closed on the way out.
     """
     source = _Source(settings, transport, entropy)
+    state = "ok"
     try:
         while not ctx.stopping:
             exchange, wait_s = await source.poll(ctx.clock)
+            if exchange.state != state:
+                state = exchange.state
+                ctx.logger.log(
+                    logging.INFO if state == "ok" else logging.WARNING,
+                    'event=server server=%s state=%s why="%s"',
+                    *(settings.name, state, exchange.detail or "answers again"),
+                )
             await out.send(exchange)
             if wait_s is None:
-                ctx.logger.warning(
-                    "event=server_left server=%s why=%s", settings.name, exchange.detail
-                )
                 return
             await ctx.clock.sleep(wait_s)
     finally:

@@ -354,3 +354,37 @@ def test_an_interval_is_carried_back_as_soundly_as_forth() -> None:
     assert span is not None
     truth_ns = EPOCH_NS + earlier_ns * 490_000 // NS_PER_S
     assert span.holds(truth_ns)
+
+
+def test_an_outcast_alone_is_not_believed_however_old_the_agreement() -> None:
+    """Five hours later the aged agreement touches the liar's interval: still no."""
+    servers = [*[Server(f"s{i}") for i in range(3)], Server("liar", lie_ns=250_000_000)]
+    bench = Bench(servers)
+    for _ in range(10):
+        bench.round()
+    for _ in range(300):
+        for honest in servers[:3]:
+            bench.lose(honest)
+        bench.poll(servers[3])
+        bench.check()
+        bench.raw_ns += 64 * NS_PER_S
+    assert bench.estimator.correction(bench.raw_ns).status is Status.HOLDOVER
+
+
+def test_an_outcast_that_mends_is_taken_back() -> None:
+    """Once it agrees with a majority again, it may stand alone like any other."""
+    servers = [*[Server(f"s{i}") for i in range(3)], Server("d", lie_ns=50_000_000)]
+    bench = Bench(servers)
+    for _ in range(10):
+        bench.round()
+    servers[3].lie_ns = 0
+    for _ in range(10):
+        bench.round()
+    assert bench.verdicts()["d"] == "selected"
+    for _ in range(5):
+        for gone in servers[:3]:
+            bench.lose(gone)
+        bench.poll(servers[3])
+        bench.check()
+        bench.raw_ns += 16 * NS_PER_S
+    assert bench.estimator.correction(bench.raw_ns).status is Status.SYNCHRONIZED

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chrono_daemon import Channel, SimClock, Supervisor, open_channel
 from chronotick.core.records import ClockPair, Correction, Frame, Variance
-from chronotick.core.status import Reason, Source, Status
+from chronotick.core.status import Leap, Reason, Source, Status
 from chronotick.core.units import NS_PER_S, grow_ns
 from chronotick.daemon.publisher import Publisher, void_after
 
@@ -81,6 +83,33 @@ def test_a_correction_expires_just_before_its_bound_passes_the_limit(
         assert bound_ns + grow_ns(later_ns, growth_ppb) >= limit_ns
 
 
+@given(
+    st.integers(0, 86_400 * NS_PER_S - 1),
+    st.integers(0, 10**8),
+    st.integers(1, 500_000),
+    st.integers(-500_000, 500_000),
+    st.sampled_from([Leap.INSERT, Leap.DELETE]),
+)
+def test_no_correction_outlives_a_leap_second(
+    of_day_ns: int, bound_ns: int, growth_ppb: int, rate_ppb: int, leap: Leap
+) -> None:
+    """At void_after, even the latest that UTC can be is a second before midnight."""
+    day_ns = 86_400 * NS_PER_S
+    made = replace(
+        correction(bound_ns=bound_ns, growth_ppb=growth_ppb),
+        utc_ns=20_000 * day_ns + of_day_ns,
+        rate_ppb=float(rate_ppb),
+        leap=leap,
+    )
+    age_ns = void_after(made, 3600 * NS_PER_S)
+    latest_ns = of_day_ns + age_ns + bound_ns + grow_ns(age_ns, growth_ppb)
+    latest_ns += age_ns * rate_ppb // NS_PER_S
+    if age_ns > 0:
+        assert latest_ns <= day_ns - NS_PER_S
+    else:
+        assert of_day_ns + bound_ns >= day_ns - NS_PER_S - 2
+
+
 @pytest.mark.anyio
 async def test_a_change_is_published_at_once_and_then_at_every_heartbeat() -> None:
     """One frame on the change, ten a second after it, all with the same correction."""
@@ -136,6 +165,20 @@ async def test_a_suspended_host_is_said_to_have_no_time() -> None:
     assert said[0] is Status.SYNCHRONIZED
     assert said[-1] is Status.UNKNOWN
     assert Reason.STEP in sink.frames[-1].correction.reasons
+
+
+@pytest.mark.anyio
+async def test_a_correction_computed_before_the_sleep_is_void_when_it_arrives() -> None:
+    """It waited in a channel while RAW stood still: never with today's suspend count."""
+    clock = SimClock()
+    clocks = Clocks(clock)
+    sink = Recorder()
+    publisher = Publisher(sink, clocks, frequency_hz=1.0, max_bound_ns=NS_PER_S)
+    await publish(publisher, clock, 10.0)
+    late = replace(correction(), raw_ns=9 * NS_PER_S)
+    clocks.suspend_ns += 3600 * NS_PER_S
+    await publish(publisher, clock, late, 2.0)
+    assert {frame.correction.status for frame in sink.frames} == {Status.UNKNOWN}
 
 
 @pytest.mark.anyio

@@ -90,6 +90,40 @@ async def test_a_round_trip_is_stamped_by_the_kernel(local: Endpoint) -> None:
     assert pong.raw_ns - pong.stamp_error_ns < done_ns
 
 
+class SleepingClock(HostClock):
+    """A host that sleeps for an hour whenever it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept_ns = 0
+
+    def pair(self) -> ClockPair:
+        """Return the clocks with the sleep on the suspend count."""
+        found = super().pair()
+        return found._replace(suspend_ns=found.suspend_ns + self.slept_ns)
+
+
+@pytest.mark.anyio
+async def test_an_exchange_that_the_host_slept_through_is_worthless() -> None:
+    """RAW stood still between the two ends: an error, not a sample; the next is fine."""
+    clock = SleepingClock()
+    listener = UdpListener(LOOPBACK[0], HostClock())
+    try:
+        async with UdpTransport(clock).open(listener.endpoint) as link:
+            await link.send(b"ping")
+            ping = await listener.receive()
+            clock.slept_ns += 3_600_000_000_000
+            listener.send(b"pong", ping.origin)
+            with pytest.raises(OSError, match="slept or was moved"):
+                await link.receive()
+            await link.send(b"ping")
+            ping = await listener.receive()
+            listener.send(b"pong", ping.origin)
+            assert (await link.receive()).payload == b"pong"
+    finally:
+        listener.close()
+
+
 @pytest.mark.anyio
 async def test_a_port_where_nobody_listens_says_so() -> None:
     """The kernel's ICMP answer comes out as ConnectionRefusedError, not silence."""

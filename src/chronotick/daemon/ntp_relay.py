@@ -1,0 +1,173 @@
+"""Forward NTP between clients and one server, for nodes that cannot reach it.
+
+Decides which client a reply belongs to: the one whose request carried the transmit
+timestamp that the reply returns as its origin (RFC 5905 §8), once, and only for a
+while. So a late or repeated reply never reaches another client. Contents are not
+changed: the relay only adds delay, which every client measures and bounds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chronotick.core.errors import RemoteProtocolError
+from chronotick.core.units import NS_PER_S
+from chronotick.ntp import Mode, decode
+
+if TYPE_CHECKING:
+    from chrono_daemon import Context
+    from chronotick.core.ports import Link, MeasuredClock, Transport
+    from chronotick.core.records import Endpoint
+    from chronotick.daemon.ntp_server import RateLimit
+    from chronotick.daemon.udp import UdpListener
+
+__all__ = ["NtpRelay", "Pending"]
+
+# No client waits longer for a reply, and a table of cookies must not grow for ever.
+_EXPIRES_NS = 5 * NS_PER_S
+_MAX_PENDING = 4096
+_RESOLVE_AGAIN_S = 5.0
+
+
+class Pending:
+    """Requests on their way, by cookie; pure state."""
+
+    def __init__(self) -> None:
+        self._asked: dict[int, tuple[Endpoint, int, int]] = {}
+        self.counts: Counter[str] = Counter()
+        """Datagrams by what became of them."""
+
+    def request(self, datagram: bytes, client: Endpoint, now_ns: int) -> bool:
+        """Say whether to forward a client's datagram; remember whose it is."""
+        try:
+            packet = decode(datagram)
+        except RemoteProtocolError:
+            return self._drop("garbage")
+        if packet.mode is not Mode.CLIENT:
+            return self._drop("not_a_request")
+        self._expire(now_ns)
+        cookie = packet.transmit.bits
+        if cookie == 0 or len(self._asked) >= _MAX_PENDING:
+            return self._drop("no_room" if cookie else "no_cookie")
+        if self._asked.get(cookie, (client, 0, 0))[0] != client:
+            # Two clients with one cookie: nobody could tell whose the reply is.
+            return self._drop("same_cookie")
+        self._asked[cookie] = (client, now_ns + _EXPIRES_NS, len(datagram))
+        self.counts["forwarded"] += 1
+        return True
+
+    def reply(self, datagram: bytes, now_ns: int) -> Endpoint | None:
+        """Return the client that a server's datagram belongs to; None: to nobody."""
+        try:
+            packet = decode(datagram)
+        except RemoteProtocolError:
+            self._drop("garbage")
+            return None
+        if packet.mode is not Mode.SERVER:
+            self._drop("not_a_reply")
+            return None
+        client, until_ns, length = self._asked.pop(packet.origin.bits, (None, 0, 0))
+        if client is None or now_ns > until_ns:
+            self._drop("late_or_unasked")
+            return None
+        if len(datagram) > length:
+            # Never more to a client than came from it: its address may be forged.
+            self._drop("longer_than_request")
+            return None
+        self.counts["returned"] += 1
+        return client
+
+    def _expire(self, now_ns: int) -> None:
+        # In order of arrival, so the oldest come first.
+        while self._asked:
+            cookie, (_, until_ns, _) = next(iter(self._asked.items()))
+            if now_ns <= until_ns:
+                return
+            del self._asked[cookie]
+            self.counts["expired"] += 1
+
+    def _drop(self, why: str) -> bool:
+        self.counts[why] += 1
+        return False
+
+
+class NtpRelay:
+    """One port that leads to one server.
+
+    Args:
+        listener: The port; closed at the end.
+        transport: The network towards the server.
+        measured: For expiry.
+        host: The server, by name or address.
+        port: Its port.
+        limit: How much each client may ask.
+    """
+
+    def __init__(
+        self,
+        listener: UdpListener,
+        transport: Transport,
+        measured: MeasuredClock,
+        host: str,
+        port: int,
+        limit: RateLimit,
+    ) -> None:
+        self._listener = listener
+        self._transport = transport
+        self._measured = measured
+        self._server = (host, port)
+        self._limit = limit
+        self.pending = Pending()
+
+    async def run(self, ctx: Context) -> None:
+        """Relay until cancelled; a name that cannot be resolved is tried again."""
+        try:
+            endpoint = await self._resolve(ctx)
+            async with (
+                self._transport.open(endpoint) as link,
+                anyio.create_task_group() as group,
+            ):
+                group.start_soon(self._return, link)
+                await self._forward(link)
+        finally:
+            self._listener.close()
+
+    async def _resolve(self, ctx: Context) -> Endpoint:
+        while True:
+            try:
+                return (await self._transport.resolve(*self._server))[0]
+            except OSError as error:
+                host, port = self._server
+                ctx.logger.warning(
+                    "event=unresolved server=%s:%d why=%s", host, port, error
+                )
+            await ctx.clock.sleep(_RESOLVE_AGAIN_S)
+
+    async def _forward(self, link: Link) -> None:
+        while True:
+            datagram = await self._listener.receive()
+            now_ns = self._measured.raw_ns()
+            client = datagram.origin
+            if not self._limit.allows(client.address, now_ns):
+                self.pending.counts["limited"] += 1
+                continue
+            if self.pending.request(datagram.payload, client, now_ns):
+                try:
+                    await link.send(datagram.payload)
+                except OSError:
+                    self.pending.counts["unreachable"] += 1
+
+    async def _return(self, link: Link) -> None:
+        while True:
+            try:
+                datagram = await link.receive()
+            except OSError:
+                # An ICMP answer to an earlier packet: the server is not there now.
+                self.pending.counts["unreachable"] += 1
+                continue
+            client = self.pending.reply(datagram.payload, self._measured.raw_ns())
+            if client is not None:
+                self._listener.send(datagram.payload, client)

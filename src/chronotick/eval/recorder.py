@@ -1,0 +1,69 @@
+"""Write rows of events as they are finished: CSV, one file a node.
+
+Decides the bytes of a recording. A row is in the file as soon as it is written, so a
+node that is killed loses only what was still open.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Self
+
+from chronotick.core.errors import ChronotickError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from chronotick.eval.columns import Column
+
+__all__ = ["Recorder", "UnwritableRecording"]
+
+
+class UnwritableRecording(ChronotickError):
+    """The file cannot be written; found out before any event is sent."""
+
+
+class Recorder:
+    """An open recording; a context manager.
+
+    Args:
+        path: The file; its folder is made. An older file is replaced.
+        columns: Its columns.
+
+    Raises:
+        UnwritableRecording: the operating system refuses.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise UnwritableRecording(
+                f"cannot write {path}: {error.strerror or error}"
+            ) from error
+        self._writer = csv.DictWriter(
+            self._file,
+            [column.name for column in columns],
+            restval="",
+            lineterminator="\n",
+        )
+        self._writer.writeheader()
+        self.rows = 0
+        """Rows written so far."""
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Append `row`; what it does not name, or is None, is empty.
+
+        Raises:
+            ValueError: it names a column that there is not: a bug of ours.
+        """
+        self._writer.writerow(row)
+        self.rows += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
