@@ -69,8 +69,7 @@ system-packages:
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	      apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
 	  else \
-	    echo "make test: missing:$$missing; run: sudo apt-get install $(SYSTEM_PACKAGES)" >&2; \
-	    exit 1; \
+	    echo "make test: missing:$$missing (their tests will fail); run: sudo apt-get install $(SYSTEM_PACKAGES)" >&2; \
 	  fi; \
 	fi
 

@@ -74,6 +74,23 @@ def test_every_python_block_of_a_page_runs(page: str, segment: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "page",
+    sorted(p for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]),
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    """Links to files of the project exist; those to the web are not followed."""
+    targets = [
+        str(child.attrs.get("href") or child.attrs.get("src"))
+        for token in MarkdownIt().parse(page.read_text())
+        for child in token.children or []
+        if child.type in {"link_open", "image"}
+    ]
+    local = [t.partition("#")[0] for t in targets if "://" not in t]
+    assert not [t for t in local if t and not (page.parent / t).exists()]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_runs(name: str, segment: Path) -> None:
     """It ends well and prints something."""

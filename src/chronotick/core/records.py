@@ -36,11 +36,6 @@ __all__ = [
 _SUSPEND_SLACK_NS = 1_000_000
 
 
-# More than can pass between the two reads behind `suspend_ns`; a real suspend takes
-# longer than this.
-_SUSPEND_SLACK_NS = 1_000_000
-
-
 class Endpoint(NamedTuple):
     """A numeric UDP address. IPv6 link-local addresses carry ``%scope``."""
 
