@@ -191,8 +191,9 @@ class SegmentReader:
         whole = _copy(mapping) if hot is None else hot.copy_slot(mapping.data)
         if whole is None:
             raise TornRead(mapping.path, _ATTEMPTS)
+        sequence, copy = whole
         try:
-            return decode_slot(*whole)
+            return decode_slot(sequence, copy)
         except ValueError as exc:
             raise SegmentCorrupt(mapping.path, str(exc)) from exc
 

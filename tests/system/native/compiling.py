@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import shutil
 import subprocess
@@ -18,7 +19,9 @@ STRICT = ("-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
 @functools.cache
 def _output_directory() -> Path:
-    return Path(tempfile.mkdtemp(prefix="chronotick-programs-"))
+    directory = tempfile.mkdtemp(prefix="chronotick-programs-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
 
 
 @functools.cache

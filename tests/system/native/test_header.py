@@ -27,7 +27,7 @@ from system.shm.host_frames import frame_now, pair_now
 from unit.shm.frames import frames, make_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from chronotick.core.records import Frame
 
@@ -70,11 +70,12 @@ def test_it_compiles_strictly_as_cpp() -> None:
 
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(
-        str(compiled("arithmetic.c", "-std=c11", "-shared", "-fPIC", *STRICT))
+        str(compiled("library.c", "-std=c11", "-shared", "-fPIC", *STRICT))
     )
     for name in ("midpoint", "half_width"):
         getattr(library, name).restype = ctypes.c_int64
     library.variance.restype = ctypes.c_double
+    library.open_reader.restype = ctypes.c_void_p
     return library
 
 
@@ -254,3 +255,93 @@ def test_a_file_that_may_not_be_read_is_unreadable(path: str) -> None:
 
     assert done.returncode != 0
     assert "cannot be read" in done.stderr
+
+
+# ── a reader that stays ─────────────────────────────────────────────────────────────
+
+
+class _Reader:
+    """The header's reader, kept open."""
+
+    def __init__(self, path: str) -> None:
+        self._library = _library()
+        self._reader = ctypes.c_void_p(self._library.open_reader(path.encode()))
+
+    def read(self) -> tuple[int, list[int]]:
+        """Return the error, and earliest, latest, status and reasons."""
+        out = (ctypes.c_int64 * 4)()
+        error = self._library.read_interval(self._reader, out)
+        return error, list(out)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._library.close_reader(self._reader)
+
+
+_OK, _NO_DAEMON, _CORRUPT, _NOT_SYNCHRONIZED, _STALE = 0, 1, 3, 5, 6
+
+
+@pytest.fixture
+def reader(path: str) -> Iterator[_Reader]:
+    """Return a reader that was opened before anything was at the path."""
+    reader = _Reader(path)
+    yield reader
+    reader.close()
+
+
+def test_a_reader_attaches_when_there_is_a_daemon(path: str, reader: _Reader) -> None:
+    """And follows it from publication to publication, and over restarts."""
+    assert reader.read()[0] == _NO_DAEMON
+    for _ in range(3):
+        with SegmentWriter(path) as writer:
+            assert reader.read()[0] in {_OK, _NOT_SYNCHRONIZED}
+            for hours in range(5):
+                ahead_ns = pair_now().realtime_ns + hours * 3600 * NS_PER_S
+                writer.publish(frame_now(utc_ns=ahead_ns))
+                error, (earliest_ns, latest_ns, *_) = reader.read()
+
+                assert error == _OK
+                assert abs((earliest_ns + latest_ns) // 2 - ahead_ns) < 60 * NS_PER_S
+
+
+@pytest.mark.parametrize("age_s", [2, 200], ids=["silent", "expired"])
+def test_a_reader_opens_a_file_that_was_replaced(
+    path: str, reader: _Reader, age_s: int
+) -> None:
+    """As the reference does."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        assert reader.read()[0] == _OK
+        writer.publish(frame_now(age_ns=age_s * NS_PER_S))
+    os.unlink(path)
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        error, (_, _, status, reasons) = reader.read()
+
+        assert (error, status, reasons) == (_OK, Status.SYNCHRONIZED, 0)
+
+
+def test_a_vanished_file_holds_until_it_is_void(path: str, reader: _Reader) -> None:
+    """Then nobody is there; garbage at the path does not spoil what holds."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now(age_ns=2 * NS_PER_S))
+        assert reader.read()[1][2:] == [int(Status.HOLDOVER), int(Reason.WRITER_SILENT)]
+        os.unlink(path)
+        assert reader.read()[1][2:] == [int(Status.HOLDOVER), int(Reason.WRITER_SILENT)]
+        Path(path).write_bytes(bytes(4096))
+        writer.publish(frame_now(age_ns=3 * NS_PER_S))
+        assert reader.read()[0] == _OK
+        writer.publish(frame_now(age_ns=200 * NS_PER_S))
+        assert reader.read()[0] == _CORRUPT
+        os.unlink(path)
+        assert reader.read()[0] == _NO_DAEMON
+
+
+def test_an_expired_correction_stays_expired(path: str, reader: _Reader) -> None:
+    """As long as there is no other."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now(age_ns=200 * NS_PER_S))
+        for _ in range(3):
+            assert reader.read()[0] == _STALE
+        writer.publish(frame_now())
+        assert reader.read()[0] == _OK

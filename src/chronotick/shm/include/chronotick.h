@@ -15,10 +15,10 @@
  * a.latest_ns < b.earliest_ns. Every function returns 0 or an error; on an error nothing
  * was stored, and no time is known: do not fall back to another clock.
  *
- * Threads: chronotick_interval_now and chronotick_now_ns may run in many threads with
- * one reader, except while one of them returned an error and chronotick_reopen runs:
- * keep one reader a thread, or lock around chronotick_reopen. After fork the child may
- * go on with the parent's reader.
+ * Threads: a reader belongs to one thread at a time, since a call may replace what it has
+ * mapped; keep one a thread (a page of memory). After fork the child may go on with the
+ * parent's. A reader whose opening failed attaches at a later call, once there is a
+ * daemon, and follows daemons that are restarted.
  *
  * The protocol and every field: docs/reference/shm-protocol.md. SPDX: MIT.
  */
@@ -253,9 +253,9 @@ struct chronotick_reader {
     const uint64_t *marker; /* vmclock's disruption marker, NULL where there is none */
     uint64_t boot_id[2];    /* this boot */
     uint64_t time_namespace;
-    int64_t realtime_less_boottime; /* atomic: see chronotick__has_slept */
-    int64_t awake_until; /* atomic RAW: the host cannot have slept before this */
-    int64_t quiet_until; /* atomic RAW: a silent daemon need not be looked for before */
+    int64_t realtime_less_boottime; /* see chronotick__has_slept */
+    int64_t awake_until; /* RAW: the host cannot have slept before this */
+    int64_t quiet_until; /* RAW: a silent daemon need not be looked for before this */
     uint64_t device, inode;
     char path[4096];
 };
@@ -331,7 +331,7 @@ static inline int chronotick__has_slept(
     struct chronotick_reader *reader, int64_t suspend_ns) {
     int64_t wall = chronotick__clock(CLOCK_REALTIME_COARSE) -
                    chronotick__clock(CLOCK_MONOTONIC_COARSE);
-    int64_t kept = __atomic_load_n(&reader->realtime_less_boottime, __ATOMIC_RELAXED);
+    int64_t kept = reader->realtime_less_boottime;
     int64_t slept = wall - kept - suspend_ns;
     if (slept <= CHRONOTICK_SUSPEND_SLACK_NS && slept >= -CHRONOTICK_SUSPEND_SLACK_NS)
         return 0;
@@ -342,8 +342,7 @@ static inline int chronotick__has_slept(
      * preempted. Less than published means: not the clocks that were published. */
     if (boot - after - suspend_ns > CHRONOTICK_SUSPEND_SLACK_NS) return 1;
     if (boot - before - suspend_ns < -CHRONOTICK_SUSPEND_SLACK_NS) return 1;
-    __atomic_store_n(
-        &reader->realtime_less_boottime, wall - suspend_ns, __ATOMIC_RELAXED);
+    reader->realtime_less_boottime = wall - suspend_ns;
     return 0;
 }
 
@@ -385,10 +384,9 @@ static inline int chronotick__look(
         raw < slot->as_of_raw_ns - CHRONOTICK_AHEAD_NS)
         return CHRONOTICK_FUTURE;
     /* After RAW: a sleep that came later does not concern this instant. */
-    if (raw >= __atomic_load_n(&reader->awake_until, __ATOMIC_RELAXED)) {
+    if (raw >= reader->awake_until) {
         if (chronotick__has_slept(reader, slot->suspend_ns)) return CHRONOTICK_SLEPT;
-        __atomic_store_n(
-            &reader->awake_until, raw + CHRONOTICK_AWAKE_NS, __ATOMIC_RELAXED);
+        reader->awake_until = raw + CHRONOTICK_AWAKE_NS;
     }
     if (reader->marker && (slot->slot_flags & 1) &&
         __atomic_load_n(reader->marker, __ATOMIC_RELAXED) != slot->disruption_marker)
@@ -400,9 +398,7 @@ static inline int chronotick__look(
     if (raw - slot->as_of_raw_ns < silence) return CHRONOTICK_OK;
     slot->status = CHRONOTICK_HOLDOVER;
     slot->reasons |= CHRONOTICK_WRITER_SILENT;
-    return raw < __atomic_load_n(&reader->quiet_until, __ATOMIC_RELAXED)
-               ? CHRONOTICK_OK
-               : CHRONOTICK_SILENT;
+    return raw < reader->quiet_until ? CHRONOTICK_OK : CHRONOTICK_SILENT;
 }
 
 /* Predicted UTC at `raw_ns`. */
@@ -572,9 +568,18 @@ static inline int chronotick__look_again(
         else if (code != CHRONOTICK_SILENT) return error;
     }
     if (code != CHRONOTICK_SILENT) return code;
-    __atomic_store_n(
-        &reader->quiet_until, *raw_ns + CHRONOTICK_LOOK_AGAIN_NS, __ATOMIC_RELAXED);
+    reader->quiet_until = *raw_ns + CHRONOTICK_LOOK_AGAIN_NS;
     return CHRONOTICK_OK;
+}
+
+static inline int chronotick__read(
+    struct chronotick_reader *reader, struct chronotick_slot *slot, int64_t *raw_ns) {
+    int code = reader->words ? CHRONOTICK_OK : chronotick_reopen(reader);
+    if (code) return code;
+    code = chronotick__look(reader, slot, raw_ns);
+    if (__builtin_expect(code != CHRONOTICK_OK, 0))
+        code = chronotick__look_again(reader, slot, raw_ns, code);
+    return code;
 }
 
 /* The interval that UTC lies in now. */
@@ -582,10 +587,7 @@ static inline int chronotick_interval_now(
     struct chronotick_reader *reader, struct chronotick_interval *now) {
     struct chronotick_slot slot;
     int64_t raw_ns;
-    if (!reader->words) return CHRONOTICK_NO_DAEMON;
-    int code = chronotick__look(reader, &slot, &raw_ns);
-    if (__builtin_expect(code != CHRONOTICK_OK, 0))
-        code = chronotick__look_again(reader, &slot, &raw_ns, code);
+    int code = chronotick__read(reader, &slot, &raw_ns);
     if (code) return code;
     chronotick__fill(&slot, raw_ns, now);
     return CHRONOTICK_OK;
@@ -595,10 +597,7 @@ static inline int chronotick_interval_now(
 static inline int chronotick_now_ns(struct chronotick_reader *reader, int64_t *now_ns) {
     struct chronotick_slot slot;
     int64_t raw_ns;
-    if (!reader->words) return CHRONOTICK_NO_DAEMON;
-    int code = chronotick__look(reader, &slot, &raw_ns);
-    if (__builtin_expect(code != CHRONOTICK_OK, 0))
-        code = chronotick__look_again(reader, &slot, &raw_ns, code);
+    int code = chronotick__read(reader, &slot, &raw_ns);
     if (code) return code;
     *now_ns = chronotick__midpoint(&slot, raw_ns);
     return CHRONOTICK_OK;

@@ -1,10 +1,9 @@
 /* One writer at full speed, many readers, a checksum in every slot.
  *
- *     stress READERS READS_EACH [PATH]
+ *     stress READERS READS_EACH
  *
- * Without PATH the segment is anonymous memory and writer and readers are threads. With
- * PATH the segment there is read and somebody else writes it. Prints reads, torn reads
- * accepted, reads that gave up, and publications; fails if any was torn.
+ * The segment is anonymous memory; writer and readers are threads. Prints reads, torn
+ * reads accepted, reads that gave up, and publications; fails if any was torn.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -80,19 +79,14 @@ int main(int argc, char **argv) {
     pthread_t threads[64], writer;
     int readers = argc > 1 ? atoi(argv[1]) : 2;
     reads_each = argc > 2 ? atol(argv[2]) : 1000000;
-    if (argc > 3) {
-        int fd = open(argv[3], O_RDONLY);
-        segment = (char *)mmap(NULL, CHRONOTICK_SEGMENT_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-    } else {
-        segment = (char *)mmap(NULL, CHRONOTICK_SEGMENT_SIZE, PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    }
+    segment = (char *)mmap(NULL, CHRONOTICK_SEGMENT_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (segment == (char *)MAP_FAILED || readers < 1 || readers > 64) return 2;
-    if (argc <= 3) pthread_create(&writer, NULL, write_on, NULL);
+    pthread_create(&writer, NULL, write_on, NULL);
     for (int i = 0; i < readers; i++) pthread_create(&threads[i], NULL, read_on, NULL);
     for (int i = 0; i < readers; i++) pthread_join(threads[i], NULL);
     atomic_store(&stop, 1);
-    if (argc <= 3) pthread_join(writer, NULL);
+    pthread_join(writer, NULL);
     printf("reads %ld torn %ld gave_up %ld published %ld\n", atomic_load(&done),
            atomic_load(&torn), atomic_load(&gave_up), atomic_load(&published));
     return atomic_load(&torn) ? 1 : 0;
