@@ -29,7 +29,7 @@ endif
 INSTALL += --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-agents check format docs bench system-packages build clean
+.PHONY: help run test test-agents check format docs bench soak system-packages build clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -57,9 +57,12 @@ format: $(VENV)/.develops ## let ruff and cog rewrite what they can
 
 docs: format ## write generated parts of docs/ again
 
-bench: $(VENV)/.develops ## measure what README claims
-	@for script in benchmarks/[a-z]*.py; do \
+bench: $(VENV)/.develops ## measure what reading, publishing and simulating cost
+	@for script in $(filter-out benchmarks/read_soak.py,$(wildcard benchmarks/*.py)); do \
 	  echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+soak: $(VENV)/.develops ## read 100 million times beside a full-speed writer: none torn
+	@$(BIN)/python benchmarks/read_soak.py
 
 build: $(VENV)/.develops ## build wheel and sdist into dist/
 	@$(INSTALL) build
