@@ -13,29 +13,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from chronotick.cli.crowd import read_at_once
+from chronotick.cli.latency import summarize
+from chronotick.cli.readings import (
+    SYSTEM,
+    Reading,
+    attach_ns,
+    batches_ns,
+    both_ends,
+    cold_ns,
+    pinned,
+    single_calls_s,
+)
+from chronotick.cli.republish import republished
 from chronotick.client.clock import Clock, PythonClock
-from chronotick.core.records import Correction, Frame, Variance
-from chronotick.core.status import Reason, Source, Status
-from chronotick.daemon.clocks import HostClock
 from chronotick.shm.__main__ import include_dir
 from chronotick.shm.native import HOT, WHY
-from chronotick.shm.writer import SegmentWriter
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_LOOP = 500
 # What is asked for, as ratios to time.time(); the rest is for comparison.
 _LIMITS = {
     "now": 1.1,
@@ -67,121 +67,29 @@ int main(int argc, char **argv) {
 """
 
 
-def frame_now(host: HostClock) -> Frame:
-    """Return a frame that says that UTC is CLOCK_REALTIME."""
-    clocks = host.pair()
-    return Frame(
-        correction=Correction(
-            raw_ns=clocks.raw_ns,
-            utc_ns=clocks.realtime_ns,
-            rate_ppb=1234.5,
-            bound_ns=100_000,
-            bound_growth_ppb=15_000,
-            variance=Variance(1e8, 1.0, 100.0, 1.0),
-            status=Status.SYNCHRONIZED,
-            reasons=Reason.NONE,
-            source=Source.FUSION,
-            confidence=1.0,
-            last_sync_raw_ns=clocks.raw_ns,
-            measurement_count=1,
-            delay_ns=250_000,
-        ),
-        clocks=clocks,
-        void_after_raw_ns=clocks.raw_ns + 10**13,
-        heartbeat_ns=10_000_000,
-        correction_count=1,
-        started_raw_ns=clocks.raw_ns,
-    )
-
-
-def publish(path: str, hertz: float) -> None:
-    """Publish until killed."""
-    host = HostClock()
-    with SegmentWriter(path) as writer:
-        while True:
-            writer.publish(frame_now(host))
-            time.sleep(1 / hertz)
-
-
-def loop_ns(call: Callable[[], object]) -> float:
-    """Return ns a call, of one loop."""
-    turns = repeat(None, _LOOP)
-    start = time.perf_counter_ns()
-    for _ in turns:
-        call()
-    return (time.perf_counter_ns() - start) / _LOOP
-
-
-def ends_ns(clock: PythonClock) -> float:
-    """Return ns for an interval of which both ends are read."""
-    call, turns = clock.interval, repeat(None, _LOOP)
-    start = time.perf_counter_ns()
-    for _ in turns:
-        now = call()
-        now.earliest_ns  # noqa: B018 - reading it is what is timed
-        now.latest_ns  # noqa: B018
-    return (time.perf_counter_ns() - start) / _LOOP
-
-
-def readings(path: str) -> dict[str, Callable[[], float]]:
-    """Return how to time one loop of each kind."""
+def readings(path: str) -> list[Reading]:
+    """Return what is timed."""
     quick, plain = Clock(path), PythonClock(path)
-    found: dict[str, Callable[[], float]] = {"time.time": lambda: loop_ns(time.time)}
-    if HOT is not None:
-        found["now"] = lambda: loop_ns(quick.now)
-        found["now_ns"] = lambda: loop_ns(quick.now_ns)
-        found["interval"] = lambda: loop_ns(quick.interval)
-        found["interval, both ends"] = lambda: ends_ns(quick)
-    found["now, pure Python"] = lambda: loop_ns(plain.now)
-    found["now_ns, pure Python"] = lambda: loop_ns(plain.now_ns)
-    found["interval, pure Python, both ends"] = lambda: ends_ns(plain)
-    return found
+    native = [
+        Reading("now", quick.now),
+        Reading("now_ns", quick.now_ns),
+        Reading("interval", quick.interval),
+        both_ends("interval, both ends", quick),
+    ]
+    return [
+        SYSTEM,
+        *(native if HOT is not None else []),
+        Reading("now, pure Python", plain.now),
+        Reading("now_ns, pure Python", plain.now_ns),
+        both_ends("interval, pure Python, both ends", plain),
+    ]
 
 
 def least_ns(path: str, iterations: int) -> dict[str, float]:
     """Return the least loop of each kind, taken in turns."""
     kinds = readings(path)
-    best = dict.fromkeys(kinds, float("inf"))
-    for _ in range(max(iterations // _LOOP, 1)):
-        for name, measure in kinds.items():
-            best[name] = min(best[name], measure())
-    return best
-
-
-def percentiles_ns(call: Callable[[], object], count: int) -> dict[str, int]:
-    """Return percentiles of single calls."""
-    clock = time.perf_counter_ns
-    taken = []
-    for _ in range(count):
-        start = clock()
-        call()
-        taken.append(clock() - start)
-    taken.sort()
-    found = {f"p{p:g}": taken[int(count * p / 100)] for p in (50, 90, 99, 99.9)}
-    return found | {"max": taken[-1]}
-
-
-def cold_ns(call: Callable[[], object], count: int = 50) -> int:
-    """Return the median of calls whose code and data left the caches."""
-    memory = bytearray(8 << 20)
-    taken = []
-    for _ in range(count):
-        sum(memory[::64])
-        start = time.perf_counter_ns()
-        call()
-        taken.append(time.perf_counter_ns() - start)
-    return sorted(taken)[count // 2]
-
-
-def attach_ns(path: str, count: int = 200) -> int:
-    """Return the median of attaching and reading once."""
-    taken = []
-    for _ in range(count):
-        start = time.perf_counter_ns()
-        with Clock(path) as clock:
-            clock.now()
-        taken.append(time.perf_counter_ns() - start)
-    return sorted(taken)[count // 2]
+    found = batches_ns(kinds, iterations)
+    return {kind.name: min(batches) for kind, batches in zip(kinds, found, strict=True)}
 
 
 def c_loop_ns(path: str) -> dict[str, float]:
@@ -200,20 +108,9 @@ def c_loop_ns(path: str) -> dict[str, float]:
     return {"C loop, now_ns": float(out[0]), "C loop, interval": float(out[1])}
 
 
-def read_at_once(path: str, readers: int, iterations: int) -> list[float]:
-    """Return now_ns of so many processes at once, each in ns a call."""
-    with multiprocessing.get_context("spawn").Pool(readers) as pool:
-        return pool.starmap(_read_alone, [(path, iterations)] * readers)
-
-
-def _read_alone(path: str, iterations: int) -> float:
-    call = Clock(path).now_ns
-    return min(loop_ns(call) for _ in range(max(iterations // _LOOP, 1)))
-
-
 def report(found: dict[str, float]) -> bool:
     """Print each kind beside time.time(); say whether all limits are met."""
-    base, good = found["time.time"], True
+    base, good = found[SYSTEM.name], True
     for name, cost_ns in found.items():
         limit = _LIMITS.get(name)
         ratio = cost_ns / base
@@ -232,51 +129,43 @@ def main() -> int:
     parser.add_argument("--readers", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
-        path = os.path.join(directory, "segment")
-        with SegmentWriter(path) as writer:
-            writer.publish(frame_now(HostClock()))
-        context = multiprocessing.get_context("spawn")
-        process = context.Process(
-            target=publish, args=(path, given.writer_hz), daemon=True
-        )
-        process.start()
-        os.sched_setaffinity(0, {cores[-1]})
-        found = least_ns(path, given.iterations) | c_loop_ns(path)
-        with Clock(path) as clock:
-            single = percentiles_ns(clock.now_ns, given.iterations)
-            cold = cold_ns(clock.now_ns)
-        attach = attach_ns(path)
-        os.sched_setaffinity(0, cores)
+    with republished(given.writer_hz) as own:
+        path = own.path
+        with pinned() as core, Clock(path) as clock:
+            found = least_ns(path, given.iterations) | c_loop_ns(path)
+            reading = Reading("now_ns", clock.now_ns)
+            single = summarize(single_calls_s(reading, given.iterations))
+            cold, attach = cold_ns(reading), attach_ns(path)
         crowd = (
             read_at_once(path, given.readers, given.iterations) if given.readers else []
         )
-        process.kill()
-        process.join()
+        achieved_hz = own.achieved_hz()
     if given.json:
         print(
             json.dumps(
                 {
                     "reader": WHY,
                     "least_ns": found,
-                    "ratios": {k: v / found["time.time"] for k, v in found.items()},
-                    "single_now_ns": single,
+                    "ratios": {k: v / found[SYSTEM.name] for k, v in found.items()},
+                    "single_now_ns": single.percentiles_ns | {"max": single.max_ns},
                     "cold_now_ns": cold,
                     "attach_ns": attach,
-                    "readers_at_once_ns": crowd,
+                    "readers_at_once_ns": [reader.now_ns_ns for reader in crowd],
                 }
             )
         )
         return 0
-    print(f"reader: {WHY}; writer at {given.writer_hz:g} Hz; core {cores[-1]}")
+    print(f"reader: {WHY}; writer at {achieved_hz:.1f} Hz; core {core}")
     good = report(found)
-    told = ", ".join(f"{name} {ns}" for name, ns in single.items())
+    told = ", ".join(f"p{p:g} {ns:.0f}" for p, ns in single.percentiles_ns.items())
     print(f"single calls of now_ns, timing included, in ns: {told}")
-    print(f"cold call of now_ns: {cold} ns; attach and first reading: {attach} ns")
+    print(
+        f"cold call of now_ns: {cold:.0f} ns; attach and first reading: {attach:.0f} ns"
+    )
     if crowd:
+        slowest_ns = max(reader.now_ns_ns for reader in crowd)
         print(
-            f"{given.readers} processes at once: now_ns {max(crowd):.1f} ns in the slowest"
+            f"{len(crowd)} processes at once: now_ns {slowest_ns:.1f} ns in the slowest"
         )
     return 0 if good else 1
 

@@ -18,8 +18,11 @@ from chronotick.cli.overview import overview
 from chronotick.core.errors import ClockDisrupted, NoDaemon, SegmentError
 from chronotick.daemon.udp import kernel_stamps_supported
 from chronotick.shm.host import has_strong_ordering
+from chronotick.shm.native import HOT, WHY
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from chronotick.cli.probe import Probe
 
 __all__ = [
@@ -35,7 +38,6 @@ __all__ = [
 ]
 
 _OLDEST_PYTHON = (3, 11)
-_NATIVE = "chronotick.shm._hot"
 _CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 # Reading these is a system call or an I/O port access: microseconds instead of 20 ns.
 _SLOW_SOURCES = frozenset({"acpi_pm", "hpet", "jiffies", "refined-jiffies", "xen"})
@@ -70,22 +72,19 @@ def check_python() -> Check:
     return Check(name="python", verdict=_verdict(ok=fits), detail=detail)
 
 
-def check_native_module() -> Check:
-    """Is the C module there, and is it needed?"""
-    if util.find_spec(_NATIVE) is not None:
-        return Check(name="native module", verdict=Verdict.OK, detail="installed")
-    if not has_strong_ordering():
-        return Check(
-            name="native module",
-            verdict=Verdict.FAIL,
-            detail=f"not built, and {platform.machine()} needs it to publish safely: "
-            "install a wheel, or a C compiler and then chronotick again",
+def check_native_module(hot: ModuleType | None = HOT, why: str = WHY) -> Check:
+    """Which reader runs, and why? Publishing needs the C module on some CPUs."""
+    if hot is not None:
+        verdict, detail = Verdict.OK, f"{why} reads the time"
+    elif has_strong_ordering():
+        verdict, detail = Verdict.OK, f"{why}; the meaning is the same, only slower"
+    else:
+        verdict = Verdict.FAIL
+        detail = (
+            f"{why}; {platform.machine()} needs the C module to publish safely: install a "
+            "wheel, or a C compiler and then chronotick again"
         )
-    return Check(
-        name="native module",
-        verdict=Verdict.OK,
-        detail="not built: the Python reader serves, with the same meaning, slower",
-    )
+    return Check(name="native module", verdict=verdict, detail=detail)
 
 
 def check_import_names() -> Check:

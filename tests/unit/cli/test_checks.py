@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from chronotick.cli import checks
 from chronotick.cli.checks import Verdict
 from chronotick.cli.probe import Probe
 from chronotick.core.records import Sample
+from chronotick.shm import native
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,24 +54,32 @@ def test_an_old_python_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "strong", "verdict"),
+    ("hot", "strong", "verdict"),
     [
-        (True, True, Verdict.OK),
-        (True, False, Verdict.OK),
-        (False, True, Verdict.OK),
-        (False, False, Verdict.FAIL),
+        (ModuleType("hot"), True, Verdict.OK),
+        (ModuleType("hot"), False, Verdict.OK),
+        (None, True, Verdict.OK),
+        (None, False, Verdict.FAIL),
     ],
 )
 def test_the_native_module_is_optional_where_memory_is_ordered(
-    monkeypatch: pytest.MonkeyPatch, found: bool, strong: bool, verdict: Verdict
+    monkeypatch: pytest.MonkeyPatch,
+    hot: ModuleType | None,
+    strong: bool,
+    verdict: Verdict,
 ) -> None:
-    """Its absence is a failure only where the Python writer is refused."""
-    monkeypatch.setattr(
-        "chronotick.cli.checks.util.find_spec", lambda _: object() if found else None
-    )
+    """Its absence fails only where the Python writer is refused; why is always told."""
     monkeypatch.setattr(checks, "has_strong_ordering", lambda: strong)
 
-    assert checks.check_native_module().verdict is verdict
+    check = checks.check_native_module(hot, "this one, because")
+
+    assert check.verdict is verdict
+    assert check.detail.startswith("this one, because")
+
+
+def test_the_reader_that_runs_is_named() -> None:
+    """By default it is the one of this process."""
+    assert checks.check_native_module().detail.startswith(native.WHY)
 
 
 def test_the_import_name_is_ours() -> None:

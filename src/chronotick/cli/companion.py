@@ -1,0 +1,65 @@
+"""A process of ours for as long as a block lasts, with a line to it.
+
+Decides that it never outlives the block: it is killed at the end, and whoever runs in
+it sees the line close when this process dies. What is said on the line is the callers'.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+
+__all__ = ["companion", "hear"]
+
+_Args = TypeVarTuple("_Args")
+
+
+@contextmanager
+def companion(
+    target: Callable[[Connection, Unpack[_Args]], None], *args: *_Args
+) -> Iterator[Connection]:
+    """Run `target(line, *args)` in a fresh interpreter; yield our end of its line.
+
+    Args:
+        target: A function of a module; Ctrl-C doesn't reach it.
+        *args: What can be pickled.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, its = context.Pipe()
+    process = context.Process(target=_run, args=(target, its, args), daemon=True)
+    process.start()
+    its.close()  # Or its end of the line would never be seen to close.
+    try:
+        yield ours
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+        ours.close()
+
+
+def hear(line: Connection) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return what the other process says next.
+
+    Raises:
+        click.ClickException: it ended without a word.
+    """
+    try:
+        return line.recv()
+    except (EOFError, ConnectionResetError):
+        raise click.ClickException("a process of the benchmark ended early") from None
+
+
+def _run(
+    target: Callable[..., None], line: Connection, args: tuple[object, ...]
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # We are killed instead.
+    target(line, *args)

@@ -1,0 +1,80 @@
+"""`chronotick benchmark` with processes of its own: a writer, and many readers."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from chronotick.cli import cli
+from chronotick.cli.companion import companion, hear
+from chronotick.cli.crowd import read_at_once
+from chronotick.cli.republish import republished
+from chronotick.client.clock import Clock
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+
+def test_readers_and_a_writer_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are reported, and the segment of the environment is neither read nor made."""
+    named = tmp_path / "segment"
+    monkeypatch.setenv("CHRONOTICK_SEGMENT", str(named))
+    words = [
+        "benchmark",
+        "--iterations",
+        "1000",
+        "--readers",
+        "2",
+        "--writer-hz",
+        "200",
+    ]
+
+    result = CliRunner().invoke(cli, [*words, "--json"])
+
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    assert record["writer_hz"] == 200.0
+    assert record["achieved_writer_hz"] > 0.0
+    assert len(record["readers"]) == 2
+    for reader in record["readers"]:
+        assert list(reader) == ["now_ns_ns", "time_time_ns", "ratio_to_time_time"]
+        assert min(reader.values()) > 0.0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_segment_is_alive_and_goes_away() -> None:
+    """It is republished while the block lasts, and leaves no file."""
+    with republished(500.0) as own, Clock(own.path) as clock:
+        sequence = clock.publication().snapshot.sequence
+        while clock.publication().snapshot.sequence == sequence:
+            pass
+        assert own.achieved_hz() > 0.0
+
+    assert not os.path.exists(os.path.dirname(own.path))
+
+
+def test_a_reader_that_cannot_read_is_told(tmp_path: Path) -> None:
+    """Its reason comes back; nobody waits for it."""
+    with pytest.raises(click.ClickException, match="a reader of many failed"):
+        read_at_once(str(tmp_path / "nothing"), 2, 10)
+
+
+def _leave(line: Connection) -> None:
+    line.close()
+
+
+def test_a_process_that_ends_early_is_told() -> None:
+    """Its silence is an error, not a wait."""
+    with (
+        companion(_leave) as line,
+        pytest.raises(click.ClickException, match="ended early"),
+    ):
+        hear(line)
