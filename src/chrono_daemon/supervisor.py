@@ -223,11 +223,15 @@ class Supervisor:
             heartbeat_deadline=None if deadline == math.inf else deadline,
             start_timeout=start_timeout,
         )
+        self._entries[name] = entry
         if home is None:
             self._queued.append(entry)
-        else:
+            return
+        try:
             self._launch(entry, home)
-        self._entries[name] = entry
+        except SupervisorStopped:
+            del self._entries[name]
+            raise
 
     def spawn(
         self,
@@ -389,15 +393,17 @@ class Supervisor:
 
     def _launch(self, entry: Entry, home: Home) -> None:
         entry.settled = anyio.Event()
+        entry.state = "starting"
+        entry.live = True
+        self._active += 1
         try:
             start_in_order(
                 home.group, self._live, entry, home, name=f"daemon {entry.name}"
             )
         except RuntimeError as error:
+            entry.live = False
+            self._active -= 1
             raise SupervisorStopped(f"too late for {entry.name!r}") from error
-        entry.state = "starting"
-        entry.live = True
-        self._active += 1
 
     async def _live(self, entry: Entry, home: Home) -> None:
         try:

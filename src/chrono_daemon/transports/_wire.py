@@ -12,6 +12,9 @@ from weakref import WeakSet
 
 import zmq
 import zmq.asyncio
+from zmq.utils.monitor import parse_monitor_message
+
+from chrono_daemon._parking import on_trio
 
 __all__ = ["SocketMaker", "Wire"]
 
@@ -36,10 +39,11 @@ class Wire:
         context: SocketMaker | None,
         peer_timeout_ms: int | None,
     ) -> None:
+        if on_trio():
+            raise RuntimeError("the ZeroMQ transport needs asyncio")
         context = zmq.asyncio.Context.instance() if context is None else context
         self._place: tuple[int, str] = (0, "")
         self._is_inproc = address.startswith("inproc:")
-        self._bound = bind
         self._linger_ms = linger_ms
         self.closed = False
         self.peer_closed = False
@@ -48,13 +52,16 @@ class Wire:
         self.socket = cast("zmq.asyncio.Socket", context.socket(zmq.PAIR))
         # The same socket without futures, for what must not wait.
         self.plain: zmq.Socket[bytes] = zmq.Socket.shadow(self.socket)
-        self._monitor: zmq.asyncio.Socket | None = None
+        self._watch: _PeerWatch | None = None
+        self.has_sent = self.is_behind = False
+        """Whether data was accepted, and whether the peer was found too slow."""
         try:
             self.socket.setsockopt(zmq.SNDHWM, hwm)
             self.socket.setsockopt(zmq.RCVHWM, hwm)
             self.socket.setsockopt(zmq.LINGER, linger_ms)
-            if peer_timeout_ms is not None:
-                self._watch_peer(peer_timeout_ms)
+            self._set_heartbeat(peer_timeout_ms)
+            if not self._is_inproc:
+                self._watch = _PeerWatch(self.socket)
             if bind:
                 self.socket.bind(address)
             else:
@@ -64,12 +71,14 @@ class Wire:
             self.close()
             raise
 
-    def _watch_peer(self, timeout_ms: int) -> None:
+    def _set_heartbeat(self, timeout_ms: int | None) -> None:
+        self._ends_with_connection = timeout_ms is not None
+        if timeout_ms is None:
+            return
         if timeout_ms <= 0:
             raise ValueError(f"peer_timeout_ms must be above 0, not {timeout_ms!r}")
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, max(1, timeout_ms // 3))
         self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, timeout_ms)
-        self._monitor = self.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 
     def _find_place(self, context: SocketMaker) -> tuple[int, str]:
         """Return what wires of one channel have in common, and register there."""
@@ -108,11 +117,11 @@ class Wire:
         """
         wake = self._wake = asyncio.get_running_loop().create_future()
         watched = list(operations)
-        monitor = self._monitor
-        lost: asyncio.Future[Any] | None = None
-        if monitor is not None and not self.peer_lost:
-            lost = asyncio.ensure_future(monitor.recv_multipart())
-            watched.append(lost)
+        watch = self._watch
+        change: asyncio.Future[list[bytes]] | None = None
+        if watch is not None and self._ends_with_connection and not self.peer_lost:
+            change = watch.next_change()
+            watched.append(change)
 
         def done(_: asyncio.Future[Any]) -> None:
             if not wake.done():
@@ -124,47 +133,49 @@ class Wire:
             await wake
         finally:
             self._wake = None
-            if lost is not None:
-                self.peer_lost = lost.done() and not lost.cancelled()
-                lost.cancel()
+            if watch is not None and change is not None:
+                if change.done() and not change.cancelled():
+                    watch.note(change.result())
+                    self.peer_lost = watch.is_broken
+                change.cancel()
 
-    def close(self) -> None:
+    def close(self, linger_ms: int | None = None) -> None:
         """Close the socket, and let whoever waits find out."""
         self._let_go()
-        self.socket.close()
+        self.socket.close(linger_ms)
 
-    def close_saying(self, frame: bytes, reply: bytes | None = None) -> bool:
+    def close_saying(self, frame: bytes, reply: bytes | None = None) -> None:
         """Close after sending `frame`, without making the caller wait for it.
 
-        Where there is no room, no peer yet, or a reply to be had, a task of its own
-        goes on for the time of the linger. A full queue must not swallow the frame,
-        and a connection that ends while the peer is behind loses what it hasn't read.
-
-        Returns:
-            True if the frame was sent.
+        As a rule that is all. But a full queue must not swallow the frame, and a
+        connection that ends while the peer is behind loses what it hasn't read. When
+        the peer is there and behind, a task of its own goes on trying, and waits for
+        `reply`, for the time of the linger.
         """
+        has_peer = self._has_peer()
         self._let_go()
-        sent = False
+        unsent: bytes | None = frame
         try:
             self.plain.send(frame, zmq.NOBLOCK)
-            sent = True
+            unsent = None
         except zmq.Again:
             pass
         except zmq.ZMQError:
-            self.socket.close()
-            return False
-        if self._is_inproc:
+            has_peer = False
+        if self._is_inproc or not self.is_behind:
             reply = None
-        if sent and reply is None:
+        if not has_peer or (unsent is None and reply is None):
             self.socket.close()
-            return True
-        self._stop_listening()
-        task = asyncio.get_running_loop().create_task(
-            self._finish(None if sent else frame, reply)
-        )
+            return
+        task = asyncio.get_running_loop().create_task(self._finish(unsent, reply))
         _closing.add(task)
         task.add_done_callback(_closing.discard)
-        return sent
+
+    def _has_peer(self) -> bool:
+        if self._watch is not None:
+            return self._watch.is_connected()
+        # Within a process nothing is ever accepted before there is somebody for it.
+        return self.has_sent
 
     async def _finish(self, frame: bytes | None, reply: bytes | None) -> None:
         timeout_s = None if self._linger_ms < 0 else self._linger_ms / 1000
@@ -177,12 +188,6 @@ class Wire:
                         pass
         finally:
             self.socket.close()
-
-    def _stop_listening(self) -> None:
-        """Free the address at once; a connection that was made stays."""
-        if self._bound:
-            with suppress(zmq.ZMQError):
-                self.socket.unbind(self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
     def wake(self) -> None:
         """Let whoever waits look again."""
@@ -197,10 +202,45 @@ class Wire:
             neighbors.discard(self)
             if not neighbors:
                 del _wires[self._place]
-        if self._monitor is not None:
-            self.socket.disable_monitor()
-            self._monitor.close(0)
-            self._monitor = None
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
+
+
+class _PeerWatch:
+    """What ZeroMQ tells about the connection behind a socket."""
+
+    def __init__(self, socket: zmq.asyncio.Socket) -> None:
+        self._socket = socket
+        self._monitor = socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        )
+        self._plain: zmq.Socket[bytes] = zmq.Socket.shadow(self._monitor)
+        self._connected = False
+        self.is_broken = False
+        """Whether a connection was there and is gone."""
+
+    def next_change(self) -> asyncio.Future[list[bytes]]:
+        """Begin to wait for a change; give what comes to `note`."""
+        return cast("asyncio.Future[list[bytes]]", self._monitor.recv_multipart())
+
+    def note(self, message: list[bytes]) -> None:
+        """Learn from what the monitor said."""
+        event = parse_monitor_message(message)["event"]
+        self._connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        self.is_broken = not self._connected
+
+    def is_connected(self) -> bool:
+        """Say whether there is a peer now."""
+        with suppress(zmq.Again):
+            while True:
+                self.note(self._plain.recv_multipart(zmq.NOBLOCK))
+        return self._connected
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._socket.disable_monitor()
+        self._monitor.close(0)
 
 
 _wires: Final[dict[tuple[int, str], WeakSet[Wire]]] = {}

@@ -434,7 +434,7 @@ _OPERATIONS = st.lists(
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @settings(max_examples=120, deadline=None)
 @given(maxsize=st.sampled_from([0, 1, 2, math.inf]), operations=_OPERATIONS)
-def test_whatever_happens_no_accepted_item_is_lost_or_reordered(
+def test_whatever_happens_no_accepted_item_is_lost_or_doubled(
     backend: str, maxsize: float, operations: list[str]
 ) -> None:
     """Under random sends, receives, cancellations and closes, out equals accepted."""

@@ -159,6 +159,10 @@ class TestConstruction:
             Supervisor(on_error="explode")  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="on_error"):
             Supervisor().add(Probe(), on_error="explode")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="max_restarts"):
+            Supervisor(max_restarts=-1)
+        with pytest.raises(ValueError, match="restart_period"):
+            Supervisor(restart_period=math.nan)
 
     def test_what_is_no_daemon_is_refused_by_name(self) -> None:
         """An uncalled factory gets a message of its own."""
@@ -822,6 +826,24 @@ class TestAdding:
             with pytest.raises(SupervisorStopped):
                 sup.add(Probe("late"))
         assert list(sup.snapshot()) == ["probe"]
+
+    async def test_adding_when_the_group_takes_no_more_is_refused(self) -> None:
+        """Nothing is registered then, and stopping doesn't wait for it."""
+        sup = Supervisor(clock=SimClock())
+        async with sup:
+            home = sup._home
+        assert home is not None
+        sup._home = home
+        with pytest.raises(SupervisorStopped):
+            sup.add(Probe())
+        assert sup.snapshot() == {}
+        with anyio.fail_after(5):
+            await sup.stop(grace=60)
+
+    async def test_leaving_what_was_not_entered_is_refused(self) -> None:
+        """By name."""
+        with pytest.raises(RuntimeError, match="not entered"):
+            await Supervisor().__aexit__(None, None, None)
 
     async def test_daemons_start_in_order_of_registration(self) -> None:
         """Queued or added inside, on both backends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -392,3 +393,8 @@ class TestCooperativeEvery:
         with pytest.raises(ValueError, match="period"):
             await anext(cooperative_every(ctx, 0))
         assert [tick async for tick in cooperative_every(ctx, 1)] == []
+        ticks = cooperative_every(ctx, 1)
+        assert isinstance(ticks, AsyncGenerator)
+        await ticks.aclose()
+        with pytest.raises(KeyError):
+            await cooperative_every(ctx, 1).athrow(KeyError)  # type: ignore[attr-defined]

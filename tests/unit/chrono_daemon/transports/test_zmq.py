@@ -93,6 +93,20 @@ class TestConfig:
         """The high-water mark is never 0, which would mean no limit."""
         assert ZmqConfig(maxsize).hwm == hwm
 
+    def test_a_peer_timeout_of_no_time_is_refused(self) -> None:
+        """And leaves no socket behind."""
+        with pytest.raises(ValueError, match="peer_timeout_ms"):
+            open_zmq_send("inproc://x", peer_timeout_ms=0)
+
+    def test_trio_is_refused_by_name(self) -> None:
+        """The transport stands on asyncio's futures."""
+
+        async def main() -> None:
+            open_zmq_send("inproc://x")
+
+        with pytest.raises(RuntimeError, match="asyncio"):
+            anyio.run(main, backend="trio")
+
     def test_msgpack_validates(self) -> None:
         """Decoding checks the type; without one anything goes."""
         serde = MsgpackSerde[dict[str, Any]]()
@@ -341,10 +355,10 @@ class TestChannel:
 
     async def test_closing_without_a_peer_is_prompt(self, address: str) -> None:
         """Neither end waits for somebody who never comes."""
-        send: Any = open_zmq_send(address, bind=False)
+        send: Any = open_zmq_send(address, bind=False, linger_ms=50)
         with anyio.fail_after(5):
             await send.aclose()
-        recv: Any = open_zmq_receive(address)
+        recv: Any = open_zmq_receive(address, linger_ms=50)
         with anyio.fail_after(5):
             await recv.aclose()
 
@@ -383,6 +397,28 @@ class TestChannel:
             group.cancel_scope.cancel()
         assert turns >= 9
         await close(ch)
+
+
+@pytest.mark.parametrize("kind", ["inproc", "ipc"])
+async def test_a_full_queue_tells_a_foreign_peer_of_the_end(
+    kind: str, tmp_path: object
+) -> None:
+    """Filled without a wait and closed, it still sends its end frame."""
+    address = f"inproc://{uuid4()}" if kind == "inproc" else f"ipc://{tmp_path}/s"
+    send: Any = open_zmq_send(address, bind=True, linger_ms=2000)
+    peer: zmq.asyncio.Socket = zmq.asyncio.Context.instance().socket(zmq.PAIR)
+    peer.connect(address)
+    await send.send(0)
+    with pytest.raises(WouldBlock):
+        while True:
+            send.send_nowait(1)
+    await send.aclose()
+    with anyio.fail_after(20):
+        while await peer.recv() != b"E":
+            pass
+    if kind == "ipc":
+        await peer.send(b"C")
+    peer.close(0)
 
 
 async def test_a_crashed_peer_is_noticed_when_asked_to(tmp_path: object) -> None:
