@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 __all__ = [
+    "CancelCheck",
     "Line",
     "Seat",
     "Start",
     "keep_order",
     "new_seat",
     "on_trio",
-    "raise_if_cancelled",
     "reserve_start",
     "seats_made",
     "start_in_order",
@@ -95,10 +95,42 @@ def new_seat() -> Seat:
     return asyncio.get_running_loop().create_future()
 
 
-async def raise_if_cancelled() -> None:
-    """Deliver a cancellation that is already due, else return without yielding."""
-    if anyio.current_effective_deadline() == -math.inf:
-        await anyio.lowlevel.checkpoint_if_cancelled()
+class CancelCheck:
+    """Asks, at each operation of an endpoint, whether its caller is cancelled.
+
+    It goes past anyio's look-up of the backend, which costs as much as the answer, to
+    the backend's own function. That one raises RuntimeError under another backend;
+    an endpoint that has moved there is noticed by it.
+    """
+
+    __slots__ = ("_deadline",)
+
+    def __init__(self) -> None:
+        self._deadline: Callable[[], float] = _no_backend
+
+    def is_cancelled(self) -> bool:
+        """Say whether a cancellation is due to the calling task."""
+        try:
+            return self._deadline() == -math.inf
+        except RuntimeError:
+            self._deadline = _effective_deadline()
+            return self._deadline() == -math.inf
+
+    async def raise_if_cancelled(self) -> None:
+        """Deliver a cancellation that is already due, else return without yielding."""
+        if self.is_cancelled():
+            await anyio.lowlevel.checkpoint_if_cancelled()
+
+
+def _no_backend() -> float:
+    raise RuntimeError
+
+
+def _effective_deadline() -> Callable[[], float]:
+    """Return the running backend's `current_effective_deadline`."""
+    backend = getattr(anyio.lowlevel.current_token(), "backend_class", None)
+    own = getattr(backend, "current_effective_deadline", None)
+    return own if callable(own) else anyio.current_effective_deadline
 
 
 async def yield_now() -> None:

@@ -154,7 +154,8 @@ class Ticks(AsyncGenerator[float, None]):
 
     Each tick is computed as start + k·period, so no rounding error accumulates. After
     the consumer comes back for the next tick, those that have passed meanwhile are
-    dropped and counted in `missed`. A cancelled wait loses no tick: the next one asked
+    dropped and counted in `missed`; `late_by` says by how many seconds the latest tick
+    came after its time, which is 0 in a simulation. A cancelled wait loses no tick: the next one asked
     for is the same.
 
     It behaves as an async generator but needs no finalizer: breaking out of a loop over
@@ -165,6 +166,7 @@ class Ticks(AsyncGenerator[float, None]):
         self, clock: TimeSource, period: float, first: Literal["now", "after"]
     ) -> None:
         self.missed: int = 0
+        self.late_by: float = 0.0
         self._clock = clock
         self._period = period
         self._first = first
@@ -192,6 +194,7 @@ class Ticks(AsyncGenerator[float, None]):
         if not (self._tick == 0 and self._first == "now"):
             await self._clock.wait_until(due)
         self._waiting = False
+        self.late_by = max(0.0, self._clock.now() - due)
         return due
 
     async def athrow(

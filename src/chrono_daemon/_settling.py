@@ -154,7 +154,7 @@ class _Monitor:
         self._busy_passes = 0
         self._seen_empty = False
         self._seen_clean = False
-        self._known_noise: list[object] = []
+        self._noise: list[object] = []
 
     async def drive(self, step: Callable[[], bool], cpu_s: Callable[[], float]) -> None:
         driver = _Driver(step, Patience(cpu_s), self._loop.create_future())
@@ -202,7 +202,7 @@ class _Monitor:
             self._drivers[0].patience.renew()
         self._busy_passes = 0
         self._seen_empty = self._seen_clean = False
-        self._known_noise.clear()
+        self._noise = []
 
     def _take_step(self) -> None:
         drivers = self._drivers
@@ -247,18 +247,22 @@ class _Monitor:
         Callbacks that put themselves back for ever keep the queue from emptying:
         another library's monitor, or anyio's delivery of a cancellation to a shielded
         task. Tasks are scanned after many passes, and rest takes two clean scans in a
-        row. Loops that hide their queue are always read this way.
+        row with the same callbacks: a chain of different ones still leads somewhere.
+        Loops that hide their queue are always read this way.
         """
         self._busy_passes += 1
         passes = self._busy_passes
         if not self._seen_clean and not self._is_time_to_scan(passes):
             return False
         busy = self._busy_tasks()
-        if not busy and self._seen_clean:
+        callbacks = self._queue.callbacks()
+        if not busy and self._seen_clean and _are_among(callbacks, self._noise):
             self._note_rest()
-            self._known_noise = self._queue.callbacks()
+            self._noise = callbacks
             return True
         self._seen_clean = not busy
+        if not busy:
+            self._noise = callbacks
         driver = self._drivers[0]
         if busy and driver.patience.is_exhausted(passes):
             self._note_rest()
@@ -272,10 +276,7 @@ class _Monitor:
             passes & (passes - 1) == 0 or passes % _ASK_EVERY == 0
         ):
             return True
-        noise = self._known_noise
-        return bool(noise) and all(
-            callback in noise for callback in self._queue.callbacks()
-        )
+        return bool(self._noise) and _are_among(self._queue.callbacks(), self._noise)
 
     def _busy_tasks(self) -> tuple[str, ...]:
         """Return the names of the tasks that could run now."""
@@ -289,6 +290,10 @@ class _Monitor:
 
 
 _monitors: Final = RunVar[_Monitor | None]("chrono_daemon_monitor")
+
+
+def _are_among(callbacks: list[object], known: list[object]) -> bool:
+    return all(callback in known for callback in callbacks)
 
 
 def _is_runnable(task: asyncio.Task[object]) -> bool:

@@ -15,10 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeVar
 
-import anyio.lowlevel
-from anyio import current_effective_deadline
-
-from chrono_daemon._parking import new_seat, yield_now
+from chrono_daemon._parking import CancelCheck, new_seat, yield_now
 from chrono_daemon._types import ChannelClosed, ChannelInUse, EndOfStream, WouldBlock
 
 if TYPE_CHECKING:
@@ -239,10 +236,11 @@ class _Pipe(Generic[T]):
 class _Sender(Generic[T]):
     """The send side of an in-process channel."""
 
-    __slots__ = ("__weakref__", "_busy", "_operations", "_pipe")
+    __slots__ = ("__weakref__", "_busy", "_check", "_operations", "_pipe")
 
     def __init__(self, pipe: _Pipe[T]) -> None:
         self._pipe = pipe
+        self._check = CancelCheck()
         self._busy = False
         self._operations = 0
 
@@ -252,8 +250,8 @@ class _Sender(Generic[T]):
             raise ChannelInUse("another task is sending on this endpoint")
         self._busy = True
         try:
-            if current_effective_deadline() == -math.inf:
-                await anyio.lowlevel.checkpoint_if_cancelled()
+            if self._check.is_cancelled():
+                await self._check.raise_if_cancelled()
             self._operations += 1
             if self._operations >= _YIELD_EVERY:
                 # Before the item is accepted, so that a cancellation met here is one of
@@ -305,10 +303,11 @@ class _Sender(Generic[T]):
 class _Receiver(Generic[T]):
     """The receive side of an in-process channel."""
 
-    __slots__ = ("__weakref__", "_busy", "_operations", "_pipe")
+    __slots__ = ("__weakref__", "_busy", "_check", "_operations", "_pipe")
 
     def __init__(self, pipe: _Pipe[T]) -> None:
         self._pipe = pipe
+        self._check = CancelCheck()
         self._busy = False
         self._operations = 0
 
@@ -318,8 +317,8 @@ class _Receiver(Generic[T]):
             raise ChannelInUse("another task is receiving on this endpoint")
         self._busy = True
         try:
-            if current_effective_deadline() == -math.inf:
-                await anyio.lowlevel.checkpoint_if_cancelled()
+            if self._check.is_cancelled():
+                await self._check.raise_if_cancelled()
             self._operations += 1
             if self._operations >= _YIELD_EVERY:
                 self._operations = 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 import anyio.lowlevel
 import zmq
 
-from chrono_daemon._parking import raise_if_cancelled, yield_now
+from chrono_daemon._parking import CancelCheck, yield_now
 from chrono_daemon._types import ChannelClosed, ChannelInUse, EndOfStream, WouldBlock
 from chrono_daemon.channel import ChannelStats
 
@@ -167,6 +167,7 @@ class ZmqReceiver(Generic[T]):
         self._maxsize = maxsize
         self._serde = serde
         self._busy = False
+        self._check = CancelCheck()
         self._ended = False
         self._operations = 0
         self._returned: deque[T] = deque()
@@ -177,7 +178,7 @@ class ZmqReceiver(Generic[T]):
         self._check_idle()
         self._busy = True
         try:
-            await raise_if_cancelled()
+            await self._check.raise_if_cancelled()
             self._operations += 1
             if self._operations >= _YIELD_EVERY:
                 self._operations = 0

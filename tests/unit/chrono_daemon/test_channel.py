@@ -360,6 +360,22 @@ def test_a_plain_task_cancel_puts_a_handed_item_back() -> None:
     asyncio.run(main())
 
 
+def test_a_channel_may_move_from_one_event_loop_to_another() -> None:
+    """Also to another backend, between two operations."""
+    ch: Channel[int] = open_channel(9)
+
+    async def use() -> int:
+        await ch.send.send(1)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await ch.recv.receive()
+        assert scope.cancelled_caught
+        return await ch.recv.receive()
+
+    for backend in ("asyncio", "trio", "asyncio"):
+        assert anyio.run(use, backend=backend) == 1
+
+
 async def test_iteration_stops_and_resumes_where_it_was_left() -> None:
     """Breaking out and iterating again continues with the next unread item."""
     ch: Channel[int] = open_channel(math.inf)  # type: ignore[arg-type,unused-ignore]

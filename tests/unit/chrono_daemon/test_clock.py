@@ -456,7 +456,36 @@ class TestOutsideTheLoop:
 
         asyncio.run(main())
 
-    def test_a_future_chain_of_callbacks_is_followed(self) -> None:
+    def test_a_long_chain_of_callbacks_is_followed(self) -> None:
+        """Hundreds of callbacks, one after the other, with every task blocked."""
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            clock = SimClock()
+            seen: list[float] = []
+
+            async def worker() -> None:
+                await clock.sleep(1)
+                reached = loop.create_future()
+
+                def link(n: int) -> None:
+                    if n:
+                        loop.call_soon(lambda: link(n - 1))
+                    else:
+                        reached.set_result(None)
+
+                link(700)
+                await reached
+                seen.append(clock.now())
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(worker)
+                await clock.advance(5)
+            assert seen == [1]
+
+        asyncio.run(main())
+
+    def test_ready_sockets_are_followed(self) -> None:
         """On asyncio what the kernel has ready, and callbacks of callbacks, run first."""
 
         async def main() -> None:
@@ -635,6 +664,7 @@ class TestEvery:
             group.start_soon(main)
             await clock.advance(9)
         assert ticks.missed == 3
+        assert ticks.late_by == 0
 
     async def test_ticks_end_like_a_generator(self) -> None:
         """After aclose, a wrong `first`, or an error thrown in, there are no more."""
@@ -658,7 +688,9 @@ class TestEvery:
         """Real ticks are a period apart in schedule, even after a stall."""
         clock = WallClock()
         got: list[float] = []
-        async for tick in clock.every(0.002, first="now"):
+        ticks = clock.every(0.002, first="now")
+        async for tick in ticks:
+            assert 0 <= ticks.late_by <= clock.now() - tick
             got.append(tick)
             if len(got) == 3:
                 time.sleep(0.01)  # noqa: ASYNC251, TID251  (a stall of the whole loop)

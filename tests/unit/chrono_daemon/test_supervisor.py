@@ -837,8 +837,7 @@ class TestAdding:
         with pytest.raises(SupervisorStopped):
             sup.add(Probe())
         assert sup.snapshot() == {}
-        with anyio.fail_after(5):
-            await sup.stop(grace=60)
+        await sup.stop(grace=60)
 
     async def test_leaving_what_was_not_entered_is_refused(self) -> None:
         """By name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from chrono_daemon._parking import raise_if_cancelled, yield_now
+from chrono_daemon._parking import CancelCheck, yield_now
 from chrono_daemon._types import EndOfStream, WouldBlock
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class _LossySend(Generic[T]):
 
     def __init__(self, inner: SendStream[T]) -> None:
         self._inner = inner
+        self._check = CancelCheck()
         self._dropped = 0
         self._sends = 0
 
@@ -37,7 +38,7 @@ class _LossySend(Generic[T]):
         Raises:
             ChannelClosed: a side of the channel is closed.
         """
-        await raise_if_cancelled()
+        await self._check.raise_if_cancelled()
         self._sends += 1
         if self._sends >= _YIELD_EVERY:
             self._sends = 0
