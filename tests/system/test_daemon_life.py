@@ -211,6 +211,10 @@ def verdict_of(tmp_path: Path, server: str) -> tuple[dict[str, object], Clock]:
         status, stderr = daemon.stop()
     assert status == 0
     assert "Traceback" not in stderr
+    # Said once when it began, with the server's name, and not at every poll.
+    said = [line for line in stderr.splitlines() if "event=server " in line]
+    assert len(said) == 1
+    assert server in said[0]
     return row, clock
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chrono_daemon.recipes.coordination.within import within
 from chronotick.core.records import Exchange
-from chronotick.daemon.deadline import within
 from chronotick.ntp import (
     Association,
     Drop,
@@ -148,7 +148,10 @@ class _Source:
                 send = association.begin(endpoint, self._cookie())
                 timer = association.sent(await link.send(send.payload))
                 answer = partial(_answer, association, link)
-                outcome = await within(clock, timer.after_s, answer)
+                return await within(clock, timer.after_s, answer)
+        except TimeoutError:
+            # Before OSError, of which it is one: silence is no refusal.
+            return association.timed_out() or Lost(detail="no answer")
         except OSError as error:
             why = error.strerror or str(error)
             # Not even begun where the port could not be opened: no route, no such
@@ -156,9 +159,6 @@ class _Source:
             self._refused = True
             waiting = association.is_waiting
             return association.failed(why) if waiting else association.missed(why)
-        if outcome is not None:
-            return outcome
-        return association.timed_out() or Lost(detail="no answer")
 
     def _cookie(self) -> NtpTimestamp:
         bits = int.from_bytes(self._entropy(8), "big")

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chrono_daemon import SimClock
+from chrono_daemon import Channel, SimClock, Supervisor, open_channel
+from chronotick.core.records import ClockPair, Correction, Exchange
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S, grow_ns
 from chronotick.daemon.config import Config, Publish, Server
+from chronotick.daemon.estimate import EstimateStage, Event
+from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.pipeline import Ports, build
 from chronotick.ntp import NtpTimestamp, decode, encode
 from unit.daemon.network import FakeNetwork, honest, silent
+from unit.oscillators import EPOCH_NS, sample
 
 if TYPE_CHECKING:
     from chronotick.core.records import DaemonReport, Frame
@@ -169,3 +173,45 @@ async def test_a_broken_answer_gives_no_frame_a_time() -> None:
     recorder = await run(network, 60.0)
     assert {frame.correction.status for frame in recorder.frames} == {Status.UNKNOWN}
     assert recorder.verdicts() == {"192.0.2.1": "rejected"}
+
+
+async def test_an_exchange_that_waited_while_the_host_slept_is_left_out() -> None:
+    """Two ended before the sleep and wait in the channel: neither becomes a time."""
+    clock = SimClock()
+    network = FakeNetwork(clock, {"192.0.2.1": honest})
+    asleep_ns = 0
+
+    class Sleeper:
+        """The network's clocks with a suspend count to set."""
+
+        def raw_ns(self) -> int:
+            """Return RAW."""
+            return network.measured.raw_ns()
+
+        def pair(self) -> ClockPair:
+            """Return the clocks as they are now."""
+            return network.measured.pair()._replace(suspend_ns=asleep_ns)
+
+    estimator = Estimator(EstimatorSettings(servers=("a",)))
+    stage = EstimateStage(estimator, Sleeper())
+    events: Channel[Event] = open_channel(8)
+    corrections: Channel[Correction] = open_channel(8)
+    async with Supervisor(clock=clock) as supervisor:
+        supervisor.spawn(stage.estimate, events.recv, corrections.send)
+        await clock.advance(10.0)
+        asleep_ns = 3600 * NS_PER_S
+        for raw_ns in (8 * NS_PER_S, 9 * NS_PER_S):
+            events.send.send_nowait(ended(raw_ns))
+        await clock.advance(1.0)
+        await supervisor.stop(grace=0)
+    seen = [correction async for correction in corrections.recv]
+    assert seen
+    assert {correction.status for correction in seen} == {Status.UNKNOWN}
+
+
+def ended(raw_ns: int) -> Exchange:
+    """Return an exchange with server `a` whose middle is at `raw_ns`."""
+    taken = sample(raw_ns, EPOCH_NS)
+    return Exchange(
+        server="a", endpoint=None, state="ok", sample=taken, useful=True, reach=1
+    )
