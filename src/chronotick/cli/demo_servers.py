@@ -47,21 +47,21 @@ class Actor:
 CAST = (
     Actor(
         name="near",
-        story="1 ms round trip",
+        story="adds 1 ms",
         path=PathSpec(
             forward=LegSpec(base_us=400.0, jitter=Exponential(mean_us=100.0)),
         ),
     ),
     Actor(
         name="far",
-        story="30 ms round trip, a lot of jitter",
+        story="adds 30 ms and a lot of jitter",
         path=PathSpec(
             forward=LegSpec(base_us=12_000.0, jitter=Gamma(shape=2.0, mean_us=3_000.0)),
         ),
     ),
     Actor(
         name="lopsided",
-        story="3 ms there, 12 ms back",
+        story="adds 3 ms there, 12 ms back",
         path=PathSpec(
             forward=LegSpec(base_us=3_000.0, jitter=Exponential(mean_us=300.0)),
             backward=LegSpec(base_us=12_000.0, jitter=Exponential(mean_us=300.0)),
@@ -69,7 +69,7 @@ CAST = (
     ),
     Actor(
         name="liar",
-        story="2 ms round trip, and 250 ms ahead",
+        story="adds 2 ms, and is 250 ms ahead",
         path=PathSpec(
             forward=LegSpec(base_us=800.0, jitter=Exponential(mean_us=200.0)),
         ),

@@ -24,7 +24,7 @@ from chronotick.core.errors import ClockDisrupted, ClockError, NotSynchronized
 from chronotick.core.reading import Interval
 from chronotick.core.span import Span
 from chronotick.core.status import Status
-from chronotick.core.units import NS_PER_S
+from chronotick.core.units import NS_PER_S, SUSPEND_SLACK_NS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,7 +50,6 @@ MAX_SLEW_PPM = 500
 """Assumed of the system clock between two looks at it."""
 
 _SLEW = MAX_SLEW_PPM * 1e-6
-_SUSPEND_SLACK_NS = 1_000_000
 # Two readings of the same clock in the order in which they were asked for.
 _AHEAD_NS = 1_000
 
@@ -78,7 +77,7 @@ class _Pair(NamedTuple):
         slept_ns = abs(later.suspend_ns - self.suspend_ns)
         return (
             abs(slewed_ns) <= elapsed_ns * _SLEW + error_ns
-            and slept_ns <= _SUSPEND_SLACK_NS
+            and slept_ns <= SUSPEND_SLACK_NS
         )
 
 
@@ -131,7 +130,7 @@ def _span(path: str, now: Publication, raw_ns: int) -> tuple[Span, _Known]:
     known: list[_Known] = [now.snapshot]
     known += [entry for entry in now.history if entry.status is not Status.UNKNOWN]
     suspend_ns = _suspend_at(path, known, raw_ns)
-    usable = [e for e in known if abs(e.suspend_ns - suspend_ns) <= _SUSPEND_SLACK_NS]
+    usable = [e for e in known if abs(e.suspend_ns - suspend_ns) <= SUSPEND_SLACK_NS]
     span: Span | None = None
     for entry in usable:
         told = Span.around(midpoint_ns(entry, raw_ns), half_width_ns(entry, raw_ns))
@@ -157,7 +156,7 @@ def _suspend_at(path: str, known: list[_Known], raw_ns: int) -> int:
             after = min(after, seen)
     if after[0] == 2**63:
         return before[1]
-    if abs(after[1] - before[1]) > _SUSPEND_SLACK_NS:
+    if abs(after[1] - before[1]) > SUSPEND_SLACK_NS:
         raise ClockDisrupted(path, "the host slept, and perhaps after that stamp")
     return after[1]
 

@@ -11,17 +11,13 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronotick.core.records import SourceReport
+from chronotick.core.report import REPORT_SCHEMA, REPORT_SUFFIX
 from chronotick.shm.segment import segment_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STATUS_SCHEMA", "STATUS_SUFFIX", "StatusReport", "read_status"]
-
-STATUS_SUFFIX = ".status"
-"""The report of the segment at PATH lies at PATH.status."""
-STATUS_SCHEMA = 1
-"""The report's `schema`; others are not read."""
+__all__ = ["StatusReport", "read_status"]
 
 _LARGEST = 1 << 20
 
@@ -51,7 +47,7 @@ def read_status(path: str | os.PathLike[str] | None = None) -> StatusReport | No
     segment = segment_path(path)
     try:
         owner = os.stat(segment).st_uid
-        with open(segment + STATUS_SUFFIX, "rb") as file:
+        with open(segment + REPORT_SUFFIX, "rb") as file:
             if os.fstat(file.fileno()).st_uid != owner:
                 return None
             return _report(json.loads(file.read(_LARGEST)))
@@ -60,7 +56,7 @@ def read_status(path: str | os.PathLike[str] | None = None) -> StatusReport | No
 
 
 def _report(document: Mapping[str, Any]) -> StatusReport | None:
-    if document["schema"] != STATUS_SCHEMA:
+    if document["schema"] != REPORT_SCHEMA:
         return None
     return StatusReport(
         pid=int(document["pid"]),

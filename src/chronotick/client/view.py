@@ -13,7 +13,7 @@ from chronotick.client.explain import explain
 from chronotick.core.errors import ClockDisrupted, NotSynchronized, StaleCorrection
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Status
-from chronotick.core.units import NS_PER_S
+from chronotick.core.units import NS_PER_S, SUSPEND_SLACK_NS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,6 @@ floor of the growth."""
 
 # RAW is the same on all CPUs to within this; what is further ahead is the future.
 _AHEAD_NS = 1_000
-# More than any delay between two reads of a pair of clocks; no real suspend is shorter.
-_SUSPEND_SLACK_NS = 1_000_000
 # REALTIME − RAW jumps by the time that the host slept, as BOOTTIME does, and creeps by
 # slewing, 0.5 us in 1 ms at most. What has moved further since the last look, for this
 # reason or because somebody set the clock, is looked at again with exact comparisons.
@@ -215,9 +213,9 @@ def _refuse_disrupted(
         ahead_s = (first_ns + _AHEAD_NS - host.raw_ns) / NS_PER_S
         raise ClockDisrupted(path, f"it was made {ahead_s:.3g} s in the future")
     slept_ns = host.least_suspend_ns - snapshot.suspend_ns
-    if slept_ns > _SUSPEND_SLACK_NS:
+    if slept_ns > SUSPEND_SLACK_NS:
         raise ClockDisrupted(path, f"the host slept {slept_ns / NS_PER_S:.3g} s since")
-    if host.most_suspend_ns - snapshot.suspend_ns < -_SUSPEND_SLACK_NS:
+    if host.most_suspend_ns - snapshot.suspend_ns < -SUSPEND_SLACK_NS:
         raise ClockDisrupted(path, "the host's clocks are not those it was made with")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.span import Span
 from chronotick.core.status import Leap, Reason, Smear, Source, Status
+from chronotick.core.units import SUSPEND_SLACK_NS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,11 +30,6 @@ __all__ = [
     "SourceReport",
     "Variance",
 ]
-
-
-# More than can pass between the two reads behind `suspend_ns`; a real suspend takes
-# longer than this.
-_SUSPEND_SLACK_NS = 1_000_000
 
 
 class Endpoint(NamedTuple):
@@ -67,7 +63,7 @@ class ClockPair(NamedTuple):
         """Say whether RAW ran through from `earlier` to here, as far as can be seen."""
         slept_ns = self.suspend_ns - earlier.suspend_ns
         return (
-            slept_ns <= _SUSPEND_SLACK_NS
+            slept_ns <= SUSPEND_SLACK_NS
             and self.disruption_marker == earlier.disruption_marker
         )
 

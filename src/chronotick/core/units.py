@@ -17,11 +17,21 @@ that nothing else steers; ``utc_ns`` is Unix time, the truth that is estimated;
 
 from __future__ import annotations
 
-__all__ = ["NS_PER_S", "PPB", "PPB_PER_PPM", "grow_ns", "scale_ppb_ns"]
+__all__ = [
+    "NS_PER_S",
+    "PPB",
+    "PPB_PER_PPM",
+    "SUSPEND_SLACK_NS",
+    "grow_ns",
+    "scale_ppb_ns",
+]
 
 NS_PER_S = 1_000_000_000
 PPB = 1_000_000_000
 PPB_PER_PPM = 1_000
+SUSPEND_SLACK_NS = 1_000_000
+"""CLOCK_BOOTTIME − CLOCK_MONOTONIC may differ by this between two looks without any
+suspend: more than passes between the two reads, less than any real sleep."""
 
 
 def scale_ppb_ns(duration_ns: int, rate_ppb: float) -> int:

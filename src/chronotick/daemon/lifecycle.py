@@ -15,6 +15,7 @@ import anyio
 
 from chrono_daemon import WallClock
 from chronotick.core.errors import ConfigError
+from chronotick.core.report import REPORT_SUFFIX
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.pipeline import Ports, build
 from chronotick.daemon.status_file import StatusFile
@@ -75,7 +76,7 @@ async def serve(
     log = logger or logging.getLogger("chronotick")
     measured = HostClock()
     status = StatusFile(
-        f"{writer.path}.status",
+        writer.path + REPORT_SUFFIX,
         measured,
         start_id=f"{writer.start_id:016x}",
         heartbeat_hz=config.publish.frequency_hz,

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chronotick.core.report import REPORT_SCHEMA
+
 if TYPE_CHECKING:
     import logging
 
     from chronotick.core.ports import MeasuredClock
     from chronotick.core.records import DaemonReport
 
-__all__ = ["SCHEMA", "StatusFile"]
-
-SCHEMA = 1
-"""Version of the report's keys; grows when one changes its meaning."""
+__all__ = ["StatusFile"]
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -74,7 +73,7 @@ class StatusFile:
     def _document(self, report: DaemonReport) -> dict[str, object]:
         correction = report.correction
         return {
-            "schema": SCHEMA,
+            "schema": REPORT_SCHEMA,
             "pid": os.getpid(),
             "start_id": self._start_id,
             "written_realtime_ns": self._measured.pair().realtime_ns,

@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.status import Source, Status
-from chronotick.core.units import NS_PER_S
+from chronotick.core.units import NS_PER_S, SUSPEND_SLACK_NS
 from chronotick.shm.layout import COMPATIBILITY, COMPATIBILITY_SIZE, codec
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _SHORTEST_BASELINE_NS = NS_PER_S // 20
 # The kernel's limit for slewing the system clock (adjtimex: 500 ppm); what moved
 # faster was stepped.
 _MAX_SLEW = 500e-6
-_SUSPEND_SLACK_NS = 1_000_000
 
 
 class Flag(enum.IntFlag):
@@ -184,7 +183,7 @@ def choose_baseline(
 
 
 def _is_continuous(snapshot: Snapshot, past: PastCorrection, elapsed_ns: int) -> bool:
-    if abs(snapshot.suspend_ns - past.suspend_ns) > _SUSPEND_SLACK_NS:
+    if abs(snapshot.suspend_ns - past.suspend_ns) > SUSPEND_SLACK_NS:
         return False
     moved_ns = snapshot.realtime_ns - past.realtime_ns - elapsed_ns
     error_ns = (past.realtime_error_ns or 0) + (snapshot.realtime_error_ns or 0)
