@@ -96,8 +96,8 @@ def test_one_liar_among_four_is_named_and_costs_nothing(tmp_path: Path) -> None:
         started_s = time.monotonic()
         with running_daemon(segment, *flags) as daemon, Clock(segment) as clock:
             assert first_interval_after_s(clock, started_s) < 3.0
-            misses, error_ns = judge(clock, READS // 3, SPREAD_S / 3)
+            misses, error_ns = judge(clock, READS, SPREAD_S)
             assert misses == 0
-            assert error_ns < 1_000_000
+            assert error_ns < 50_000
             wait_until(lambda: daemon.verdicts().get(servers[0]) == "falseticker")
             assert {daemon.verdicts()[name] for name in servers[1:]} == {"selected"}
