@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 from msgspec.structs import replace
@@ -22,15 +22,18 @@ from chronotick.cli.terminal import is_live, stderr_console
 from chronotick.client.explain import explain
 from chronotick.core.status import Status
 from chronotick.daemon.config import Config, Server
-from chronotick.daemon.config_file import load_config
+from chronotick.daemon.config_file import load_config, parse_config
+from chronotick.daemon.config_models import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Unpack
 
     from rich.console import Console
 
     from chronotick.core.records import DaemonReport
     from chronotick.daemon.config import LogLevel
+    from chronotick.daemon.config_models import Preset
 
 __all__ = ["WarmUp", "command", "progress_line"]
 
@@ -44,12 +47,29 @@ def _finite(
     return hertz
 
 
+class _Flags(TypedDict):
+    config_file: str | None
+    preset: Preset | None
+    servers: tuple[str, ...]
+    freq: float | None
+    cpus: tuple[int, ...]
+    segment: str | None
+    log_level: LogLevel | None
+
+
 @click.command("daemon", cls=GreedyVerb)
 @click.option(
     "--config",
     "config_file",
     metavar="FILE",
     help="YAML configuration; see docs/reference/config.md.",
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    type=click.Choice(list(PRESETS), case_sensitive=False),
+    help="Which models there are: default, minimal (short-term only) or full (with a "
+    "foundation model).",
 )
 @click.option(
     "--server",
@@ -80,36 +100,38 @@ def _finite(
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
     help="Least severe message to log: debug, info (default), warning, error.",
 )
-def command(
-    config_file: str | None,
-    servers: tuple[str, ...],
-    freq: float | None,
-    cpus: tuple[int, ...],
-    segment: str | None,
-    log_level: LogLevel | None,
-) -> None:
+def command(**flags: Unpack[_Flags]) -> None:
     """Measure time servers and publish the correction.
 
     Needs no privilege and does not touch the system clock. Without a configuration it
     asks four public servers. Runs until SIGTERM or SIGINT (Ctrl-C), then ends with 0;
     readers go on with the last correction until it expires.
     """
-    config = load_config(config_file) if config_file else Config()
-    config = replace(
+    _run(_configured(flags))
+
+
+def _configured(flags: _Flags) -> Config:
+    """Return the file's configuration, or the defaults, with the flags on top."""
+    file, preset = flags["config_file"], flags["preset"]
+    if file:
+        config = load_config(file, preset=preset)
+    else:
+        config = parse_config("", preset=preset)
+    publish, process = config.publish, config.process
+    return replace(
         config,
-        servers=tuple(map(Server, servers)) or config.servers,
+        servers=tuple(map(Server, flags["servers"])) or config.servers,
         publish=replace(
-            config.publish,
-            segment=segment or config.publish.segment,
-            frequency_hz=freq or config.publish.frequency_hz,
+            publish,
+            segment=flags["segment"] or publish.segment,
+            frequency_hz=flags["freq"] or publish.frequency_hz,
         ),
         process=replace(
-            config.process,
-            cpu_affinity=cpus or config.process.cpu_affinity,
-            log_level=log_level or config.process.log_level,
+            process,
+            cpu_affinity=flags["cpus"] or process.cpu_affinity,
+            log_level=flags["log_level"] or process.log_level,
         ),
     )
-    _run(config)
 
 
 def _run(config: Config) -> None:

@@ -106,6 +106,7 @@ class Overview:
             "cpu_affinity": list(report.cpu_affinity) if report else None,
             "heartbeat_hz": report.heartbeat_hz if report else None,
             "read_latency_ns": self.latency_ns,
+            "audit": asdict(report.audit) if report else None,
             "sources": [asdict(source) for source in report.sources] if report else [],
         }
 

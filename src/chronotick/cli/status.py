@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chronotick.cli.overview import Overview
-    from chronotick.core.records import SourceReport
+    from chronotick.core.records import Audit, SourceReport
 
 __all__ = ["VERDICT_STYLES", "command", "source_table"]
 
@@ -86,11 +86,26 @@ def _facts(found: Overview) -> Iterator[tuple[str, str | Text]]:
     synced_s = found.synced_s
     yield "last sync", "never" if synced_s is None else f"{formats.age(synced_s)} ago"
     if report is not None:
+        yield "self-audit", _audit_words(report.audit)
         if report.rss_bytes is not None:
             yield "memory", formats.data_size(report.rss_bytes)
         yield "CPUs", ", ".join(map(str, report.cpu_affinity))
     if found.latency_ns is not None:
         yield "reading", f"takes {formats.duration(found.latency_ns)} from Python"
+
+
+def _audit_words(audit: Audit) -> str:
+    words = f"hard bound: {audit.hard_misses:,} of {audit.hard_checks:,} checks missed"
+    if not audit.calibrated_checks:
+        return f"{words}; calibrated: nothing checked yet"
+    missed_99, missed_999 = (
+        f"{misses / audit.calibrated_checks:.2%}"
+        for misses in (audit.misses_99, audit.misses_999)
+    )
+    return (
+        f"{words}; 99 % and 99.9 % intervals: {missed_99} and {missed_999} of "
+        f"{audit.calibrated_checks:,}"
+    )
 
 
 def _daemon_words(found: Overview) -> str:

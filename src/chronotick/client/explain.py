@@ -14,6 +14,7 @@ _WORDS = {
     Reason.STEP: "the clocks jumped",
     Reason.TOO_WIDE: "the bound has passed its limit",
     Reason.WRITER_SILENT: "the daemon has missed its heartbeat",
+    Reason.INNOVATION: "measurements keep contradicting the predictions",
 }
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chronotick.core.records import SourceReport
+from chronotick.core.records import Audit, SourceReport
 from chronotick.core.report import REPORT_SCHEMA, REPORT_SUFFIX
 from chronotick.shm.segment import segment_path
 
@@ -35,6 +35,8 @@ class StatusReport(NamedTuple):
     cpu_affinity: tuple[int, ...]
     heartbeat_hz: float
     sources: tuple[SourceReport, ...]
+    audit: Audit
+    """How published claims did; zeros from a daemon that does not say."""
 
 
 def read_status(path: str | os.PathLike[str] | None = None) -> StatusReport | None:
@@ -68,12 +70,18 @@ def _report(document: Mapping[str, Any]) -> StatusReport | None:
         cpu_affinity=tuple(int(cpu) for cpu in document["cpu_affinity"]),
         heartbeat_hz=float(document["heartbeat_hz"]),
         sources=tuple(_source(source) for source in document["sources"]),
+        audit=_audit(document.get("audit", {})),
     )
 
 
+_AUDIT_FIELDS = frozenset(Audit.__dataclass_fields__)
 _SOURCE_FIELDS = frozenset(SourceReport.__dataclass_fields__)
 
 
 def _source(row: Mapping[str, Any]) -> SourceReport:
     """Build a row; a newer daemon may say more than this reader knows."""
     return SourceReport(**{k: v for k, v in row.items() if k in _SOURCE_FIELDS})
+
+
+def _audit(counts: Mapping[str, Any]) -> Audit:
+    return Audit(**{k: int(v) for k, v in counts.items() if k in _AUDIT_FIELDS})

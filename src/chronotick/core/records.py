@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "Audit",
     "ClockPair",
     "Correction",
     "DaemonReport",
@@ -262,8 +263,23 @@ class SourceReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """How published claims did against measurements that were made after them."""
+
+    hard_checks: int = 0
+    """Answers of believed servers that were held against the hard interval."""
+    hard_misses: int = 0
+    """Those that had nothing in common with it: the server or the bound was wrong."""
+    calibrated_checks: int = 0
+    """Quiet measurements that were held against the calibrated intervals."""
+    misses_99: int = 0
+    misses_999: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonReport:
     """What a daemon tells people and tools beside the segment."""
 
     correction: Correction
     sources: tuple[SourceReport, ...]
+    audit: Audit = Audit()

@@ -42,6 +42,8 @@ class Reason(enum.IntFlag):
     """The half width passed the configured limit."""
     WRITER_SILENT = 64
     """Set by readers: the daemon has missed its heartbeat."""
+    INNOVATION = 128
+    """Measurements keep falling outside what was predicted: the models are lost."""
 
 
 class Source(enum.IntEnum):

@@ -16,6 +16,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct, field
 
 from chronotick.core.errors import AddressError
+from chronotick.daemon.config_models import LongTerm, Preset, ShortTerm
 from chronotick.daemon.config_rules import check
 from chronotick.ntp.address import ServerName, is_public, parse_server
 
@@ -269,9 +270,19 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         tuple[Server, ...],
         Meta(description="Time servers: strings, or mappings with the keys below."),
     ] = DEFAULT_SERVERS
+    preset: Annotated[
+        Preset,
+        Meta(
+            description="Which models there are: `minimal` has the short-term model "
+            "only, `full` adds a foundation model (an optional extra). Keys under "
+            "`short_term` and `long_term` win over it.",
+        ),
+    ] = "default"
     polling: Polling = Polling()
     selection: Selection = Selection()
     clock: Clock = Clock()
+    short_term: ShortTerm = ShortTerm()
+    long_term: LongTerm = LongTerm()
     publish: Publish = Publish()
     process: Process = Process()
 

@@ -18,11 +18,14 @@ from msgspec import inspect
 
 from chronotick.core.errors import ConfigError
 from chronotick.daemon.config import Config, Server
+from chronotick.daemon.config_models import PRESETS
 from chronotick.daemon.quantities import UNITS, Unit
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Mapping
+
+    from chronotick.daemon.config_models import Preset
 
 __all__ = ["allowed", "load_config", "parse_config"]
 
@@ -35,8 +38,12 @@ _DEEPEST_PLACE = 3
 _LONGEST_VALUE = 40
 
 
-def load_config(path: str | os.PathLike[str]) -> Config:
+def load_config(
+    path: str | os.PathLike[str], *, preset: Preset | None = None
+) -> Config:
     """Return the configuration in the YAML file at `path`.
+
+    `preset` wins over the file's key of that name.
 
     Raises:
         ConfigError: unreadable, not YAML, an unknown key, a value out of range, or
@@ -48,10 +55,12 @@ def load_config(path: str | os.PathLike[str]) -> Config:
         raise ConfigError(f"{path}: cannot read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    return parse_config(text, name=str(path))
+    return parse_config(text, name=str(path), preset=preset)
 
 
-def parse_config(text: str, *, name: str = "config") -> Config:
+def parse_config(
+    text: str, *, name: str = "config", preset: Preset | None = None
+) -> Config:
     """Return the configuration in the YAML `text`; `name` is what errors call it.
 
     Raises:
@@ -59,13 +68,32 @@ def parse_config(text: str, *, name: str = "config") -> Config:
     """
     document, lines = _parse_yaml(text, name)
     try:
-        return _build(Config, document, ())
+        return _build(Config, _with_preset(document, preset), ())
     except _Blame as blame:
         raise ConfigError(f"{name}{_line(lines, blame.place)}: {blame}") from None
     except ConfigError as error:  # keys that contradict each other
         key = str(error).partition(": ")[0]
         place = next((place for place in lines if spell(place) == key), ())
         raise ConfigError(f"{name}{_line(lines, place)}: {error}") from None
+
+
+def _with_preset(document: object, preset: str | None) -> object:
+    """Return `document` with what its preset sets, where it does not say otherwise.
+
+    Anything unexpected stays as it is: `_build` finds the words for it.
+    """
+    document = {} if document is None else document
+    if not isinstance(document, dict):
+        return document
+    chosen = preset or document.get("preset", "default")
+    merged = {**document, "preset": chosen}
+    if not isinstance(chosen, str) or chosen not in PRESETS:
+        return merged
+    for section, keys in PRESETS[chosen].items():
+        said = document.get(section)
+        if said is None or isinstance(said, dict):
+            merged[section] = {**keys, **(said or {})}
+    return merged
 
 
 def _line(lines: Mapping[Place, int], place: Place) -> str:

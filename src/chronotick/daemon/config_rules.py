@@ -38,6 +38,11 @@ def check(config: Config) -> None:
             f"polling.min_poll: {format_duration(polling.min_poll_s)} is longer than "
             f"polling.max_poll ({format_duration(polling.max_poll_s)})"
         )
+    if config.long_term.enabled and not config.short_term.enabled:
+        raise ConfigError(
+            "long_term.enabled: the long-term model stands on the short-term one, "
+            "which is not enabled"
+        )
     if clock.max_drift_ppm > clock.max_frequency_error_ppm:
         raise ConfigError(
             f"clock.max_drift: {clock.max_drift_ppm:g} ppm is more than "

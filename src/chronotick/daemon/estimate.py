@@ -6,30 +6,37 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from chronotick.core.records import ClockPair, Correction, DaemonReport, Exchange
 from chronotick.core.status import Status
+from chronotick.core.units import NS_PER_S
 
 if TYPE_CHECKING:
     from chrono_daemon import Context, ReceiveStream, SendStream
     from chronotick.core.ports import MeasuredClock, StatusSink
     from chronotick.daemon.estimator import Estimator
 
-__all__ = ["REPORT_PERIOD_S", "EstimateStage", "Event", "watch"]
+__all__ = ["REPORT_PERIOD_S", "WATCH_PERIOD_S", "EstimateStage", "Event", "watch"]
 
 Event: TypeAlias = Exchange | ClockPair
 """A poll that ended, or a look at the host's clocks."""
 
-# How soon a suspend is noticed while no server answers, and how soon a lone answer is
-# used once the others have had their chance.
-_WATCH_PERIOD_S = 1.0
+WATCH_PERIOD_S = 1.0
+"""How soon a suspend is noticed while no server answers, and how soon a lone answer is
+used once the others have had their chance, in seconds."""
 REPORT_PERIOD_S = 1.0
 """How often people and tools are told where things stand, in seconds."""
+# Readers extrapolate by a straight line; through an outage the models foresee a curve,
+# and know less with every minute.
+_REFRESH_NS = 60 * NS_PER_S
 
 
 async def watch(
-    ctx: Context, measured: MeasuredClock, events: SendStream[Event]
+    ctx: Context,
+    measured: MeasuredClock,
+    events: SendStream[Event],
+    period_s: float = WATCH_PERIOD_S,
 ) -> None:
-    """Send a look at the host's clocks, once a second."""
+    """Send a look at the host's clocks, every `period_s`."""
     try:
-        async for _ in ctx.clock.every(_WATCH_PERIOD_S, first="now"):
+        async for _ in ctx.clock.every(period_s, first="now"):
             await events.send(measured.pair())
     finally:
         await events.aclose()
@@ -52,10 +59,11 @@ class EstimateStage:
     ) -> None:
         """Feed the estimator; send a correction whenever it says something new.
 
-        A sample always does; silence only when it changes what the time is worth.
+        A sample always does; silence when it changes what the time is worth, and once
+        a minute, because the models' best guess bends and readers' does not.
         """
         seen = self._measured.pair()
-        whole_since_raw_ns = 0
+        whole_since_raw_ns = said_raw_ns = 0
         try:
             async for event in events:
                 clocks = (
@@ -75,10 +83,13 @@ class EstimateStage:
                     self._estimator.observe(event)
                     news = event.sample is not None
                 elif self._knows:
-                    # Nothing happened, and readers extrapolate by themselves.
-                    continue
+                    if clocks.raw_ns - said_raw_ns < _REFRESH_NS:
+                        # Nothing happened, and readers extrapolate by themselves.
+                        continue
+                    news = True
                 correction = self._estimator.correction(self._measured.raw_ns())
                 if self._is_news(ctx, correction) or news:
+                    said_raw_ns = correction.raw_ns
                     await corrections.send(correction)
         finally:
             await corrections.aclose()
@@ -90,7 +101,13 @@ class EstimateStage:
         async for _ in ctx.clock.every(period_s, first="now"):
             correction = self._estimator.correction(self._measured.raw_ns())
             rows = tuple(self._estimator.reports(correction))
-            status.report(DaemonReport(correction=correction, sources=rows))
+            status.report(
+                DaemonReport(
+                    correction=correction,
+                    sources=rows,
+                    audit=self._estimator.audit(),
+                )
+            )
 
     def _is_news(self, ctx: Context, correction: Correction) -> bool:
         worth = (correction.status, correction.reasons, correction.confidence)

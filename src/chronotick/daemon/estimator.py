@@ -9,20 +9,26 @@ same corrections.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from chronotick.core.status import Leap, Reason, Status
 from chronotick.core.units import NS_PER_S
+from chronotick.daemon.agreement import Agreement
+from chronotick.daemon.panel import Panel, PanelSettings, Shown
 from chronotick.daemon.server_state import ServerState
 from chronotick.fusion import Evidence, FrequencyBound, fuse
-from chronotick.models import HoldModel, KalmanModel
-from chronotick.ntp import NoAgreement, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chronotick.core.records import Correction, Exchange, Sample, SourceReport
+    from chronotick.core.records import (
+        Audit,
+        Correction,
+        Exchange,
+        Sample,
+        SourceReport,
+    )
     from chronotick.core.span import Span
     from chronotick.ntp import Selection
 
@@ -44,14 +50,7 @@ class EstimatorSettings:
     startup_grace_ns: int = NS_PER_S
     max_frequency_error_ppm: float = 500.0
     max_drift_ppm: float = 15.0
-
-
-class _Agreement(NamedTuple):
-    """What a majority last agreed on."""
-
-    raw_ns: int
-    span: Span
-    supporters: int
+    models: PanelSettings = field(default_factory=PanelSettings)
 
 
 class Estimator:
@@ -66,20 +65,19 @@ class Estimator:
             max_frequency_error_ppm=settings.max_frequency_error_ppm,
             max_drift_ppm=settings.max_drift_ppm,
         )
-        self._history: deque[Sample] = deque(maxlen=_HISTORY)
-        self._fed: set[str] = set()
-        self._selection: Selection | None = None
-        self._agreed: _Agreement | None = None
-        # Servers found out by a majority, until one of a majority again.
-        self._outcasts: set[str] = set()
+        self._panel = Panel(
+            settings.models, max_frequency_error_ppm=settings.max_frequency_error_ppm
+        )
+        self._history: deque[Shown] = deque(maxlen=_HISTORY)
+        self._agreement = Agreement(tolerate=settings.tolerate)
         self._stepped = False
-        self._restart_models()
 
     def observe(self, exchange: Exchange) -> None:
         """Take in how one poll ended."""
         server = self._servers[exchange.server]
-        server.observe(exchange, self._frequency.rate)
         sample = exchange.sample
+        before = None if sample is None else self._agreed_span(sample.raw_ns)
+        server.observe(exchange, self._frequency.rate)
         if sample is None:
             return
         if self._first_raw_ns is None:
@@ -88,14 +86,16 @@ class Estimator:
         if server.bound.on_probation:
             # Its past is worthless now, whoever jumped.
             self._history = deque(
-                (s for s in self._history if s.server != sample.server), _HISTORY
+                (s for s in self._history if s.sample.server != sample.server), _HISTORY
             )
-        if exchange.useful:
-            self._history.append(sample)
+        shown = Shown(sample, exchange.useful)
+        self._history.append(shown)
         self._detect_step()
         self._agree(sample.raw_ns)
+        if self._selection and sample.server in self._selection.truechimers:
+            self._panel.check_hard(sample, before)
         self._learn_rate(sample.raw_ns)
-        self._feed(sample if exchange.useful else None)
+        self._feed(shown)
 
     def disrupted(self) -> None:
         """Forget everything: the host slept or was moved, so RAW lost time."""
@@ -109,7 +109,7 @@ class Estimator:
         # Silence changes who is heard, and the grace may have ended.
         self._agree(raw_ns)
         self._feed(None)
-        estimates = [model.predict(raw_ns) for model in (self._hold, self._kalman)]
+        opinion = self._panel.predict(raw_ns)
         status, reasons = self._judge()
         chosen = self._selection.truechimers if self._selection else ()
         newest = [s for name in chosen if (s := self._servers[name].newest)]
@@ -118,7 +118,9 @@ class Estimator:
                 raw_ns=raw_ns,
                 span=self._agreed_span(raw_ns),
                 rate=self._frequency.rate,
-                estimates=[e for e in estimates if e is not None],
+                estimate=opinion.estimate if opinion else None,
+                coverage_99=opinion.coverage.factor_99 if opinion else 0.0,
+                coverage_999=opinion.coverage.factor_999 if opinion else 0.0,
                 status=status,
                 reasons=reasons,
                 confidence=len(chosen) / len(self._servers),
@@ -138,6 +140,10 @@ class Estimator:
             for name, server in self._servers.items()
         ]
 
+    def audit(self) -> Audit:
+        """Return how published claims did against what was measured afterwards."""
+        return self._panel.audit()
+
     # ── Agreement ────────────────────────────────────────────────────────────
 
     def _agree(self, raw_ns: int) -> None:
@@ -145,63 +151,35 @@ class Estimator:
         candidates = self._candidates(raw_ns)
         if not candidates:
             return
-        found = select(
+        sound = self._agreement.ask(
+            raw_ns,
             candidates,
             required=self._required(raw_ns),
-            tolerate=self._settings.tolerate,
+            rate=self._frequency.rate,
         )
-        if isinstance(found, NoAgreement) or self._contradicts(found, raw_ns):
-            self._selection = None
-            self._doubt_the_past(raw_ns, candidates)
-            return
-        self._selection = found
-        self._agreed = _Agreement(raw_ns, found.span, len(found.truechimers))
-        self._outcasts |= set(found.falsetickers)
-        self._outcasts -= set(found.truechimers)
-        self._stepped = False
-
-    def _contradicts(self, found: Selection, raw_ns: int) -> bool:
-        """Say whether fewer servers than agreed before now say something else.
-
-        Those that went silent cannot be outvoted by the ones that they found out; not
-        even once the last agreement has grown so old that the two touch.
-        """
-        agreed = self._agreed_span(raw_ns)
-        if agreed is None or self._agreed is None:
-            return False
-        fewer = len(found.truechimers) < self._agreed.supporters
-        only_outcasts = self._outcasts.issuperset(found.truechimers)
-        return fewer and (only_outcasts or found.span.intersect(agreed) is None)
-
-    def _doubt_the_past(self, raw_ns: int, candidates: dict[str, Span]) -> None:
-        """Drop the last agreement once as many contradict it as ever supported it.
-
-        Until then it goes on as holdover: it was the majority's, and it ages soundly.
-        """
-        agreed = self._agreed_span(raw_ns)
-        if agreed is None or self._agreed is None:
-            return
-        against = sum(span.intersect(agreed) is None for span in candidates.values())
-        if against >= self._agreed.supporters:
+        if not sound:
             self._forget()
+        elif self._agreement.selection is not None:
+            self._stepped = False
 
     def _learn_rate(self, raw_ns: int) -> None:
         """Let the agreed interval bound the oscillator's rate."""
         if self._selection is None:
             return
-        if self._fed & set(self._selection.falsetickers):
+        if self._panel.fed & set(self._selection.falsetickers):
             # Intervals of the past were cut with those of a server now found out.
             self._frequency.forget()
         if not self._frequency.observe(raw_ns, self._selection.span):
             # The new majority contradicts the old one: nothing of the old counts.
-            self._restart_models()
+            self._panel.restart()
+
+    @property
+    def _selection(self) -> Selection | None:
+        return self._agreement.selection
 
     def _agreed_span(self, raw_ns: int) -> Span | None:
         """Return the last agreed interval, carried to `raw_ns`."""
-        if self._agreed is None:
-            return None
-        age_ns = raw_ns - self._agreed.raw_ns
-        return self._frequency.rate.carry(self._agreed.span, age_ns)
+        return self._agreement.span_at(raw_ns, self._frequency.rate)
 
     def _candidates(self, raw_ns: int) -> dict[str, Span]:
         # Once all are gone nobody votes: the last agreement ages (holdover). Asked again,
@@ -238,38 +216,19 @@ class Estimator:
     def _forget(self) -> None:
         self._frequency.forget()
         self._history.clear()
-        self._agreed = None
-        self._outcasts.clear()
-        self._selection = None
-        self._restart_models()
+        self._agreement.forget()
+        self._panel.restart()
 
-    def _restart_models(self) -> None:
-        self._hold = HoldModel(
-            max_frequency_error_ppm=self._settings.max_frequency_error_ppm
-        )
-        self._kalman = KalmanModel()
-        self._fed.clear()
-
-    def _rebuild(self, selection: Selection) -> None:
-        """Start the models again on what the servers now believed have said."""
-        self._restart_models()
-        for sample in sorted(self._history, key=lambda s: s.raw_ns):
-            if sample.server in selection.truechimers:
-                self._show(sample)
-
-    def _feed(self, sample: Sample | None) -> None:
+    def _feed(self, shown: Shown | None) -> None:
         """Show the models what the servers that are believed say, and only that."""
         if self._selection is None:
             return
-        if not self._fed or self._fed & set(self._selection.falsetickers):
-            self._rebuild(self._selection)
-        elif sample is not None and sample.server in self._selection.truechimers:
-            self._show(sample)
-
-    def _show(self, sample: Sample) -> None:
-        self._hold.observe(sample)
-        self._kalman.observe(sample)
-        self._fed.add(sample.server)
+        believed = self._selection.truechimers
+        if not self._panel.fed or self._panel.fed & set(self._selection.falsetickers):
+            past = (s for s in self._history if s.sample.server in believed)
+            self._panel.relearn(sorted(past, key=lambda s: s.sample.raw_ns))
+        elif shown is not None and shown.sample.server in believed:
+            self._panel.observe(shown)
 
     # ── What it is worth ─────────────────────────────────────────────────────
 
@@ -277,7 +236,7 @@ class Estimator:
         reasons = Reason.NONE
         if self._stepped:
             reasons |= Reason.STEP
-        if self._agreed is None:
+        if not self._agreement.is_known:
             heard = any(server.samples for server in self._servers.values())
             if not self._stepped:
                 reasons |= Reason.NO_AGREEMENT if heard else Reason.NO_SAMPLES
@@ -289,7 +248,9 @@ class Estimator:
         chosen = [self._servers[name] for name in self._selection.truechimers]
         if not any(server.answers for server in chosen):
             return Status.HOLDOVER, reasons | Reason.SOURCES_LOST
-        if self._kalman.sample_count < _WARMUP_SAMPLES:
+        if self._panel.is_lost:
+            return Status.HOLDOVER, reasons | Reason.INNOVATION
+        if self._panel.sample_count < _WARMUP_SAMPLES:
             return Status.WARMUP, reasons
         return Status.SYNCHRONIZED, reasons
 

@@ -20,10 +20,17 @@ from typing import TYPE_CHECKING
 from chrono_daemon import Supervisor, open_channel
 from chrono_daemon.recipes.routing import merge
 from chronotick.core.units import NS_PER_S
-from chronotick.daemon.estimate import REPORT_PERIOD_S, EstimateStage, watch
+from chronotick.daemon.estimate import (
+    REPORT_PERIOD_S,
+    WATCH_PERIOD_S,
+    EstimateStage,
+    watch,
+)
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
+from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.publisher import Publisher
 from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.daemon.weights import packaged_network
 from chronotick.ntp import ExchangeLimits, PollPolicy
 
 if TYPE_CHECKING:
@@ -64,18 +71,26 @@ def build(
     ports: Ports,
     *,
     report_period_s: float = REPORT_PERIOD_S,
+    watch_period_s: float = WATCH_PERIOD_S,
     logger: logging.Logger | None = None,
 ) -> Supervisor:
     """Return a supervisor with every stage added; entering it starts them.
 
     A stage that raises stops the whole: a daemon that has lost a stage must not go on
     looking healthy. Weather (lost packets, dead servers) never raises.
+
+    Args:
+        config: What to do.
+        ports: The outside powers.
+        report_period_s: How often `ports.status` is told.
+        watch_period_s: How often the clocks are looked at while nothing else happens.
+        logger: Where key=value events go.
     """
     supervisor = Supervisor(clock=ports.schedule, on_error="shutdown", logger=logger)
     events: Channel[Event] = open_channel(_BACKLOG)
     corrections: Channel[Correction] = open_channel(_BACKLOG)
     inputs = [_add_source(supervisor, s, config, ports) for s in config.servers]
-    inputs.append(_add_watch(supervisor, ports))
+    inputs.append(_add_watch(supervisor, ports, watch_period_s))
     supervisor.spawn(_merge, inputs, events.send, name="merge")
 
     stage = EstimateStage(Estimator(_settings(config)), ports.measured)
@@ -108,9 +123,11 @@ def _add_source(
     return channel.recv
 
 
-def _add_watch(supervisor: Supervisor, ports: Ports) -> ReceiveStream[Event]:
+def _add_watch(
+    supervisor: Supervisor, ports: Ports, period_s: float
+) -> ReceiveStream[Event]:
     channel: Channel[Event] = open_channel(_BACKLOG)
-    supervisor.spawn(watch, ports.measured, channel.send)
+    supervisor.spawn(watch, ports.measured, channel.send, period_s)
     return channel.recv
 
 
@@ -149,4 +166,11 @@ def _settings(config: Config) -> EstimatorSettings:
         startup_grace_ns=round(config.selection.startup_grace_s * NS_PER_S),
         max_frequency_error_ppm=config.clock.max_frequency_error_ppm,
         max_drift_ppm=config.clock.max_drift_ppm,
+        models=PanelSettings(
+            short_term=config.short_term.model_name
+            if config.short_term.enabled
+            else None,
+            long_term=config.long_term.enabled,
+            network=packaged_network() if config.long_term.enabled else None,
+        ),
     )

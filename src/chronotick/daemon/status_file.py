@@ -84,6 +84,7 @@ class StatusFile:
             "rss_bytes": _rss_bytes(),
             "cpu_affinity": sorted(os.sched_getaffinity(0)),
             "heartbeat_hz": self._heartbeat_hz,
+            "audit": asdict(report.audit),
             "sources": [asdict(source) for source in report.sources],
         }
 

@@ -12,10 +12,12 @@ from collections import deque
 from math import exp, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.records import Variance
 from chronotick.core.units import NS_PER_S
 
 if TYPE_CHECKING:
-    from chronotick.core.records import Estimate, Sample
+    from chronotick.core.records import Estimate
+    from chronotick.fusion.quiet import Check
 
 __all__ = ["HORIZONS_S", "Calibrator", "Coverage"]
 
@@ -33,7 +35,6 @@ _EARLY = 8.0
 _ENOUGH = 20
 # Claims are kept this many to a horizon.
 _PER_HORIZON = 8
-_DELAYS = 64
 
 
 class Coverage(NamedTuple):
@@ -53,6 +54,9 @@ class _Track:
         self.claims: deque[Estimate] = deque()
         self._log_excess = [0.0 for _ in _LEVELS]
         self.count = 0
+        self.outcomes = 0.0
+        """Scores that don't share what they are about: an hour has one an hour."""
+        self._scored_ns = 0
 
     def keep(self, claim: Estimate) -> None:
         spacing_ns = round(self.horizon_s * NS_PER_S / _PER_HORIZON)
@@ -61,8 +65,11 @@ class _Track:
         while claim.raw_ns - self.claims[0].raw_ns > self.horizon_s * NS_PER_S:
             self.claims.popleft()
 
-    def score(self, ratio: float) -> None:
+    def score(self, ratio: float, raw_ns: int) -> None:
         self.count += 1
+        since_ns = raw_ns - self._scored_ns
+        self.outcomes += min(since_ns / (self.horizon_s * NS_PER_S), 1.0)
+        self._scored_ns = raw_ns
         for k, level in enumerate(_LEVELS):
             missed = ratio > self.factor(k)
             step = _GAIN * ((1.0 if missed else 0.0) - (1.0 - level))
@@ -77,33 +84,26 @@ class Calibrator:
 
     def __init__(self) -> None:
         self._tracks = [_Track(horizon_s) for horizon_s in HORIZONS_S]
-        self._delays: dict[str, deque[int]] = {}
 
-    def score(self, sample: Sample) -> None:
-        """Check earlier claims against `sample`, which no model has seen yet.
-
-        Only exchanges whose delay is among the lower half of their server's count:
-        the others say more of the queues than of the claims.
-        """
-        delays = self._delays.setdefault(sample.server, deque(maxlen=_DELAYS))
-        delays.append(sample.delay_ns)
-        ranked = sorted(delays)
-        if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
-            return
-        # Queues on either leg: uniform within half of the excess. Over the lowest of
-        # late, not of all times: where no floor is sharp, the noise is understated
-        # and the claims, which know no better either, get the blame.
-        excess_ns = sample.delay_ns - ranked[0]
-        noise = excess_ns**2 / 12.0 + sample.precision_ns**2
+    def score(self, check: Check) -> None:
+        """Hold earlier claims against a measurement that no model has seen yet."""
         shortest_s = 0.0
         for track in self._tracks:
             for claim in track.claims:
-                age_s = (sample.raw_ns - claim.raw_ns) / NS_PER_S
+                age_s = (check.raw_ns - claim.raw_ns) / NS_PER_S
                 if shortest_s < age_s <= track.horizon_s:
                     # The oldest claim of the horizon's own range.
-                    track.score(_ratio(claim, sample, age_s, noise))
+                    track.score(_ratio(claim, check, age_s), check.raw_ns)
                     break
             shortest_s = track.horizon_s
+
+    def forget_claims(self) -> None:
+        """Drop what was claimed: the clock or the servers have jumped since.
+
+        The factors stay: a jump says nothing of how good claims are between jumps.
+        """
+        for track in self._tracks:
+            track.claims.clear()
 
     def claim(self, estimate: Estimate) -> None:
         """Remember what was claimed; estimates come in the order of their instants."""
@@ -123,9 +123,29 @@ class Calibrator:
         low, high = (track.factor(level) * early for level in range(len(_LEVELS)))
         return Coverage(low, max(low, high), track.count)
 
+    def stretched(self, variance: Variance, age_s: float, factor: float) -> Variance:
+        """Return `variance` with what later ages need beyond `factor` added to it.
 
-def _ratio(claim: Estimate, sample: Sample, age_s: float, noise: float) -> float:
+        A reader is given one factor for all ages and may be left alone with it: where
+        the hours miss more than the minutes, or have not been checked yet, the claim
+        must grow faster.
+        """
+        _, *terms = variance
+        for k, track in enumerate(self._tracks[1:]):
+            horizon_s = track.horizon_s
+            if horizon_s <= age_s:
+                continue
+            early = 1.0 + _EARLY / (1.0 + track.outcomes)
+            need = (track.factor(0) * early / factor) ** 2 * variance.at(horizon_s)
+            stated = Variance(variance.v0, *terms).at(horizon_s)
+            # Minutes grow linearly, an hour quadratically, hours cubically: so that
+            # what the longer ones need does not spoil the shorter ones.
+            terms[k] += max(need - stated, 0.0) / horizon_s ** (k + 1)
+        return Variance(variance.v0, *terms)
+
+
+def _ratio(claim: Estimate, check: Check, age_s: float) -> float:
     """Return the error in deviations; offsets are subtracted as integers first."""
     moved_ns = claim.rate_ppb * age_s
-    error_ns = sample.offset_ns - claim.offset_ns - moved_ns
-    return abs(error_ns) / sqrt(max(claim.variance.at(age_s) + noise, 1.0))
+    error_ns = check.offset_ns - claim.offset_ns - moved_ns
+    return abs(error_ns) / sqrt(max(claim.variance.at(age_s) + check.noise, 1.0))

@@ -1,8 +1,8 @@
 """Turn what is known into one correction: interval, best guess inside it, status.
 
-Decides which model's estimate is published and what the result is worth. It does not
-decide which servers are truthful, nor how long a correction lives (the publisher knows
-the configured limit).
+Decides how the best guess and the hard interval become one answer. It does not decide
+which servers are truthful, which model is believed (`chronotick.fusion.weights`), nor
+how long a correction lives (the publisher knows the configured limit).
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chronotick.core.records import Correction, Estimate, Variance
+from chronotick.core.records import Correction, Variance
 from chronotick.core.status import Leap, Reason, Source, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from chronotick.core.records import Estimate
     from chronotick.core.span import Span
     from chronotick.fusion.frequency import RateSpan
 
 __all__ = ["Evidence", "fuse"]
-
-# Models are compared where readers use them: about one polite poll ahead.
-_HORIZON_S = 16.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +30,8 @@ class Evidence:
     """Where UTC − RAW must lie, by the agreeing majority; None without one."""
     rate: RateSpan
     """What the rate can be."""
-    estimates: Sequence[Estimate]
-    """One per model that has something to say, all at `raw_ns`."""
+    estimate: Estimate | None
+    """The best guess at `raw_ns`; None where no model has anything to say."""
     status: Status
     """The best status that the evidence allows; no correction is worth more."""
     reasons: Reason
@@ -44,17 +40,19 @@ class Evidence:
     measurement_count: int
     delay_ns: int
     leap: Leap = Leap.NONE
+    coverage_99: float = 0.0
+    coverage_999: float = 0.0
 
 
 def fuse(evidence: Evidence) -> Correction:
     """Return the correction that `evidence` supports, status UNKNOWN where none is.
 
-    The published offset is the chosen model's, moved to the nearest point that the hard
+    The published offset is the best guess, moved to the nearest point that the hard
     interval allows: the truth is in there, so the move can only reduce the error. The
     same goes for its rate. Both are set projections, not thresholds: adding a constant
     to every measurement adds it to the result and changes nothing else.
     """
-    chosen = _choose(evidence.estimates)
+    chosen = evidence.estimate
     if evidence.span is None or chosen is None:
         return _unknown(evidence)
     span = evidence.span
@@ -75,18 +73,8 @@ def fuse(evidence: Evidence) -> Correction:
         measurement_count=evidence.measurement_count,
         delay_ns=evidence.delay_ns,
         leap=evidence.leap,
-    )
-
-
-def _choose(estimates: Sequence[Estimate]) -> Estimate | None:
-    """Return the estimate that claims the least spread one poll ahead.
-
-    Both models start from the same honest variance, so hold answers until the filter
-    has learned a rate. Scoring on realized errors replaces claims once there is more
-    than one model that learns.
-    """
-    return min(
-        estimates, key=lambda estimate: estimate.variance.at(_HORIZON_S), default=None
+        coverage_99=evidence.coverage_99,
+        coverage_999=evidence.coverage_999,
     )
 
 

@@ -16,6 +16,8 @@ from chronotick.core.status import Source
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chronotick.fusion.quiet import Check
+
 __all__ = ["PrequentialWeights", "mix"]
 
 # Student's t with this many degrees of freedom: a spike costs a model some belief, a
@@ -38,24 +40,21 @@ class PrequentialWeights:
         self._baseline = baseline
         self._lead: dict[str, float] = {}
 
-    def score(
-        self, estimates: Mapping[str, Estimate], offset_ns: int, noise: float
-    ) -> None:
+    def score(self, estimates: Mapping[str, Estimate], check: Check) -> None:
         """Score predictions of one measurement, none of which has seen it.
 
         Args:
             estimates: Per model, at the measurement's instant. Models that say nothing
                 are not scored, and nothing is while the baseline is silent.
-            offset_ns: UTC − RAW as measured.
-            noise: Variance of the measurement, ns²; the same for all.
+            check: The measurement.
         """
         base = estimates.get(self._baseline)
         if base is None:
             return
-        reference = _log_density(base, offset_ns, noise)
+        reference = _log_density(base, check)
         for name, estimate in estimates.items():
             if name != self._baseline:
-                gained = _log_density(estimate, offset_ns, noise) - reference
+                gained = _log_density(estimate, check) - reference
                 self._lead[name] = _MEMORY * self._lead.get(name, 0.0) + gained
 
     def weights(self, estimates: Mapping[str, Estimate]) -> dict[str, float]:
@@ -112,9 +111,9 @@ def mix(estimates: Mapping[str, Estimate], weights: Mapping[str, float]) -> Esti
     )
 
 
-def _log_density(estimate: Estimate, offset_ns: int, noise: float) -> float:
+def _log_density(estimate: Estimate, check: Check) -> float:
     """Return the log of Student's density with the predictive variance as scale."""
-    variance = max(estimate.variance.v0 + noise, 1.0)
-    error_ns = float(offset_ns - estimate.offset_ns)
+    variance = max(estimate.variance.v0 + check.noise, 1.0)
+    error_ns = float(check.offset_ns - estimate.offset_ns)
     tail = log(1.0 + error_ns * error_ns / (_DEGREES * variance))
     return _CONSTANT - 0.5 * log(variance) - 0.5 * (_DEGREES + 1.0) * tail

@@ -53,6 +53,7 @@ class BankModel:
         self._withheld: list[_Exchange] = []
         self._doubt = 0.0
         self._seen: dict[str, int] = {}
+        self._account: dict[str, str] = {}
         self._newest_ns = 0
         self._raw_ns = 0
         self._epoch_ns = 0
@@ -76,6 +77,7 @@ class BankModel:
         self._newest_ns = self._seen[sample.server] = sample.raw_ns
         route = self._routes.setdefault(sample.server, Route(sample.server))
         leg = route.leg(sample.raw_ns, sample.delay_ns)
+        self._account[sample.server] = leg.account
         self._biases.meet(sample.server, route.floor_ns)
         if leg.extra_ns:
             self._biases.detour(leg.account, leg.extra_ns)
@@ -113,6 +115,11 @@ class BankModel:
             ),
             source=Source.CPU_MODEL,
         )
+
+    def bias_ns(self, server: str) -> float:
+        """Return by how much `server` reads high on the route that it was last heard."""
+        account = self._account.get(server)
+        return 0.0 if account is None else self._biases.bias_ns(account)
 
     @property
     def rate_sd_ppb(self) -> float:

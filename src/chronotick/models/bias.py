@@ -3,7 +3,8 @@
 Each path has a constant asymmetry that no statistics of its own can show, but two
 servers that disagree show the difference of theirs, and a server whose route changes
 shows the change. Decides what measurements are shifted by so that they agree; the
-average over the servers' first routes, which nothing can show, stays where it is.
+average over the servers' first routes, the nearer ones counting for more, stays where
+it is: nothing can show its error.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ __all__ = ["BiasLedger"]
 _SHARE = 0.1
 # Routes change: what was learned is doubted a little more at each sample.
 _DOUBT = 1.0 + 1.0 / 500.0
+# How much a server strays is judged over its last hundred answers or so.
+_SCATTER_GAIN = 0.01
+_SCATTER_FROM = 8
 
 
 @dataclass(slots=True)
@@ -24,6 +28,13 @@ class _Account:
     prior: float
     variance: float
     bias_ns: float = 0.0
+    scatter: float = 0.0
+    """Mean square of what neither the bias nor the delay explains, ns²."""
+    count: int = 0
+
+    def scatters(self, square: float) -> None:
+        self.count += 1
+        self.scatter += (square - self.scatter) * max(_SCATTER_GAIN, 1.0 / self.count)
 
 
 class BiasLedger:
@@ -56,8 +67,17 @@ class BiasLedger:
         return self._account(route).bias_ns
 
     def variance(self, route: str) -> float:
-        """Return the variance of that, ns²; 0 where there is nothing to compare."""
-        return self._account(route).variance if self.comparable(route) else 0.0
+        """Return the variance of that, ns²; 0 where there is nothing to compare.
+
+        A server that strays more than the steadiest one does (its own clock wanders, or
+        its queues are hidden) is believed less by as much.
+        """
+        if not self.comparable(route):
+            return 0.0
+        account = self._account(route)
+        known = [a.scatter for a in self._servers.values() if a.count >= _SCATTER_FROM]
+        strays = account.scatter - min(known, default=account.scatter)
+        return account.variance + max(strays, 0.0)
 
     def comparable(self, route: str) -> bool:
         """Whether there is something that `route` can differ from."""
@@ -72,21 +92,38 @@ class BiasLedger:
         count = len(self._servers)
         if count < 2:  # noqa: PLR2004 - a spread takes two
             return 0.0
-        squares = sum(account.bias_ns**2 for account in self._servers.values())
-        return squares / (count * (count - 1))
+        shares = self._shares()
+        squares = sum(
+            (share * account.bias_ns) ** 2
+            for share, account in zip(shares, self._servers.values(), strict=True)
+        )
+        return squares * count / (count - 1)
 
     def learn(self, route: str, residual_ns: float, noise: float) -> None:
         """Take in one residual (measurement less model) with its noise variance."""
         if not self.comparable(route):
             return
         account = self._account(route)
+        account.scatters(max(residual_ns**2 - noise, 0.0))
         variance = min(account.variance * _DOUBT, account.prior)
         gain = variance / (variance + noise)
         account.bias_ns += gain * residual_ns
         account.variance = variance * (1.0 - gain)
-        mean = sum(each.bias_ns for each in self._servers.values()) / len(self._servers)
+        mean = sum(
+            share * each.bias_ns
+            for share, each in zip(self._shares(), self._servers.values(), strict=True)
+        )
         for each in (*self._servers.values(), *self._detours.values()):
             each.bias_ns -= mean
+
+    def _shares(self) -> list[float]:
+        """Return each server's part in the average.
+
+        A path ten times as long counts a hundredth: it can be askew ten times as far.
+        """
+        precisions = [1.0 / account.prior for account in self._servers.values()]
+        total = sum(precisions)
+        return [precision / total for precision in precisions]
 
     def _account(self, route: str) -> _Account:
         return self._detours.get(route) or self._servers[route]

@@ -55,3 +55,7 @@ class HoldModel:
             ),
             source=Source.NTP,
         )
+
+    def bias_ns(self, server: str) -> float:
+        """Return 0: no account is kept."""
+        return 0.0

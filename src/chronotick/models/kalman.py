@@ -241,3 +241,7 @@ class KalmanModel:
         if abs(self._run) >= self._tuning.lag_after:
             self._pyy += (innovation / max(self._gap_s, 1e-3)) ** 2
             self._run = 0
+
+    def bias_ns(self, server: str) -> float:
+        """Return 0: paths are weighed, not corrected."""
+        return 0.0

@@ -7,7 +7,7 @@ business, and whether they are believed is the ensemble's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Network:
             raise ValueError("weights hold a number that is not finite")
 
     @classmethod
-    def load(cls, stream: BinaryIO) -> Network:
+    def load(cls, stream: IO[bytes]) -> Network:
         """Return the network that `train.main` wrote; the caller opens the file.
 
         The packaged one is the resource ``longterm.npz`` of `chronotick.models`.

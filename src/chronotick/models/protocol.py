@@ -24,3 +24,11 @@ class OscillatorModel(Protocol):
     def predict(self, raw_ns: int) -> Estimate | None:
         """Return what the model believes at `raw_ns`; None before the first sample."""
         ...
+
+    def bias_ns(self, server: str) -> float:
+        """Return by how much `server` is known to read high, compared with the others.
+
+        What the model subtracts from that server's measurements; 0 for a model that
+        keeps no such account. Only differences show: never an error they all share.
+        """
+        ...

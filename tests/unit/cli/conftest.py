@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chronotick.core.records import (
+    Audit,
     Correction,
     DaemonReport,
     Frame,
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+AUDIT = Audit(
+    hard_checks=1200,
+    hard_misses=0,
+    calibrated_checks=600,
+    misses_99=6,
+    misses_999=0,
+)
 SOURCES = (
     SourceReport(
         server="good.example",
@@ -108,7 +116,7 @@ class Publication:
             start_id=f"{self.writer.start_id:016x}",
             heartbeat_hz=100.0,
             logger=logging.getLogger("test"),
-        ).report(DaemonReport(correction=correction, sources=SOURCES))
+        ).report(DaemonReport(correction=correction, sources=SOURCES, audit=AUDIT))
 
 
 @pytest.fixture

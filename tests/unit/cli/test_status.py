@@ -31,13 +31,17 @@ def test_every_fact_has_its_line(publication: Publication) -> None:
     facts = dict(line.split("  ", 1) for line in out.split("\n\n")[0].splitlines())
     assert list(facts) == [
         "state", "time", "bound", "system clock", "daemon", "warm-up",
-        "measurements", "corrections", "last sync", "memory", "CPUs", "reading",
+        "measurements", "corrections", "last sync", "self-audit", "memory", "CPUs", "reading",
     ]  # fmt: skip
     assert "up 1 h 2 min, publishes at 100 Hz" in facts["daemon"]
     assert facts["warm-up"].strip() == "complete"
     assert facts["measurements"].strip() == "12"
     assert facts["corrections"].strip() == "7"
     assert facts["last sync"].strip().endswith("s ago")
+    assert facts["self-audit"].strip() == (
+        "hard bound: 0 of 1,200 checks missed; 99 % and 99.9 % intervals: 1.00% and "
+        "0.00% of 600"
+    )
     assert facts["memory"].strip().endswith("MiB")
     assert "from Python" in facts["reading"]
 

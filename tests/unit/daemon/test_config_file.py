@@ -271,3 +271,28 @@ def test_any_text_gives_a_config_or_one_line(text: str) -> None:
         parse_config(text)
     except ConfigError as error:
         assert len(str(error).splitlines()) == 1  # noqa: PT017
+
+
+def test_a_preset_sets_what_the_file_does_not() -> None:
+    """`minimal` has no long-term model, `full` a foundation model; own keys win."""
+    minimal = parse_config("preset: minimal")
+    assert minimal.short_term.enabled
+    assert not minimal.long_term.enabled
+    assert parse_config("preset: full").long_term.model_name == "fracast"
+    own = parse_config("preset: full\nlong_term:\n  model_name: ttm\n  device: cpu\n")
+    assert (own.long_term.model_name, own.long_term.device) == ("ttm", "cpu")
+    assert parse_config("preset: default") == parse_config("") == Config()
+
+
+def test_a_preset_from_the_command_line_wins() -> None:
+    """Over the file's, and leaves the rest of the file alone."""
+    config = parse_config("preset: full\npolling: {min_poll: 32s}", preset="minimal")
+    assert config.preset == "minimal"
+    assert not config.long_term.enabled
+    assert config.polling.min_poll_s == 32.0
+
+
+def test_an_unknown_preset_lists_the_known() -> None:
+    """One line, with the line number."""
+    with pytest.raises(ConfigError, match=r"2: preset: must be one of default, full"):
+        parse_config("\npreset: tiny\n", name="f")

@@ -8,6 +8,7 @@ import pytest
 
 from chronotick.core.errors import ConfigError
 from chronotick.daemon.config import Clock, Config, Polling, Selection, Server
+from chronotick.daemon.config_models import ShortTerm
 
 OURS = tuple(Server(f"10.0.0.{i}") for i in range(1, 6))
 
@@ -24,6 +25,10 @@ OURS = tuple(Server(f"10.0.0.{i}") for i in range(1, 6))
         (
             {"servers": OURS, "polling": Polling(min_poll_s=64, max_poll_s=16)},
             "polling.min_poll: 64s is longer than polling.max_poll (16s)",
+        ),
+        (
+            {"short_term": ShortTerm(enabled=False)},
+            "long_term.enabled: the long-term model stands on the short-term one",
         ),
         (
             {"clock": Clock(max_drift_ppm=600)},

@@ -388,3 +388,24 @@ def test_an_outcast_that_mends_is_taken_back() -> None:
         bench.check()
         bench.raw_ns += 16 * NS_PER_S
     assert bench.estimator.correction(bench.raw_ns).status is Status.SYNCHRONIZED
+
+
+def test_two_honest_of_four_go_on_where_the_liars_disagree() -> None:
+    """No majority any more, but what it last agreed on finds both liars out."""
+    servers = [Server(f"s{i}") for i in range(4)]
+    servers[2].lie_ns = 40_000_000
+    bench = Bench(servers)
+    for _ in range(20):
+        bench.round(64 * NS_PER_S)
+    servers[3].lie_ns = 100_000_000
+    for _ in range(40):
+        bench.round(64 * NS_PER_S)
+    assert bench.verdicts() == {
+        "s0": "selected",
+        "s1": "selected",
+        "s2": "falseticker",
+        "s3": "falseticker",
+    }
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.SYNCHRONIZED
+    assert correction.bound_ns < 2_000_000

@@ -50,6 +50,7 @@ def test_a_report_holds_the_daemon_and_its_servers(tmp_path: Path) -> None:
     assert document["pid"] == os.getpid()
     assert document["state"] == "SYNCHRONIZED"
     assert document["sources"][0]["verdict"] == "selected"
+    assert document["audit"]["hard_misses"] == 0
     assert document["rss_bytes"] > 1_000_000
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [entry.name for entry in tmp_path.iterdir()] == ["segment.status"]

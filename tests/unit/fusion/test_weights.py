@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
+from chronotick.fusion.quiet import Check
 from chronotick.fusion.weights import PrequentialWeights, mix
 
 FAR_NS = 1_790_000_000_000_000_000
@@ -32,6 +33,11 @@ def estimate(
     )
 
 
+def check(offset_ns: int, noise: float) -> Check:
+    """Return a measurement at the same instant."""
+    return Check(raw_ns=7, offset_ns=FAR_NS + offset_ns, noise=noise)
+
+
 def test_without_scores_the_baseline_speaks_alone() -> None:
     """A model that has proven nothing gets no weight."""
     weights = PrequentialWeights("base")
@@ -46,7 +52,7 @@ def test_belief_follows_prediction(error_ns: int, winner: str) -> None:
     weights = PrequentialWeights("base")
     both = {"base": estimate(20, 20.0), "other": estimate(error_ns, 20.0)}
     for _ in range(200):
-        weights.score(both, FAR_NS + round(rng.gauss(0.0, 10.0)), 100.0)
+        weights.score(both, check(round(rng.gauss(0.0, 10.0)), 100.0))
     result = weights.weights(both)
     assert max(result, key=lambda name: result[name]) == winner
     assert sum(result.values()) == pytest.approx(1.0)
@@ -58,16 +64,16 @@ def test_one_spike_does_not_undo_a_record() -> None:
     weights = PrequentialWeights("base")
     both = {"base": estimate(40, 20.0), "other": estimate(0, 20.0)}
     for _ in range(200):
-        weights.score(both, FAR_NS, 100.0)
+        weights.score(both, check(0, 100.0))
     before = weights.weights(both)["other"]
-    weights.score(both, FAR_NS + 10**9, 100.0)
+    weights.score(both, check(10**9, 100.0))
     assert weights.weights(both)["other"] > 0.9 * before
 
 
 def test_a_silent_baseline_leaves_the_others() -> None:
     """Whoever speaks is all there is; nobody speaking is no weight."""
     weights = PrequentialWeights("base")
-    weights.score({"other": estimate(0, 1.0)}, FAR_NS, 1.0)
+    weights.score({"other": estimate(0, 1.0)}, check(0, 1.0))
     assert weights.weights({"other": estimate(0, 1.0)}) == {"other": 1.0}
     assert weights.weights({}) == {}
 

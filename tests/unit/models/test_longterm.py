@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chronotick.core.rates import RateForecast
 from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
@@ -49,13 +50,22 @@ class Clairvoyant:
             source=Source.CPU_MODEL,
         )
 
+    def bias_ns(self, server: str) -> float:
+        """Know of none."""
+        del server
+        return 0.0
+
 
 def follow(
-    rate_at: Callable[[float], float], hours: float
+    rate_at: Callable[[float], float],
+    hours: float,
+    bank: Clairvoyant | None = None,
+    model: LongTermModel | None = None,
+    between: Callable[[LongTermModel], None] | None = None,
 ) -> tuple[Clairvoyant, LongTermModel, float]:
     """Feed a clock of the given rate (hours → ppb); return models and offset, ns."""
-    bank = Clairvoyant()
-    model = LongTermModel(bank)
+    bank = bank or Clairvoyant()
+    model = model or LongTermModel(bank)
     offset_ns = 0.0
     for k in range(round(hours * 3600 / POLL_S)):
         hour = k * POLL_S / 3600
@@ -63,6 +73,8 @@ def follow(
         measured = sample(k * POLL_S * NS_PER_S, EPOCH_NS + round(offset_ns))
         bank.observe(measured)
         model.observe(measured)
+        if between is not None:
+            between(model)
         offset_ns += POLL_S * rate_at(hour + POLL_S / 7200)
     return bank, model, offset_ns
 
@@ -147,3 +159,87 @@ def test_an_outage_is_bridged() -> None:
     assert estimate is not None
     assert all(math.isfinite(term) for term in estimate.variance)
     assert math.isfinite(estimate.rate_ppb)
+
+
+def outside(
+    rate_at: Callable[[float], float], hours: float
+) -> Callable[[LongTermModel], None]:
+    """Return an external forecaster of a clock that it knows; it speaks of 8 h."""
+
+    def forecast(model: LongTermModel) -> None:
+        history = model.history()
+        assert history is not None
+        start = history.raw_ns / NS_PER_S / 3600
+        ahead = [rate_at(start + (k + 0.5) / 6) for k in range(round(hours * 6))]
+        means = [sum(ahead[: k + 1]) / (k + 1) for k in range(len(ahead))]
+        model.hear(
+            "far",
+            RateForecast(
+                raw_ns=history.raw_ns, step_s=history.step_s, means_ppb=tuple(means)
+            ),
+        )
+
+    return forecast
+
+
+def error_at_4h(start_h: int, model: LongTermModel, offset_ns: float) -> float:
+    """Return how far the model's forecast for a sunny clock is off, four hours on."""
+    ahead_s = 4 * 3600
+    raw_ns = (start_h * 3600 - POLL_S + ahead_s) * NS_PER_S
+    for k in range(ahead_s // POLL_S - 1):
+        offset_ns += POLL_S * sun(start_h + (k + 0.5) * POLL_S / 3600)
+    estimate = model.predict(raw_ns)
+    assert estimate is not None
+    return abs(estimate.offset_ns - EPOCH_NS - offset_ns)
+
+
+def test_an_external_expert_earns_its_vote() -> None:
+    """One that knows what comes is believed once that has shown, and not before."""
+    bank = Clairvoyant()
+    model = LongTermModel(bank, (), external=["far"])
+    _, _, offset_ns = follow(sun, 30, bank, model, outside(sun, 8))
+    alone = LongTermModel(bank, ())
+    follow(sun, 30, bank, alone)
+    assert error_at_4h(30, model, offset_ns) < 0.2 * error_at_4h(30, alone, offset_ns)
+    # Its very first word moved nothing.
+    first = LongTermModel(bank, (), external=["far"])
+    follow(sun, 0.25, bank, first, outside(sun, 8))
+    plain, long = (m.predict(bank.raw_ns + 10**13) for m in (bank, first))
+    assert plain is not None
+    assert long is not None
+    assert long.offset_ns == plain.offset_ns
+
+
+def test_an_external_expert_that_is_wrong_changes_nothing() -> None:
+    """One that has it upside down gets no vote, and is not worse than nobody."""
+    bank = Clairvoyant()
+    wrong = LongTermModel(bank, (), external=["far"])
+    _, _, offset_ns = follow(
+        sun, 30, bank, wrong, outside(lambda hour: -3.0 * sun(hour), 8)
+    )
+    alone = LongTermModel(bank, ())
+    follow(sun, 30, bank, alone)
+    assert error_at_4h(30, wrong, offset_ns) == error_at_4h(30, alone, offset_ns)
+
+
+def test_silence_is_as_if_nobody_had_been_announced() -> None:
+    """A backend that never answers leaves every prediction as it would be."""
+    bank = Clairvoyant()
+    silent = LongTermModel(bank, external=["far", "near"])
+    follow(sun, 40, bank, silent)
+    alone = LongTermModel(bank)
+    follow(sun, 40, bank, alone)
+    for hours in (1, 4, 8):
+        raw_ns = bank.raw_ns + hours * 3600 * NS_PER_S
+        assert silent.predict(raw_ns) == alone.predict(raw_ns)
+
+
+def test_history_is_what_was_seen() -> None:
+    """Ten-minute rates, newest last, at the instant of the newest."""
+    assert LongTermModel(Clairvoyant()).history() is None
+    _, model, _ = follow(lambda hour: 100.0 * hour, 2.0)
+    history = model.history()
+    assert history is not None
+    assert history.step_s == 600
+    assert history.raw_ns == (7200 - 600) * NS_PER_S
+    assert history.rates_ppb == pytest.approx([100.0 * k / 6 for k in range(12)])

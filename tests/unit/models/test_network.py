@@ -69,7 +69,7 @@ def test_missing_weights_are_named() -> None:
 def test_the_packaged_network_beats_no_change() -> None:
     """On simulated clocks it has not seen, at 1, 4 and 8 h, and it knows its spread."""
     with files("chronotick.models").joinpath("longterm.npz").open("rb") as stream:
-        network = Network.load(stream)  # type: ignore[arg-type]
+        network = Network.load(stream)
     batch = simulate(np.random.default_rng(987), 600)
     features = featurize(batch.rates_ppb)
     outcome = (batch.outcome_ppb - features.anchor_ppb[:, None]) / features.unit_ppb

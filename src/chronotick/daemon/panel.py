@@ -1,0 +1,215 @@
+"""The models at one table: who is shown what, who is believed, what it is worth.
+
+Decides the best guess and its calibrated factors. The hard interval around it, and
+whose measurements come here at all, are `chronotick.daemon.estimator`'s business. No
+I/O and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+from chronotick.core.units import NS_PER_S
+from chronotick.fusion.audit import Auditor
+from chronotick.fusion.calibrate import Calibrator, Coverage
+from chronotick.fusion.monitor import InnovationMonitor
+from chronotick.fusion.quiet import QuietExchanges
+from chronotick.fusion.weights import PrequentialWeights, mix
+from chronotick.models.dual import DualModel
+from chronotick.models.hold import HoldModel
+from chronotick.models.longterm import forecasters
+from chronotick.models.registry import short_term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from chronotick.core.records import Audit, Estimate, Sample
+    from chronotick.core.span import Span
+    from chronotick.fusion.quiet import Check
+    from chronotick.models.network import Network
+
+__all__ = ["Opinion", "Panel", "PanelSettings", "Shown"]
+
+_HOLD, _LEARNED = "hold", "learned"
+# Readers ask up to about one poll ahead.
+_USUAL_AGE_S = 64.0
+# Normal quantiles of the levels, for the part of the spread that is a prior.
+_NORMAL_99, _NORMAL_999 = 2.576, 3.291
+# With fewer, a filter only repeats the newest measurement: that is hold's answer, and
+# is published under that name.
+_LEARNED_FROM = 3
+_UNEARNED = Coverage(0.0, 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelSettings:
+    """Which models there are."""
+
+    short_term: str | None = "bank"
+    """Name in `chronotick.models.registry`; None: hold alone."""
+    long_term: bool = True
+    network: Network | None = None
+    """The trained forecaster among the long-term experts."""
+
+
+class Shown(NamedTuple):
+    """A sample, and whether the sample filter let it through."""
+
+    sample: Sample
+    useful: bool
+
+
+class Opinion(NamedTuple):
+    """The best guess at one instant."""
+
+    estimate: Estimate
+    coverage: Coverage
+    """In sigmas of `estimate`; zeros until something has been checked."""
+
+
+class Panel:
+    """Hold and the learned models; each is scored before it is told.
+
+    The learned ones are the baseline, as soon as they know more than the newest
+    measurement: hold gets a say only while it predicts better than they do, that is,
+    when something is wrong with them.
+
+    Args:
+        settings: Which models there are.
+        max_frequency_error_ppm: Worst credible rate of the oscillator.
+    """
+
+    def __init__(
+        self, settings: PanelSettings, *, max_frequency_error_ppm: float = 500.0
+    ) -> None:
+        self._settings = settings
+        self._max_frequency_error_ppm = max_frequency_error_ppm
+        self._auditor = Auditor()
+        self._calibrator = Calibrator()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what the clocks did; how good claims have been is remembered."""
+        self._hold = HoldModel(max_frequency_error_ppm=self._max_frequency_error_ppm)
+        name = self._settings.short_term
+        self._kind = short_term(name) if name else None
+        self._learned = self._make()
+        self._weights = PrequentialWeights(_LEARNED)
+        self._monitor = InnovationMonitor()
+        self._quiet = QuietExchanges()
+        self._calibrator.forget_claims()
+        self._newest_ns = 0
+        self.fed: set[str] = set()
+        """Servers whose samples the models have seen."""
+        self.sample_count = 0
+        """Samples that the models have taken in since the start or a restart."""
+
+    def relearn(self, shown: Iterable[Shown]) -> None:
+        """Start on `shown`, in order: what others said was not the truth."""
+        believed = list(shown)
+        self._hold = HoldModel(max_frequency_error_ppm=self._max_frequency_error_ppm)
+        taken = [each for each in believed if self._takes(each)]
+        if self._learned:
+            self._learned.relearn([each.sample for each in taken])
+        for each in believed:
+            if each.useful:
+                self._hold.observe(each.sample)
+        self.fed = {each.sample.server for each in believed}
+        self.sample_count = sum(each.useful for each in believed)
+        self._newest_ns = max((each.sample.raw_ns for each in believed), default=0)
+
+    def observe(self, shown: Shown) -> None:
+        """Score everyone on a believed server's sample, then let them learn from it."""
+        sample = shown.sample
+        estimates = self._estimates(sample.raw_ns)
+        bias_ns = self._learned.bias_ns(sample.server) if self._learned else 0.0
+        check = self._quiet.check(sample, bias_ns)
+        if check is not None and estimates:
+            self._score(estimates, check)
+        if self._learned and self._takes(shown):
+            self._learned.observe(sample)
+        if shown.useful:
+            self._hold.observe(sample)
+            self.sample_count += 1
+        self.fed.add(sample.server)
+        self._newest_ns = max(self._newest_ns, sample.raw_ns)
+        if claim := self._mixture(self._estimates(sample.raw_ns)):
+            self._calibrator.claim(claim)
+
+    def predict(self, raw_ns: int) -> Opinion | None:
+        """Return the best guess for `raw_ns`; None before the first sample."""
+        claim = self._mixture(self._estimates(raw_ns))
+        if claim is None:
+            return None
+        unseen = self._quiet.asymmetry_variance(self.fed)
+        age_s = (raw_ns - self._newest_ns) / NS_PER_S
+        found = self._calibrator.coverage(age_s)
+        earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)
+        stated = self._calibrator.stretched(claim.variance, age_s, earned.factor_99)
+        return Opinion(
+            replace(claim, variance=stated._replace(v0=stated.v0 + unseen)),
+            earned if found.scores else _UNEARNED,
+        )
+
+    def check_hard(self, sample: Sample, claimed: Span | None) -> None:
+        """Audit the hard interval of before with a believed server's answer."""
+        if claimed is not None:
+            self._auditor.check_hard(sample, claimed)
+
+    def audit(self) -> Audit:
+        """Return how claims have done so far."""
+        return self._auditor.audit()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether measurement after measurement contradicts what was predicted."""
+        return self._monitor.tripped
+
+    def _make(self) -> DualModel | None:
+        if self._kind is None:
+            return None
+        experts = (
+            forecasters(self._settings.network) if self._settings.long_term else ()
+        )
+        return DualModel(self._kind.make, experts)
+
+    def _takes(self, shown: Shown) -> bool:
+        return self._kind is not None and (self._kind.all_samples or shown.useful)
+
+    def _estimates(self, raw_ns: int) -> Mapping[str, Estimate]:
+        said = {_HOLD: self._hold.predict(raw_ns)}
+        if self._learned and self.sample_count >= _LEARNED_FROM:
+            said[_LEARNED] = self._learned.predict(raw_ns)
+        return {name: each for name, each in said.items() if each is not None}
+
+    def _mixture(self, estimates: Mapping[str, Estimate]) -> Estimate | None:
+        weights = self._weights.weights(estimates)
+        return mix(estimates, weights) if weights else None
+
+    def _score(self, estimates: Mapping[str, Estimate], check: Check) -> None:
+        claim = self._mixture(estimates)
+        if claim is not None:
+            found = self._calibrator.coverage(
+                (check.raw_ns - self._newest_ns) / NS_PER_S
+            )
+            if found.scores:
+                self._auditor.check_calibrated(check, claim, found)
+            self._monitor.judge(check, claim, found.factor_999)
+        self._weights.score(estimates, check)
+        self._calibrator.score(check)
+
+
+def _with_prior(found: Coverage, variance: float, unseen: float) -> Coverage:
+    """Return factors for a sigma in which `unseen` is a prior, not a measured spread.
+
+    What was measured is stretched by what it has earned; the prior by the normal
+    quantile, since no measurement will ever say more of it.
+    """
+    total = max(variance + unseen, 1.0)
+    return Coverage(
+        sqrt((found.factor_99**2 * variance + _NORMAL_99**2 * unseen) / total),
+        sqrt((found.factor_999**2 * variance + _NORMAL_999**2 * unseen) / total),
+        found.scores,
+    )

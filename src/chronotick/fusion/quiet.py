@@ -1,0 +1,64 @@
+"""Which measurements are good enough to judge claims by, and how good they are.
+
+Claims are better than most measurements, so only exchanges from the quieter half of
+their server's recent ones are asked, each with the noise that its delay admits.
+Decides nothing about the claims.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chronotick.core.records import Sample
+
+__all__ = ["Check", "QuietExchanges"]
+
+_DELAYS = 64
+# Spread of a path's constant asymmetry over its delay floor: what public servers show.
+_ASYMMETRY_SHARE = 0.1
+
+
+class Check(NamedTuple):
+    """A measurement that claims are held against."""
+
+    raw_ns: int
+    offset_ns: int
+    """UTC − RAW as measured, less what the server is known to read high."""
+    noise: float
+    """Its variance, ns²."""
+
+
+class QuietExchanges:
+    """Remembers each server's recent delays."""
+
+    def __init__(self) -> None:
+        self._delays: dict[str, deque[int]] = {}
+
+    def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
+        """Take in one sample; return it as a check if it is among the quieter half."""
+        delays = self._delays.setdefault(sample.server, deque(maxlen=_DELAYS))
+        delays.append(sample.delay_ns)
+        ranked = sorted(delays)
+        if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
+            return None
+        # Queues on either leg: uniform within half of the excess. Over the lowest of
+        # late, not of all times: where no floor is sharp, the noise is understated
+        # and the claims, which know no better either, get the blame.
+        excess_ns = sample.delay_ns - ranked[0]
+        noise = excess_ns**2 / 12.0 + sample.precision_ns**2
+        return Check(sample.raw_ns, sample.offset_ns - round(bias_ns), noise)
+
+    def asymmetry_variance(self, servers: Iterable[str]) -> float:
+        """Return the variance of what no statistic can show, ns².
+
+        Each path's constant asymmetry, as spread a priori by its delay floor, in the
+        mean that weighs the servers by it. A prior, capped by the hard bound in any
+        case; 0 where none of `servers` has been heard.
+        """
+        floors_ns = [min(self._delays[s]) for s in servers if s in self._delays]
+        precision = sum((_ASYMMETRY_SHARE * max(f, 1)) ** -2 for f in floors_ns)
+        return 1.0 / precision if precision else 0.0

@@ -1,0 +1,99 @@
+"""`daemon.agreement`: majorities speak, their finds are remembered, doubt is earned."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.span import Span
+from chronotick.daemon.agreement import Agreement
+from chronotick.fusion import RateSpan
+
+STILL = RateSpan(0, 0)
+US = 1_000
+
+
+def around(*middles_us: int, half_us: int = 10) -> dict[str, Span]:
+    """Return servers a, b, … whose spans lie around the given middles."""
+    return {
+        chr(ord("a") + i): Span((m - half_us) * US, (m + half_us) * US)
+        for i, m in enumerate(middles_us)
+    }
+
+
+def ask(agreement: Agreement, spans: dict[str, Span], raw_ns: int = 0) -> bool:
+    """Ask with nothing required and a rate that is known."""
+    return agreement.ask(raw_ns, spans, required=1, rate=STILL)
+
+
+def believed(agreement: Agreement) -> str:
+    """Return the truechimers' names in one word."""
+    return "".join(agreement.selection.truechimers) if agreement.selection else ""
+
+
+def test_without_a_majority_the_faithful_speak() -> None:
+    """Two of four, while the other two contradict them and each other."""
+    agreement = Agreement()
+    assert ask(agreement, around(0, 1, 2, 90))
+    assert ask(agreement, around(0, 1, 200, 90))
+    assert believed(agreement) == "ab"
+    assert agreement.selection is not None
+    assert agreement.selection.falsetickers == ("c", "d")
+
+
+def test_two_against_two_is_nobodys_time() -> None:
+    """Liars that agree are as many as the faithful: holdover, nothing forgotten."""
+    agreement = Agreement()
+    ask(agreement, around(0, 1, 2, 200))
+    assert ask(agreement, around(0, 1, 201, 200))
+    assert agreement.selection is None
+    assert agreement.is_known
+
+
+def test_a_new_majority_of_the_old_size_is_believed() -> None:
+    """Three once, three now, on something else: they were heard then, and are now."""
+    agreement = Agreement()
+    ask(agreement, around(0, 1, 2))
+    assert ask(agreement, around(200, 201, 202))
+    assert believed(agreement) == "abc"
+
+
+def test_as_many_against_as_ever_for_it_put_the_past_in_doubt() -> None:
+    """Three against three: nobody's time, and the past is to be forgotten."""
+    agreement = Agreement()
+    ask(agreement, around(0, 1, 2))
+    assert not ask(agreement, around(0, 1, 2, 200, 201, 202))
+    assert agreement.selection is None
+
+
+def test_those_who_disagree_among_themselves_outvote_nobody() -> None:
+    """Each of three says something else: the last agreement goes on as holdover."""
+    agreement = Agreement()
+    ask(agreement, around(0, 1, 2))
+    assert ask(agreement, around(100, 200, 300))
+    assert agreement.selection is None
+    assert agreement.span_at(0, STILL) == Span(-9 * US, 11 * US)
+
+
+def test_outcasts_alone_are_not_believed() -> None:
+    """Found out by three, then left alone, even where the spans have come to touch."""
+    agreement = Agreement()
+    ask(agreement, around(0, 1, 2, 90))
+    assert ask(agreement, {"d": Span(0, 100 * US)})
+    assert agreement.selection is None
+
+
+@given(
+    st.lists(st.integers(-9, 9), min_size=3, max_size=5),
+    st.lists(st.lists(st.integers(-300, 300), max_size=2), min_size=1, max_size=10),
+)
+def test_a_minority_never_moves_the_truth_out(
+    honest_us: list[int], lies: list[list[int]]
+) -> None:
+    """Honest spans hold 0; fewer liars, saying anything, in any order of rounds."""
+    agreement = Agreement()
+    for liars_us in lies:
+        ask(agreement, around(*honest_us, *liars_us[: len(honest_us) - 1]))
+        span = agreement.span_at(0, STILL)
+        assert span is not None
+        assert span.holds(0)

@@ -1,0 +1,57 @@
+"""`fusion.quiet`: only the quieter half judges, each with the noise it may have."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.units import NS_PER_S
+from chronotick.fusion.quiet import QuietExchanges
+from unit.oscillators import EPOCH_NS, sample
+
+
+def test_long_delays_do_not_judge() -> None:
+    """Every other exchange queues for 20 ms: none of those is asked."""
+    quiet = QuietExchanges()
+    asked = []
+    for k in range(100):
+        queue_ns = 20_000_000 if k % 2 else 0
+        each = sample(k * NS_PER_S, EPOCH_NS, delay_ns=1_000_000 + queue_ns)
+        asked.append(quiet.check(each) is not None)
+    assert not any(asked[1::2])
+    assert all(asked[0::2])
+
+
+@given(st.lists(st.integers(0, 10**10), min_size=1, max_size=100))
+def test_at_least_half_are_asked_at_their_lowest(delays_ns: list[int]) -> None:
+    """The lowest so far always is; its noise is what the clocks' reading adds."""
+    quiet = QuietExchanges()
+    for k, delay_ns in enumerate(delays_ns):
+        each = sample(k * NS_PER_S, EPOCH_NS, delay_ns=delay_ns, precision_ns=7)
+        check = quiet.check(each)
+        if delay_ns == min(delays_ns[max(0, k - 63) : k + 1]):
+            assert check is not None
+            assert check.noise == 49.0
+        if check is not None:
+            assert check.noise >= 49.0
+
+
+def test_a_known_bias_is_taken_off() -> None:
+    """A server that reads 5 µs high measures 5 µs less."""
+    check = QuietExchanges().check(sample(0, EPOCH_NS + 5_000), bias_ns=5_000.0)
+    assert check is not None
+    assert check.offset_ns == EPOCH_NS
+
+
+def test_asymmetry_is_a_tenth_of_the_nearest_floor() -> None:
+    """One path: a tenth of its floor; a far one beside a near one hardly matters."""
+    quiet = QuietExchanges()
+    assert quiet.asymmetry_variance(["near"]) == 0.0
+    for k in range(10):
+        at_ns = k * NS_PER_S
+        quiet.check(sample(at_ns, 0, server="near", delay_ns=10**6 + k))
+        quiet.check(sample(at_ns, 0, server="far", delay_ns=10**8 + k))
+    alone = quiet.asymmetry_variance(["near"])
+    assert alone == pytest.approx(1e5**2)
+    assert 0.99 * alone < quiet.asymmetry_variance(["near", "far"]) < alone
