@@ -31,8 +31,9 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             "chronotick.shm._hot",
-            ["src/chronotick/shm/_hot.c"],
+            ["src/chronotick/shm/_hot.c", "src/chronotick/shm/_heart.c"],
             depends=[
+                "src/chronotick/shm/heart.h",
                 "src/chronotick/shm/publish.h",
                 "src/chronotick/shm/include/chronotick.h",
             ],
@@ -43,11 +44,16 @@ def extensions() -> list[Extension]:
                 "-O2",
                 "-Wall",
                 "-Wextra",
+                "-pthread",
+                "-fvisibility=hidden",
                 "-fno-math-errno",
                 "-ffp-contract=off",
                 *os.environ.get("CHRONOTICK_CFLAGS", "").split(),
             ],
-            extra_link_args=os.environ.get("CHRONOTICK_CFLAGS", "").split(),
+            extra_link_args=[
+                "-pthread",
+                *os.environ.get("CHRONOTICK_CFLAGS", "").split(),
+            ],
             py_limited_api=True,
             optional=WANTED != "yes",
         )

@@ -4,9 +4,10 @@
 
 A real daemon measures a server on loopback, after its start-up burst, for `--seconds`.
 Its peers are Python processes that do nothing but wake up as often, by `time.sleep` and
-in an asyncio loop: what is left above the second is ours. CPU time comes from the
-kernel's accounting of each process. On an idle virtual machine a wake-up alone can cost
-200 us, because caches and clocks have gone cold: quote the ratios.
+in an asyncio loop. CPU time comes from the kernel's accounting of each process. On an
+idle virtual machine a wake-up alone can cost 200 us, because caches and clocks have gone
+cold: quote the ratios. With CHRONOTICK_NATIVE=no the daemon's heartbeats are made in its
+event loop, as where there is no C module.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ def share(process: psutil.Process, seconds: float) -> float:
     return used_s / seconds
 
 
+def heartbeats(pid: int) -> str:
+    """Say who makes the heartbeats of daemon `pid`."""
+    names = {task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/comm")}
+    return "a thread" if "heartbeat\n" in names else "the event loop"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
@@ -77,7 +84,9 @@ def main() -> None:
             peer.wait()
         ours, sleep, loop = (sorted(column)[1] for column in zip(*rounds, strict=True))
         rss_mb = process.memory_info().rss / 1e6
+        who = heartbeats(process.pid)
     print(f"daemon at {asked.freq:g} Hz: {ours:.2%} of one core (median of 3)")
+    print(f"heartbeats by {who}")
     for name, theirs in (("time.sleep", sleep), ("asyncio", loop)):
         ratio = f"{ours / theirs:.1f}" if theirs else "unknown: below the resolution"
         print(f"bare {name} at {asked.freq:g} Hz: {theirs:.2%}; ratio {ratio}")

@@ -75,6 +75,16 @@ class Transport(Protocol):
 class FrameSink(Protocol):
     """Where frames are published: the shared-memory writer, or a recorder."""
 
+    @property
+    def refresh_period_ns(self) -> int:
+        """How often a frame that stays the same needs to be published again.
+
+        In between the sink makes the heartbeats, one every `Frame.heartbeat_ns` with the
+        host's clocks read again, and ends them soon if no frame comes. 0: it makes none,
+        and every heartbeat is to be published.
+        """
+        ...
+
     def publish(self, frame: Frame) -> None:
         """Make `frame` what readers see from now on. Never blocks."""
         ...

@@ -2,7 +2,8 @@
 
 Decides when a correction expires and when the host has slept through it. A heartbeat
 tells readers that the daemon lives and carries the system clock's current place; the
-correction in it is the same, since readers extrapolate.
+correction in it is the same, since readers extrapolate. Where the sink makes heartbeats
+by itself, it is told often enough that the event loop lives, without which it stops.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class Publisher:
 
     Args:
         sink: Where frames go.
-        measured: The clocks that each frame is stamped with.
-        frequency_hz: Heartbeats per second.
+        measured: The clocks that each frame is stamped with; the same as the sink's,
+            where it makes heartbeats.
+        frequency_hz: Heartbeats per second, whoever makes them.
         max_bound_ns: Half width at which a correction expires.
         inherited_until_raw_ns: RAW instant until which an earlier daemon's correction
             is good. Until then it is not replaced by the news that nothing is known
@@ -50,7 +52,7 @@ class Publisher:
     ) -> None:
         self._sink = sink
         self._measured = measured
-        self._period_s = 1.0 / frequency_hz
+        self._period_s = max(1.0 / frequency_hz, sink.refresh_period_ns / NS_PER_S)
         self._heartbeat_ns = round(NS_PER_S / frequency_hz)
         self._max_bound_ns = max_bound_ns
         self._inherited_until_raw_ns = inherited_until_raw_ns
@@ -70,7 +72,10 @@ class Publisher:
             self._publish(self._look())
 
     async def beat(self, ctx: Context) -> None:
-        """Publish the current correction again, `frequency_hz` times a second."""
+        """Publish the current correction again, `frequency_hz` times a second.
+
+        Or as often as the sink needs it that makes the heartbeats in between.
+        """
         async for _ in ctx.clock.every(self._period_s):
             if self._current is not None:
                 self._publish(self._look())

@@ -20,6 +20,8 @@
 
 #include "publish.h"
 
+extern PyType_Spec chronotick__heart_spec; /* of _heart.c */
+
 typedef struct {
     PyTypeObject *interval;  /* ours: numbers inline, objects made when asked for */
     PyObject *core_interval; /* chronotick.core.reading.Interval */
@@ -320,7 +322,7 @@ static int take(PyObject *from, const char *name, int count, PyObject **into) {
 
 static int module_exec(PyObject *module) {
     State *state = (State *)PyModule_GetState(module);
-    PyObject *names = PyImport_ImportModule("chronotick.core.status"), *readings = NULL;
+    PyObject *names = PyImport_ImportModule("chronotick.core.status");
     PyObject *reading = PyImport_ImportModule("chronotick.core.reading");
     int failed = !names || !reading || take(names, "Status", 4, state->statuses) ||
                  take(names, "Source", 5, state->sources) ||
@@ -332,9 +334,12 @@ static int module_exec(PyObject *module) {
     state->interval =
         (PyTypeObject *)PyType_FromModuleAndSpec(module, &interval_spec, NULL);
     if (!state->interval || PyModule_AddType(module, state->interval)) return -1;
-    readings = PyType_FromModuleAndSpec(module, &readings_spec, NULL);
-    failed = !readings || PyModule_AddType(module, (PyTypeObject *)readings);
-    Py_XDECREF(readings);
+    PyType_Spec *others[] = {&readings_spec, &chronotick__heart_spec};
+    for (int i = 0; i < 2 && !failed; i++) {
+        PyObject *type = PyType_FromModuleAndSpec(module, others[i], NULL);
+        failed = !type || PyModule_AddType(module, (PyTypeObject *)type);
+        Py_XDECREF(type);
+    }
     return failed ? -1 : 0;
 }
 

@@ -15,6 +15,10 @@ copied from a slot that nobody was writing.
 completely before the next. Ordinary 128-byte copies use no non-temporal stores, which
 would be the exception. CPUs with weaker ordering need the native module's fences.
 
+**Heartbeats.** With ``repeats=True`` a thread of the C module stores, too: what was
+published last, with the clocks read again. It and we take turns under a lock, so that
+there still is one writer at a time; see ``heart.h`` and ADR 24.
+
 **What a kill leaves.** Before the sequence store: a half-written slot that no reader
 looks at. After it: a complete frame. In the compatibility record: an odd number, which
 the next writer mends. In the ring: an entry numbered 0, which readers skip.
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from chronotick.core.records import Correction, Frame
+    from chronotick.shm._hot import Heart
     from chronotick.shm.codec import PastCorrection, Snapshot
 
 __all__ = ["SegmentWriter"]
@@ -82,6 +87,9 @@ _RING_COUNT = RING_AT // 8
 # The record's number is the 4-byte word at byte 68.
 _NUMBER, _BEFORE_NUMBER, _AFTER_NUMBER = 17, slice(0, 68), slice(72, 128)
 _RECORD_PERIOD_NS = 100_000_000
+# Heartbeats go on by themselves for so long: enough for an event loop that is late twice
+# in a row, and well within the second for which readers take silence for life.
+_LEASE_NS = 3 * _RECORD_PERIOD_NS
 _U64 = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -93,6 +101,10 @@ class SegmentWriter:
     Args:
         path: The segment; default `chronotick.shm.segment.segment_path`.
         hot: The C module that stores with fences; None for plain stores from Python.
+        repeats: Whether a thread makes the heartbeats between publications, on this
+            host's clocks: so not for frames of an imagined host, nor in a process that
+            forks and publishes from the child. Needs the C module, and a thread to be
+            had; `refresh_period_ns` says whether it is done.
 
     Raises:
         SegmentLocked: another process publishes there.
@@ -105,6 +117,7 @@ class SegmentWriter:
         path: str | os.PathLike[str] | None = None,
         *,
         hot: ModuleType | None = HOT,
+        repeats: bool = False,
     ) -> None:
         if hot is None and not has_strong_ordering():
             raise UnsupportedPlatform(
@@ -133,8 +146,18 @@ class SegmentWriter:
         self._kind: tuple[object, ...] = ()
         self._packed = bytearray(SLOT_SIZE)
         self._record_due_raw_ns = 0
+        self._heart: Heart | None = None
         if self._owned.reused:
             self._adopt(header)
+        if repeats and hot is not None:
+            # No thread to be had: then each heartbeat is published, as without C.
+            with contextlib.suppress(OSError):
+                self._heart = hot.Heart(self._data)
+
+    @property
+    def refresh_period_ns(self) -> int:
+        """See `chronotick.core.ports.FrameSink`; 0 without a thread for heartbeats."""
+        return 0 if self._heart is None else _RECORD_PERIOD_NS
 
     @property
     def sequence(self) -> int:
@@ -163,6 +186,8 @@ class SegmentWriter:
         Raises:
             ValueError: a field is not finite or does not fit, or the writer is
                 closed. Nothing was published.
+            RuntimeError: in a forked child, which has not the thread that `repeats`
+                promised. Nothing was published.
         """
         if self._closed:
             raise ValueError(f"this writer of {self.path} is closed")
@@ -178,7 +203,7 @@ class SegmentWriter:
             self._beat(frame)
             return
         slot = encode_slot(frame)
-        snapshot = self._publish_slot(slot)
+        snapshot = self._publish_slot(slot, frame)
         self._packed[:] = slot
         self._correction, self._kind = frame.correction, kind
         self._record_due_raw_ns = frame.as_of_raw_ns + _RECORD_PERIOD_NS
@@ -197,15 +222,18 @@ class SegmentWriter:
         """
         restamp_slot(self._packed, frame)
         slot = bytes(self._packed)
-        if frame.as_of_raw_ns < self._record_due_raw_ns:
-            self._store_slot(slot)
+        # Where a thread makes the others, what comes here is few already.
+        if self._heart is None and frame.as_of_raw_ns < self._record_due_raw_ns:
+            self._store_slot(slot, frame)
             return
         self._record_due_raw_ns = frame.as_of_raw_ns + _RECORD_PERIOD_NS
-        self._publish_record(self._publish_slot(slot))
+        self._publish_record(self._publish_slot(slot, frame))
 
     def close(self) -> None:
         """Let another daemon publish here. Readers go on until `void_after`."""
         self._closed = True
+        if self._heart is not None:
+            self._heart.stop()  # Before the lock goes: it may be another's to write.
         self._owned.release()
 
     def __enter__(self) -> Self:
@@ -273,11 +301,20 @@ class SegmentWriter:
         for entry in range(RING_ENTRIES):
             self._words[(RING_ENTRIES_AT + RING_ENTRY_SIZE * entry) // 8] = 0
 
-    def _publish_slot(self, slot: bytes) -> Snapshot:
-        return decode_slot(self._store_slot(slot), slot)
+    def _publish_slot(self, slot: bytes, frame: Frame | None = None) -> Snapshot:
+        return decode_slot(self._store_slot(slot, frame), slot)
 
-    def _store_slot(self, slot: bytes) -> int:
-        """Make `slot` live; return its sequence."""
+    def _store_slot(self, slot: bytes, frame: Frame | None) -> int:
+        """Make `slot`, which says `frame` or nothing, live; return its sequence."""
+        if self._heart is not None and frame is not None:
+            # Heartbeats that are as seldom as publications are these publications.
+            is_repeated = frame.heartbeat_ns < _RECORD_PERIOD_NS
+            return self._heart.publish(
+                slot,
+                frame.heartbeat_ns,
+                _LEASE_NS if is_repeated else 0,
+                frame.correction.last_sync_raw_ns,
+            )
         if self._hot is not None:
             self._hot.publish(self._data, 0, slot)
             return self._words[_SEQUENCE]

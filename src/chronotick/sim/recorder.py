@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chronotick.core.status import Reason, Source
     from chronotick.sim.world import World
 
-__all__ = ["Publication", "Recorder", "StatusRecorder", "Violation"]
+__all__ = ["Outlook", "Publication", "Recorder", "StatusRecorder", "Violation"]
 
 _PPB = 1_000_000_000
 
@@ -37,11 +37,30 @@ class Publication(NamedTuple):
     bound_ns: int
     """Hard half width; 0 where nothing was published."""
     sigma_ns: float
+    calibrated_99_ns: float | None = None
+    """Calibrated half width, capped by the hard one; None where none was claimed."""
+    calibrated_999_ns: float | None = None
 
     @property
     def holds(self) -> bool:
         """Whether the hard interval contained the truth (nothing claimed: it did)."""
         return self.status is Status.UNKNOWN or abs(self.error_ns) <= self.bound_ns
+
+
+class Outlook(NamedTuple):
+    """A correction at a later age, as a reader would see it had the daemon died."""
+
+    true_s: float
+    """When it would have been read, since the world's start."""
+    horizon_s: float
+    """RAW seconds after the publication."""
+    status: Status
+    """Of the correction when it was published."""
+    error_ns: int
+    bound_ns: int
+    sigma_ns: float
+    calibrated_99_ns: float | None
+    calibrated_999_ns: float | None
 
 
 class Violation(NamedTuple):
@@ -67,6 +86,12 @@ class Recorder:
             or jump of the host, which no extrapolation can know of.
         keep_every_s: Publications are kept at most this often, and whenever status or
             reasons change; violations are all kept.
+        outlook_every_s: What is judged ahead is kept in `outlooks` at most this often;
+            None: never.
+        refresh_s: How often a correction that stays the same is to be published again.
+            0: at each heartbeat of the configuration, as on a real host. A heartbeat
+            says nothing new, and a day has 86,400 of them, so a world that is looked
+            at afterwards needs few.
     """
 
     def __init__(
@@ -76,11 +101,17 @@ class Recorder:
         host: str = "client",
         horizons_s: Sequence[float] = (),
         keep_every_s: float = 0.0,
+        outlook_every_s: float | None = None,
+        refresh_s: float = 0.0,
     ) -> None:
+        self.refresh_period_ns = round(refresh_s * NS_PER_S)
+        """See `chronotick.core.ports.FrameSink`: what is between is of no interest."""
         self._world = world
         self._host = world.host(host)
         self._horizons_ns = [round(h * NS_PER_S) for h in horizons_s]
         self._keep_every_s = keep_every_s
+        self._outlook_every_s = outlook_every_s
+        self._next_outlook_s = 0.0
         self._judged: Correction | None = None
         self._suspend_ns = 0
         spec = self._host.spec.oscillator
@@ -88,6 +119,7 @@ class Recorder:
         leaps_ns = [round(jump.at_s * NS_PER_S) for jump in spec.jumps]
         self._breaks_ns = sorted(starts_ns + leaps_ns)
         self.publications: list[Publication] = []
+        self.outlooks: list[Outlook] = []
         self.violations: list[Violation] = []
         self.count = 0
         """Frames published."""
@@ -136,16 +168,15 @@ class Recorder:
             )
             if same and true_s - last.true_s < self._keep_every_s:
                 return
-        age_s = (raw_ns - correction.raw_ns) / NS_PER_S
         self.publications.append(
             Publication(
-                true_s=true_s,
-                status=correction.status,
-                reasons=correction.reasons,
-                source=correction.source,
-                error_ns=error_ns,
-                bound_ns=bound_ns,
-                sigma_ns=max(correction.variance.at(age_s), 0.0) ** 0.5,
+                true_s,
+                correction.status,
+                correction.reasons,
+                correction.source,
+                error_ns,
+                bound_ns,
+                *_spread(correction, raw_ns, bound_ns),
             )
         )
 
@@ -155,13 +186,31 @@ class Recorder:
             return
         now_ns = self._world.true_ns
         next_break_ns = next((b for b in self._breaks_ns if b > now_ns), None)
+        is_kept = self._is_outlook_due(now_ns / NS_PER_S)
         for horizon_ns in self._horizons_ns:
             if next_break_ns is not None and now_ns + horizon_ns >= next_break_ns:
                 return
             raw_ns = frame.clocks.raw_ns + horizon_ns
             if raw_ns > frame.void_after_raw_ns:
                 return
-            self._judge(correction, raw_ns)
+            error_ns, bound_ns = self._judge(correction, raw_ns)
+            if is_kept:
+                self.outlooks.append(
+                    Outlook(
+                        (now_ns + horizon_ns) / NS_PER_S,
+                        horizon_ns / NS_PER_S,
+                        correction.status,
+                        error_ns,
+                        bound_ns,
+                        *_spread(correction, raw_ns, bound_ns),
+                    )
+                )
+
+    def _is_outlook_due(self, true_s: float) -> bool:
+        if self._outlook_every_s is None or true_s < self._next_outlook_s:
+            return False
+        self._next_outlook_s = true_s + self._outlook_every_s
+        return True
 
     def _judge(self, correction: Correction, raw_ns: int) -> tuple[int, int]:
         """Return error and half width at `raw_ns`; note a violation."""
@@ -185,6 +234,21 @@ class Recorder:
                 )
             )
         return error_ns, bound_ns
+
+
+def _spread(
+    correction: Correction, raw_ns: int, bound_ns: int
+) -> tuple[float, float | None, float | None]:
+    """Return sigma and both calibrated half widths at `raw_ns`, as defined there."""
+    age_s = (raw_ns - correction.raw_ns) / NS_PER_S
+    sigma_ns = max(correction.variance.at(age_s), 0.0) ** 0.5
+    if correction.status is Status.UNKNOWN:
+        return sigma_ns, None, None
+    widths = (
+        min(factor * sigma_ns, float(bound_ns)) if factor > 0.0 else None
+        for factor in (correction.coverage_99, correction.coverage_999)
+    )
+    return (sigma_ns, *widths)
 
 
 class StatusRecorder:

@@ -13,7 +13,10 @@ import pytest
 
 from chronotick.shm.native import SWITCH
 
-_SOURCE = Path(__file__).parents[3] / "src" / "chronotick" / "shm" / "_hot.c"
+_SOURCES = [
+    Path(__file__).parents[3] / "src" / "chronotick" / "shm" / name
+    for name in ("_hot.c", "_heart.c")
+]
 _TESTS = Path(__file__).parents[2]
 # The module must not be found where it was installed.
 _BOOTSTRAP = """
@@ -45,7 +48,7 @@ def _library(name: str) -> str:
     return found
 
 
-@pytest.mark.skipif(not _SOURCE.exists(), reason="needs the source tree")
+@pytest.mark.skipif(not _SOURCES[0].exists(), reason="needs the source tree")
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 def test_the_battery_finds_nothing_undefined(tmp_path: Path) -> None:
     """No stray access, no undefined behavior, in any path that the battery takes."""
@@ -57,9 +60,9 @@ def test_the_battery_finds_nothing_undefined(tmp_path: Path) -> None:
     subprocess.run(
         [
             "cc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror",
-            "-fno-math-errno", "-ffp-contract=off", "-shared", "-fPIC",
+            "-fno-math-errno", "-ffp-contract=off", "-shared", "-fPIC", "-pthread",
             "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined",
-            f"-I{headers}", str(_SOURCE), "-o", str(module),
+            f"-I{headers}", *map(str, _SOURCES), "-o", str(module),
         ],
         check=True,
     )  # fmt: skip
@@ -67,6 +70,7 @@ def test_the_battery_finds_nothing_undefined(tmp_path: Path) -> None:
         [
             sys.executable, "-c", _BOOTSTRAP, str(module),
             str(_TESTS / "system" / "native" / "test_battery.py"),
+            str(_TESTS / "system" / "native" / "test_heart.py"),
             "-q", "-p", "no:cacheprovider", "--rootdir", str(_TESTS.parent),
         ],
         env=os.environ

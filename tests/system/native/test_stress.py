@@ -58,3 +58,43 @@ def test_the_checksums_find_a_protocol_that_is_broken() -> None:
             break
 
     assert torn > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "publications"),
+    [
+        (STRICT, "100000"),
+        # TSan does not model fences and says so; all that readers share is atomic.
+        (("-O1", "-g", "-fsanitize=thread", "-Wno-tsan"), "10000"),
+        (
+            ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+            "20000",
+        ),
+    ],
+    ids=["plain", "thread", "address and undefined"],
+)
+def test_the_loop_and_the_heart_are_one_writer(
+    flags: tuple[str, ...], publications: str
+) -> None:
+    """Each store has a sequence of its own; no reader accepts a mixture; no race."""
+    code, output = run(compiled("heart.c", *_THREADS, *flags), "2", publications)
+
+    assert code == 0, output
+    assert "WARNING" not in output
+    assert "ERROR" not in output
+    counts = _counts(output)
+    assert counts["mixtures"] == 0
+    assert counts["steps"] == counts["publications"] + counts["beats"]
+    assert counts["beats"] > 10
+    assert counts["reads"] > 1_000
+
+
+def test_two_writers_without_a_lock_are_found_out() -> None:
+    """Beside a loop that stores without the heart's lock, stores are lost or mixed."""
+    program = compiled("heart.c", *_THREADS, "-O2", "-DCHRONOTICK_TEST_NO_LOCK")
+    for _ in range(50):
+        code, _ = run(program, "2", "100000")
+        if code:
+            break
+
+    assert code != 0

@@ -28,6 +28,8 @@ pytestmark = pytest.mark.anyio
 class Recorder:
     """Both sinks: keeps every frame and the newest report."""
 
+    refresh_period_ns = 0
+
     def __init__(self) -> None:
         self.frames: list[Frame] = []
         self.last_report: DaemonReport | None = None

@@ -35,6 +35,8 @@ class Clocks:
 class Recorder:
     """A sink that keeps what it was given."""
 
+    refresh_period_ns = 0
+
     def __init__(self) -> None:
         self.frames: list[Frame] = []
 
@@ -132,6 +134,29 @@ async def test_a_change_is_published_at_once_and_then_at_every_heartbeat() -> No
     assert sink.frames[-1].as_of_raw_ns == 2 * NS_PER_S
     assert sink.frames[-1].heartbeat_ns == NS_PER_S // 10
     assert sink.frames[-1].correction_count == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("frequency_hz", "refresh_period_ns", "frames"),
+    [(100.0, 0, 101), (100.0, NS_PER_S // 4, 5), (2.0, NS_PER_S // 4, 3)],
+    ids=["every heartbeat", "what the sink needs", "slow heartbeats"],
+)
+async def test_a_sink_that_makes_heartbeats_is_told_as_often_as_it_needs(
+    frequency_hz: float, refresh_period_ns: int, frames: int
+) -> None:
+    """And what readers are told of their rate is the same, whoever makes them."""
+    clock = SimClock()
+    sink = Recorder()
+    sink.refresh_period_ns = refresh_period_ns
+    publisher = Publisher(
+        sink, Clocks(clock), frequency_hz=frequency_hz, max_bound_ns=NS_PER_S
+    )
+    await publish(publisher, clock, correction(), 1.001)
+    assert len(sink.frames) == frames
+    assert {f.heartbeat_ns for f in sink.frames} == {round(NS_PER_S / frequency_hz)}
+    stamps = [frame.as_of_raw_ns for frame in sink.frames]
+    assert stamps == sorted(set(stamps))
 
 
 async def publish(

@@ -27,6 +27,7 @@ from chronotick.shm.layout import (
     SLOT_AT,
     SLOT_SIZE,
 )
+from chronotick.shm.native import HOT, WHY
 from chronotick.shm.reader import SegmentReader
 from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import RAW_NS, make_frame
@@ -320,3 +321,39 @@ def test_heartbeats_move_the_slot_and_ten_times_a_second_the_record(
         first.clocks.raw_ns + k * 10_000_000 for k in range(31)
     ]
     assert len({system for _, system in seen}) == 4
+
+
+def test_heartbeats_are_left_to_whoever_publishes_unless_asked(
+    writer: SegmentWriter,
+) -> None:
+    """Also with C: a frame may be of a host whose clocks are imagined."""
+    writer.publish(make_frame())
+
+    assert writer.refresh_period_ns == 0
+
+
+def test_a_thread_for_heartbeats_needs_c(path: str, hot: ModuleType | None) -> None:
+    """Without it the writer says that every heartbeat is to be published."""
+    with SegmentWriter(path, hot=hot, repeats=True) as writer:
+        writer.publish(make_frame())
+
+        assert writer.refresh_period_ns == (0 if hot is None else 100_000_000)
+        assert SegmentReader(path).read().utc_ns == make_frame().correction.utc_ns
+
+
+def test_where_no_thread_is_to_be_had_heartbeats_are_published(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of the system costs CPU time, never a publication."""
+
+    def refuse(_segment: object) -> None:
+        raise OSError("Resource temporarily unavailable")
+
+    if HOT is None:
+        pytest.skip(WHY)
+    monkeypatch.setattr(HOT, "Heart", refuse)
+    with SegmentWriter(path, hot=HOT, repeats=True) as writer:
+        writer.publish(make_frame())
+
+        assert writer.refresh_period_ns == 0
+        assert writer.sequence == 1

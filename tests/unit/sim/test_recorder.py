@@ -206,3 +206,47 @@ async def test_verdicts_are_kept_with_the_instant_of_their_change() -> None:
     assert status.row("a").verdict == "falseticker"
     with pytest.raises(KeyError):
         status.row("b")
+
+
+def test_a_calibrated_bound_is_kept_and_never_wider_than_the_hard_one() -> None:
+    """A factor of 0 claims nothing; one that reaches too far is capped."""
+    world = make()
+    recorder = Recorder(world)
+    for factor_99, factor_999 in ((0.0, 0.0), (3.0, 4.0), (200.0, 0.0)):
+        recorder.publish(frame(world, coverage_99=factor_99, coverage_999=factor_999))
+
+    kept = [(p.calibrated_99_ns, p.calibrated_999_ns) for p in recorder.publications]
+    assert kept == [(None, None), (30.0, 40.0), (1000.0, None)]
+
+
+async def test_what_is_judged_ahead_is_kept_now_and_then() -> None:
+    """At its own age: error, bound with growth, and sigma."""
+    world = make()
+    recorder = Recorder(world, horizons_s=(10.0, 100.0), outlook_every_s=60.0)
+    for _ in range(7):
+        recorder.publish(frame(world, rate_ppb=50.0, variance=Variance(100.0, 30.0)))
+        await world.clock.advance(20.0)
+
+    outlooks = recorder.outlooks
+    assert [round(each.true_s) for each in outlooks] == [10, 100, 70, 160, 130, 220]
+    first, second = outlooks[:2]
+    assert (first.error_ns, first.bound_ns, first.sigma_ns) == (500, 2000, 20.0)
+    assert (second.horizon_s, second.error_ns, second.bound_ns) == (100.0, 5000, 11000)
+
+
+def test_nothing_ahead_is_kept_unless_asked_for() -> None:
+    """Days of them would be large."""
+    world = make()
+    recorder = Recorder(world, horizons_s=(10.0,))
+    recorder.publish(frame(world))
+
+    assert recorder.outlooks == []
+    assert recorder.judgements == 2
+
+
+def test_it_asks_for_the_heartbeats_that_it_was_made_for() -> None:
+    """None of its own by default; else as seldom as was said."""
+    world = make()
+
+    assert Recorder(world).refresh_period_ns == 0
+    assert Recorder(world, refresh_s=64.0).refresh_period_ns == 64 * NS_PER_S
