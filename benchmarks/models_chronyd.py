@@ -22,9 +22,10 @@ import numpy as np
 
 from chronotick.core.records import Sample
 from chronotick.models.bank import BankModel
+from chronotick.models.dual import DualModel
 from chronotick.models.hold import HoldModel
 from chronotick.models.kalman import KalmanModel
-from chronotick.models.longterm import LongTermModel, forecasters
+from chronotick.models.longterm import forecasters
 from chronotick.models.network import Network
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chronotick.core.records import Estimate
     from chronotick.models.protocol import OscillatorModel
 
     Vector = NDArray[np.float64]
@@ -78,34 +78,22 @@ class Run:
     jumps: int
 
 
-class Dual:
-    """Short-term and long-term as a daemon runs them: one feeds, the other speaks."""
-
-    def __init__(self) -> None:
-        self._bank = BankModel()
-        self._long = LongTermModel(self._bank, forecasters(trained()))
-
-    def observe(self, sample: Sample) -> None:
-        """Feed the bank, then let the long-term model look at it."""
-        self._bank.observe(sample)
-        self._long.observe(sample)
-
-    def predict(self, raw_ns: int) -> Estimate | None:
-        """Return the long-term model's view."""
-        return self._long.predict(raw_ns)
-
-
 def trained() -> Network:
     """Return the packaged network."""
     with WEIGHTS.open("rb") as stream:
         return Network.load(stream)
 
 
+def dual() -> DualModel:
+    """Return short-term and long-term together, as the daemon has them."""
+    return DualModel(BankModel, forecasters(trained()))
+
+
 MODELS: dict[str, Callable[[], OscillatorModel]] = {
     "hold": HoldModel,
     "kalman": KalmanModel,
     "bank": BankModel,
-    "dual": Dual,
+    "dual": dual,
 }
 
 

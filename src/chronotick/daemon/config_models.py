@@ -45,6 +45,18 @@ class ShortTerm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "noise, each believed as far as it predicts. `kalman`: one filter."
         ),
     ] = "bank"
+    path_asymmetry_percent: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=50,
+            description="How far the middle of an exchange may be off for good because "
+            "its path is longer one way, as one standard deviation in percent of the "
+            "lowest delay. No measurement shows it, so it is in the calibrated bound as "
+            "a prior; 0 where paths are known to be alike both ways. The hard bound "
+            "always allows 50.",
+        ),
+    ] = 10
 
 
 class LongTerm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -52,6 +52,9 @@ class PanelSettings:
     long_term: bool = True
     network: Network | None = None
     """The trained forecaster among the long-term experts."""
+    path_asymmetry: float = 0.1
+    """How far a path may be askew, as a share of its delay floor (one standard
+    deviation). A prior: no measurement shows it."""
 
 
 class Shown(NamedTuple):
@@ -143,7 +146,7 @@ class Panel:
         claim = self._mixture(self._estimates(raw_ns))
         if claim is None:
             return None
-        unseen = self._quiet.asymmetry_variance(self.fed)
+        unseen = self._quiet.asymmetry_variance(self.fed, self._settings.path_asymmetry)
         age_s = (raw_ns - self._newest_ns) / NS_PER_S
         found = self._calibrator.coverage(age_s)
         earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)

@@ -172,5 +172,6 @@ def _settings(config: Config) -> EstimatorSettings:
             else None,
             long_term=config.long_term.enabled,
             network=packaged_network() if config.long_term.enabled else None,
+            path_asymmetry=config.short_term.path_asymmetry_percent / 100.0,
         ),
     )

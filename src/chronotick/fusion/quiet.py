@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Check", "QuietExchanges"]
 
 _DELAYS = 64
-# Spread of a path's constant asymmetry over its delay floor: what public servers show.
-_ASYMMETRY_SHARE = 0.1
 
 
 class Check(NamedTuple):
@@ -52,13 +50,18 @@ class QuietExchanges:
         noise = excess_ns**2 / 12.0 + sample.precision_ns**2
         return Check(sample.raw_ns, sample.offset_ns - round(bias_ns), noise)
 
-    def asymmetry_variance(self, servers: Iterable[str]) -> float:
+    def asymmetry_variance(self, servers: Iterable[str], share: float) -> float:
         """Return the variance of what no statistic can show, ns².
 
-        Each path's constant asymmetry, as spread a priori by its delay floor, in the
-        mean that weighs the servers by it. A prior, capped by the hard bound in any
-        case; 0 where none of `servers` has been heard.
+        Args:
+            servers: Those that are believed.
+            share: Standard deviation of a path's constant error over its delay floor,
+                as far as anybody can say beforehand.
+
+        Returns:
+            The variance of the mean that weighs the servers by it; 0 where none of
+            them has been heard.
         """
         floors_ns = [min(self._delays[s]) for s in servers if s in self._delays]
-        precision = sum((_ASYMMETRY_SHARE * max(f, 1)) ** -2 for f in floors_ns)
-        return 1.0 / precision if precision else 0.0
+        precision = sum(max(f, 1) ** -2 for f in floors_ns)
+        return share * share / precision if precision else 0.0

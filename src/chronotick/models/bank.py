@@ -16,21 +16,32 @@ from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
 from chronotick.models.bias import BiasLedger
-from chronotick.models.filters import FilterBank, Measurement
+from chronotick.models.filters import FilterBank, Measurement, Mixture
 from chronotick.models.grid import BankTuning
+from chronotick.models.hull import BoundHull
 from chronotick.models.jump import JumpWatch, Verdict
 from chronotick.models.route import Route
 
 if TYPE_CHECKING:
     from chronotick.core.records import Sample
+    from chronotick.models.hull import Line
 
 __all__ = ["BankModel"]
+
+
+# The bound hull's line is as straight as the clock of an office PC (q2, ns²/s³), and
+# what shows beyond that counts six times, over the last eight exchanges or so.
+_BEND = 0.09
+_STRAINS = 6.0
+_STRAIN_GAIN = 1.0 / 8.0
+_PATIENCE = 8
 
 
 class _Exchange(NamedTuple):
     route: str
     raw_ns: int
     offset_ns: int
+    delay_ns: int
     excess_ns: float
     """How far the delay may be above the route's floor."""
     reading: float
@@ -48,6 +59,10 @@ class BankModel:
     def __init__(self, tuning: BankTuning | None = None) -> None:
         self._filters = FilterBank(tuning or BankTuning())
         self._routes: dict[str, Route] = {}
+        self._hulls: dict[str, BoundHull] = {}
+        self._line: Line | None = None
+        self._strain = 0.0
+        self._patience = 0
         self._biases = BiasLedger()
         self._jumps = JumpWatch()
         self._withheld: list[_Exchange] = []
@@ -85,6 +100,7 @@ class BankModel:
             route=leg.account,
             raw_ns=sample.raw_ns,
             offset_ns=sample.offset_ns,
+            delay_ns=sample.delay_ns,
             excess_ns=leg.excess_ns,
             reading=max(sample.precision_ns, 1) ** 2 / 3.0,
         )
@@ -92,6 +108,7 @@ class BankModel:
             self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
             # Uniform within the half width: all that one exchange can say.
             self._filters.begin(max(sample.half_width_ns, 1) ** 2 / 3.0)
+            self._draw_line(exchange)
         else:
             self._take(exchange)
         self.sample_count += 1
@@ -100,7 +117,7 @@ class BankModel:
         """Extrapolate to `raw_ns`; for instants before the newest sample, its state."""
         if self.sample_count == 0:
             return None
-        x, y, grown = self._filters.mixture()
+        x, y, grown = self._spoken()
         t = max((raw_ns - self._raw_ns) / NS_PER_S, 0.0)
         return Estimate(
             raw_ns=raw_ns,
@@ -128,6 +145,75 @@ class BankModel:
             return float("inf")
         return sqrt(self._filters.mixture().variance.v2)
 
+    def _draw_line(self, exchange: _Exchange) -> None:
+        """Look at the bound hull while it may know better than the filters.
+
+        Only on a server's first route: a detour's floor is not alike both ways.
+        """
+        self._strain_line(exchange)
+        self._line = None
+        server = exchange.route
+        if server not in self._routes:
+            return
+        hull = self._hulls.setdefault(server, BoundHull())
+        hull.add(exchange.raw_ns, exchange.offset_ns, exchange.delay_ns)
+        known = self._filters.mixture().variance.v0
+        self._patience -= 1
+        if self._patience > 0 or hull.least_variance(_BEND) > known:
+            return
+        if line := hull.line(_BEND):
+            if line.variance.v0 > known:
+                # Lines are dear, and this one has just lost: ask again in a while.
+                self._patience = _PATIENCE
+            bias_ns = round(self._biases.bias_ns(server))
+            doubt = self._biases.variance(server) + self._strain
+            self._line = line._replace(
+                offset_ns=line.offset_ns - bias_ns,
+                variance=line.variance._replace(v0=line.variance.v0 + doubt),
+            )
+
+    def _strain_line(self, exchange: _Exchange) -> None:
+        """Note by how much an exchange lies further off the line than it may.
+
+        A clock that wanders more than supposed bends away from every straight line.
+        """
+        if self._line is None:
+            return
+        age_s = (exchange.raw_ns - self._line.raw_ns) / NS_PER_S
+        foreseen_ns = self._line.offset_ns + round(self._line.rate_ppb * age_s)
+        off_ns = abs(
+            exchange.offset_ns - self._biases.bias_ns(exchange.route) - foreseen_ns
+        )
+        beyond_ns = max(off_ns - exchange.excess_ns / 2.0, 0.0)
+        self._strain += ((_STRAINS * beyond_ns) ** 2 - self._strain) * _STRAIN_GAIN
+
+    def _spoken(self) -> Mixture:
+        """Return what filters and hull say at the filters' instant.
+
+        They have seen the same packets, so the surer one is believed: weights go with
+        the inverse square of the variance, and their difference counts as doubt.
+        """
+        filters, line = self._filters.mixture(), self._line
+        if line is None or line.raw_ns != self._raw_ns:
+            return filters
+        sure, other = filters.variance.v0, line.variance.v0
+        share = sure**2 / (sure**2 + other**2)
+        apart_ns = line.offset_ns - self._epoch_ns - filters.x
+        faster_ppb = line.rate_ppb - filters.y
+        pairs = zip(filters.variance, line.variance, strict=True)
+        v0, v1, v2, v3 = (a + share * (b - a) for a, b in pairs)
+        doubt = share * (1.0 - share)
+        return Mixture(
+            filters.x + share * apart_ns,
+            filters.y + share * faster_ppb,
+            Variance(
+                v0 + doubt * apart_ns**2,
+                v1 + 2.0 * doubt * apart_ns * faster_ppb,
+                v2 + doubt * faster_ppb**2,
+                v3,
+            ),
+        )
+
     def _take(self, exchange: _Exchange) -> None:
         verdict = self._judge(exchange)
         if verdict is Verdict.WITHHOLD:
@@ -136,6 +222,8 @@ class BankModel:
         self._doubt = 0.0
         if verdict is Verdict.JUMP:
             self.jump_count += 1
+            for hull in self._hulls.values():
+                hull.clear()
             self._filters.open(self._age_s(exchange), self._measured_ns(exchange))
             for withheld in self._withheld:
                 self._update(withheld)
@@ -169,6 +257,7 @@ class BankModel:
             x, _, variance = self._filters.mixture()
             spread = exchange.excess_ns**2 / 12.0 + variance.v0 + exchange.reading
             self._biases.learn(exchange.route, value_ns - x, spread)
+        self._draw_line(exchange)
 
     def _age_s(self, exchange: _Exchange) -> float:
         return (exchange.raw_ns - self._raw_ns) / NS_PER_S

@@ -47,11 +47,12 @@ def test_a_known_bias_is_taken_off() -> None:
 def test_asymmetry_is_a_tenth_of_the_nearest_floor() -> None:
     """One path: a tenth of its floor; a far one beside a near one hardly matters."""
     quiet = QuietExchanges()
-    assert quiet.asymmetry_variance(["near"]) == 0.0
+    assert quiet.asymmetry_variance(["near"], 0.1) == 0.0
     for k in range(10):
         at_ns = k * NS_PER_S
         quiet.check(sample(at_ns, 0, server="near", delay_ns=10**6 + k))
         quiet.check(sample(at_ns, 0, server="far", delay_ns=10**8 + k))
-    alone = quiet.asymmetry_variance(["near"])
+    assert quiet.asymmetry_variance(["near"], 0.0) == 0.0
+    alone = quiet.asymmetry_variance(["near"], 0.1)
     assert alone == pytest.approx(1e5**2)
-    assert 0.99 * alone < quiet.asymmetry_variance(["near", "far"]) < alone
+    assert 0.99 * alone < quiet.asymmetry_variance(["near", "far"], 0.1) < alone
