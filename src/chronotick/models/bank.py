@@ -35,6 +35,8 @@ _BEND = 0.09
 _STRAINS = 6.0
 _STRAIN_GAIN = 1.0 / 8.0
 _PATIENCE = 8
+# The filters use all that a delay says; the line must be surer than they to be heard.
+_HANDICAP = 2.0
 
 
 class _Exchange(NamedTuple):
@@ -166,7 +168,9 @@ class BankModel:
                 # Lines are dear, and this one has just lost: ask again in a while.
                 self._patience = _PATIENCE
             bias_ns = round(self._biases.bias_ns(server))
-            doubt = self._biases.variance(server) + self._strain
+            # A path that has become longer has done so on one leg, likely.
+            longer_ns = max(line.gap_ns - self._routes[server].floor_ns, 0.0)
+            doubt = self._biases.variance(server) + self._strain + longer_ns**2 / 4.0
             self._line = line._replace(
                 offset_ns=line.offset_ns - bias_ns,
                 variance=line.variance._replace(v0=line.variance.v0 + doubt),
@@ -196,7 +200,7 @@ class BankModel:
         filters, line = self._filters.mixture(), self._line
         if line is None or line.raw_ns != self._raw_ns:
             return filters
-        sure, other = filters.variance.v0, line.variance.v0
+        sure, other = filters.variance.v0, _HANDICAP * line.variance.v0
         share = sure**2 / (sure**2 + other**2)
         apart_ns = line.offset_ns - self._epoch_ns - filters.x
         faster_ppb = line.rate_ppb - filters.y

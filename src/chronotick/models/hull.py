@@ -46,6 +46,9 @@ class Line(NamedTuple):
     raw_ns: int
     offset_ns: int
     rate_ppb: float
+    gap_ns: float
+    """Between the bounds at the line: what the floor would be if both legs were quiet
+    at once; above the known floor only where the path has become longer."""
     variance: Variance
 
 
@@ -101,6 +104,7 @@ class BoundHull:
             raw_ns=newest_ns,
             offset_ns=epoch_ns + round(float(above[0] - below[0]) / 2.0),
             rate_ppb=slope,
+            gap_ns=float(above[0] + below[0]),
             # A line whose ends may be off by as much as this one, either way.
             variance=Variance(
                 v0=here,
