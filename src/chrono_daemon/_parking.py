@@ -28,6 +28,7 @@ __all__ = [
     "Start",
     "keep_order",
     "new_seat",
+    "new_seat_in_order",
     "on_trio",
     "reserve_start",
     "seats_made",
@@ -92,6 +93,18 @@ def new_seat() -> Seat:
         from chrono_daemon._on_trio import TrioSeat  # noqa: PLC0415
 
         return TrioSeat()
+    return asyncio.get_running_loop().create_future()
+
+
+def new_seat_in_order() -> Seat:
+    """Make a seat after `keep_order`, with one look at the backend for both."""
+    global _seats_made  # noqa: PLW0603  (as above)
+    _seats_made += 1
+    if on_trio():
+        from chrono_daemon import _on_trio  # noqa: PLC0415
+
+        _on_trio.keep_order()
+        return _on_trio.TrioSeat()
     return asyncio.get_running_loop().create_future()
 
 

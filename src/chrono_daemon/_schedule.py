@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from chrono_daemon._parking import new_seat
+from chrono_daemon._parking import new_seat_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Sleeper:
         self.deadline = deadline
         self.cancelled = False
         self.released = False
-        self.seat: Seat = new_seat()
+        self.seat: Seat = new_seat_in_order()
         # Sleepers of one deadline form a chain; the first one knows the last. None for
         # itself: a reference to itself would keep it from being freed at once.
         self.following: Sleeper | None = None
@@ -70,7 +70,7 @@ class Sleepers:
                 sleeper = sleeper.following
 
     def add(self, deadline: float) -> Sleeper:
-        """Register the calling task."""
+        """Register the calling task; from now on, wakes keep their order."""
         sleeper = Sleeper(deadline)
         self._append(sleeper)
         self._live += 1

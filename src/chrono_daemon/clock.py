@@ -254,7 +254,6 @@ class SimClock:
         # No yield comes before the registration: parking itself gives everyone else a
         # turn, and time can't move in between. In a cancelled scope the task is thrown
         # out before the program is at rest, and so before anyone could be released.
-        keep_order()
         sleeper = self._waiters.add(deadline)
         try:
             await sleeper.seat

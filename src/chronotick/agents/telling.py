@@ -59,13 +59,13 @@ def get_time(service: TimeService, request: GetTime) -> TimeNow:
     zone = UTC if request.timezone is None else zone_named(request.timezone)
     reading = service.timepiece.read()
     now, snapshot = reading.now, reading.snapshot
-    middle_ns, doubt = now.midpoint_ns, _doubt(now, service)
+    middle_ns, width_ns, doubt = now.midpoint_ns, now.width_ns, _doubt(now, service)
     utc = rfc3339(middle_ns)
     shown = utc if zone is UTC else rfc3339(middle_ns, zone)
     weekday = _DAYS[_weekday(middle_ns, zone)]
-    summary = f"It is {shown} ({weekday}) ± {duration(now.width_ns / 2)}"
+    told = f"It is {shown} ({weekday}) ± {duration(width_ns / 2)}{doubt.clause}."
     return TimeNow(
-        summary=f"{summary}{doubt.clause}.",
+        summary=told,
         status=doubt.status,
         mend=doubt.mend,
         error_bound_kind="worst-case",
@@ -78,7 +78,7 @@ def get_time(service: TimeService, request: GetTime) -> TimeNow:
         unix_s=middle_ns / NS_PER_S,
         earliest_unix_ns=str(now.earliest_ns),
         latest_unix_ns=str(now.latest_ns),
-        uncertainty_s=half_width_s(now),
+        uncertainty_s=(width_ns + 1) // 2 / NS_PER_S,
         offset_s=reading.system_offset_ns / NS_PER_S,
         drift_ppm=snapshot.rate_ppb / PPB_PER_PPM,
         confidence=snapshot.confidence,

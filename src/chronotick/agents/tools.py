@@ -249,7 +249,7 @@ async def call(
     except (ClockError, SegmentError) as error:
         return unavailable(error, service.timepiece.path)
     structured = msgspec.to_builtins(result)
-    return Outcome(text=structured["summary"], structured=structured, is_error=False)
+    return Outcome(structured["summary"], structured, is_error=False)
 
 
 def unavailable(error: ClockError | SegmentError, path: str) -> Outcome:

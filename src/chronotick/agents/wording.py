@@ -43,7 +43,11 @@ _RFC3339 = re.compile(
     r"(?:([Zz])|([+-])(\d{2}):(\d{2}))?",
     re.ASCII,
 )
-_STEPS = ((NS_PER_S, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
+# 999.6 µs would print as "1000 µs": it is left to the larger unit.
+_STEPS = tuple(
+    (step * 0.9995, step, unit)
+    for step, unit in ((NS_PER_S, "s"), (1_000_000, "ms"), (1_000, "µs"), (1, "ns"))
+)
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _MINUTE_S = 60
 _LONGEST_TEXT = 64
@@ -178,9 +182,8 @@ def duration(duration_ns: float) -> str:
     sign = "−" if duration_ns < 0 else ""
     if size >= _MINUTE_S * NS_PER_S:
         return f"{sign}{human(size / NS_PER_S)}"
-    for step, unit in _STEPS:
-        # 999.6 µs would print as "1000 µs": leave it to the larger unit.
-        if size >= step * 0.9995:
+    for least, step, unit in _STEPS:
+        if size >= least:
             return f"{sign}{size / step:.3g} {unit}"
     return f"{size:.2g} ns" if size else "0 s"
 

@@ -15,12 +15,12 @@ import click
 
 from chronotick.cli.edge import HELP_FLAGS, Edge, Verb, complain
 from chronotick.cli.eval_nodes import coordinator, worker
-from chronotick.cli.eval_run import run
+from chronotick.cli.eval_run import connected, run
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.options import Duration, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from rich.progress import Progress, TaskID
 
     from chronotick.eval.demo import DemoResult
     from chronotick.eval.judged import Group
@@ -102,12 +102,19 @@ class _Milliseconds(click.ParamType[float]):
     help="Coverage that the calibrated interval was to have, such as 0.99. Default: "
     "it was never stated, so it is reported and not judged.",
 )
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Judge on this Dask cluster, for a run that is too large for one machine. DIR "
+    "must be at the same path on all its workers.",
+)
 @json_option
 def analyze(
     experiment: Path,
     output: Path | None,
     windows_ms: tuple[float, ...],
     level: float | None,
+    scheduler: str | None,
     as_json: bool,
 ) -> int:
     """Judge recorded events and write the report.
@@ -115,7 +122,8 @@ def analyze(
     Writes report.html, summary.md, PNG figures and JSON statistics. Ends with 1 if a
     claim is broken.
     """
-    statistics, page = _analyze(experiment, output, windows_ms, level)
+    sizes = tuple(sorted({*_windows(), *windows_ms}))
+    statistics, page = _analyze(experiment, output, sizes, level, scheduler)
     if as_json:
         click.echo(json.dumps(statistics))
     else:
@@ -123,23 +131,41 @@ def analyze(
     return ExitCode.FAILURE if statistics["verdict"] == "broken" else ExitCode.OK
 
 
-def _analyze(
-    experiment: Path,
-    output: Path | None,
-    windows_ms: tuple[float, ...],
-    level: float | None,
-) -> tuple[Group, Path]:
+def _windows() -> tuple[float, ...]:
+    """Return the windows that are always judged; the first to need the extra."""
     try:
-        from chronotick.eval.analyze import analyze as judge  # noqa: PLC0415
-        from chronotick.eval.judge import JudgeSettings  # noqa: PLC0415
         from chronotick.eval.judge_windows import (  # noqa: PLC0415
             DEFAULT_WINDOWS_MS,
         )
     except ModuleNotFoundError as error:
         raise click.ClickException(_NEEDS.format(what=error.name)) from error
-    sizes = tuple(sorted({*DEFAULT_WINDOWS_MS, *windows_ms}))
-    settings = JudgeSettings(windows_ms=sizes, calibrated_level=level)
-    found = judge(experiment, output=output, settings=settings)
+    return DEFAULT_WINDOWS_MS
+
+
+def _analyze(
+    experiment: Path,
+    output: Path | None,
+    windows_ms: tuple[float, ...],
+    level: float | None,
+    scheduler: str | None,
+) -> tuple[Group, Path]:
+    try:
+        from chronotick.eval.analyze import (  # noqa: PLC0415
+            analyze as judge,
+        )
+        from chronotick.eval.analyze import report_on  # noqa: PLC0415
+        from chronotick.eval.judge import JudgeSettings  # noqa: PLC0415
+        from chronotick.eval.judge_cluster import judge_on  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise click.ClickException(_NEEDS.format(what=error.name)) from error
+    settings = JudgeSettings(windows_ms=windows_ms, calibrated_level=level)
+    if scheduler is None:
+        found = judge(experiment, output=output, settings=settings)
+    else:
+        with ExitStack() as stack:
+            cluster = connected(scheduler, stack)
+            statistics = judge_on(cluster, experiment, settings)
+        found = report_on(experiment, statistics, output)
     return found.statistics, found.page
 
 
@@ -189,7 +215,7 @@ def demo(
     is broken.
     """
     with _Progress() as progress:
-        result = _demo(output, seed, pattern, duration_s, progress.say)
+        result = _demo(output, seed, pattern, duration_s, progress)
     statistics = result.analysis.statistics
     for failure in result.outcome.failures:
         complain(failure)
@@ -206,7 +232,7 @@ def _demo(
     seed: int,
     pattern: str,
     duration_s: float,
-    say: Callable[[str], None],
+    progress: _Progress,
 ) -> DemoResult:
     try:
         from chronotick.eval.demo import DemoSettings, run_demo  # noqa: PLC0415
@@ -215,15 +241,16 @@ def _demo(
     settings = DemoSettings(
         output=output, seed=seed, pattern=pattern, duration_s=duration_s
     )
-    return run_demo(settings, say)
+    return run_demo(settings, progress.say, progress.show)
 
 
 class _Progress:
-    """Lines of progress on standard error, with a spinner and the time on a terminal."""
+    """How far it is, in percent: lines on standard error, or a bar on a terminal."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._say: Callable[[str], None] = lambda line: click.echo(line, err=True)
+        self._percent = 0
+        self._bar: tuple[Progress, TaskID] | None = None
 
     def __enter__(self) -> Self:
         from chronotick.cli.terminal import is_live, stderr_console  # noqa: PLC0415
@@ -231,25 +258,37 @@ class _Progress:
         console = stderr_console()
         if is_live(console):
             from rich.progress import (  # noqa: PLC0415
+                BarColumn,
                 Progress,
-                SpinnerColumn,
+                TaskProgressColumn,
                 TextColumn,
                 TimeElapsedColumn,
             )
 
             columns = (
-                SpinnerColumn(),
+                BarColumn(bar_width=30),
+                TaskProgressColumn(),
                 TimeElapsedColumn(),
                 TextColumn("{task.description}"),
             )
             live = self._stack.enter_context(Progress(*columns, console=console))
-            task = live.add_task("starting", total=None)
-            self._say = lambda line: live.update(task, description=line)
+            self._bar = (live, live.add_task("starting", total=100))
         return self
+
+    def show(self, share: float) -> None:
+        """Say that `share` of all of it is done, 0 to 1."""
+        self._percent = max(self._percent, int(100 * share))
+        if self._bar is not None:
+            live, task = self._bar
+            live.update(task, completed=self._percent)
 
     def say(self, line: str) -> None:
         """Show `line`."""
-        self._say(line)
+        if self._bar is None:
+            click.echo(f"{self._percent:3d} % {line}", err=True)
+        else:
+            live, task = self._bar
+            live.update(task, description=line)
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()

@@ -7,10 +7,13 @@ Decides how a node is asked for. Its work is in `chronotick.eval.worker` and
 from __future__ import annotations
 
 import json
+import os
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chronotick.core.records import Endpoint
+    from chronotick.eval.coordinator import CoordinatorSettings
     from chronotick.eval.node import NodeSettings
 
 __all__ = ["coordinator", "worker"]
@@ -44,6 +48,18 @@ _NODE_OPTIONS = (
         help="Servers for plain NTP. Default: none, and its columns stay empty.",
     ),
     segment_option,
+    click.option(
+        "--chronotick-server",
+        "server_url",
+        metavar="URL",
+        help="Read ChronoTick from `chronotick mcp --transport http` there, instead of "
+        "from a segment here. The round trip widens every interval.",
+    ),
+    click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="File with that server's bearer token; or the variable CHRONOTICK_TOKEN.",
+    ),
     click.option(
         "--key-file",
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -117,9 +133,9 @@ def worker(
 @click.command("coordinator", cls=Verb)
 @click.option(
     "--workers",
-    metavar="[NAME=]ADDRESS:PORT,…",
+    metavar="[NAME=]HOST:PORT,…",
     required=True,
-    help="The workers, by numeric address. Default for a name: the address.",
+    help="The workers. Default for a name: HOST:PORT.",
 )
 @click.option("--num-events", type=click.IntRange(1, 100_000_000))
 @click.option(
@@ -131,6 +147,12 @@ def worker(
     default="mixed",
     show_default=True,
     help="Gaps between events: fast, medium, slow, very_slow, mixed or fixed:SECONDS.",
+)
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    help="Draws the order in which workers are sent each event.",
 )
 @click.option(
     "--preflight",
@@ -147,6 +169,7 @@ def coordinator(
     target_s: float | None,
     pattern: str,
     preflight_s: float,
+    seed: int,
     **common: Any,  # noqa: ANN401 - click's own
 ) -> int:
     """Send events to workers and record them.
@@ -158,14 +181,16 @@ def coordinator(
 
     from chronotick.core.records import Endpoint  # noqa: PLC0415
     from chronotick.eval.coordinator import (  # noqa: PLC0415
-        CoordinatorSettings,
+        CoordinatorSettings as Settings,
+    )
+    from chronotick.eval.coordinator import (  # noqa: PLC0415
         run_coordinator,
     )
     from chronotick.eval.hosts import RealHost  # noqa: PLC0415
 
     if num_events is None and target_s is None:
         raise click.UsageError("say when to end: --num-events or --target-duration")
-    settings = CoordinatorSettings(
+    settings = Settings(
         workers=_workers(workers),
         node=_node(common),
         output=common["output"],
@@ -175,14 +200,33 @@ def coordinator(
         target_duration_s=target_s,
         key=_key(common["key_file"]),
         preflight_s=preflight_s,
+        seed=seed,
     )
     outcome = anyio.run(run_coordinator, settings, RealHost(), _line)
     for failure in outcome.failures:
         complain(failure)
     counts = dict(sorted(outcome.counts.items()))
-    about = {"run_id": outcome.run_id, "events": outcome.events, "datagrams": counts}
-    click.echo(json.dumps(about))
+    _write_about(settings, outcome.events)
+    told = {"run_id": outcome.run_id, "events": outcome.events, "seed": seed}
+    click.echo(json.dumps({**told, "datagrams": counts}))
     return ExitCode.FAILURE if outcome.failures else ExitCode.OK
+
+
+def _write_about(settings: CoordinatorSettings, events: int) -> None:
+    """Leave beside the recording what the report is to say of the run."""
+    from chronotick.eval.about import write_about  # noqa: PLC0415
+
+    hosts = ", ".join(f"{name} ({at})" for name, at in settings.workers.items())
+    about = {
+        "kind": "real nodes: the true time is unknown",
+        "seed": str(settings.seed),
+        "events": str(events),
+        "hosts": hosts,
+        "pattern": settings.pattern,
+        "coordinator": f"{platform.node()}, {platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+    write_about(settings.output.parent, about)
 
 
 def _line(text: str) -> None:
@@ -192,8 +236,24 @@ def _line(text: str) -> None:
 def _node(common: dict[str, Any]) -> NodeSettings:
     from chronotick.eval.node import NodeSettings  # noqa: PLC0415
 
+    url, ctx = common["server_url"], click.get_current_context()
+    is_given = ctx.get_parameter_source("segment") is ParameterSource.COMMANDLINE
+    if url is not None and is_given:
+        raise click.UsageError("--segment or --chronotick-server, not both")
     servers = tuple(s.strip() for s in common["ntp_servers"].split(",") if s.strip())
-    return NodeSettings(segment=common["segment"], ntp_servers=servers)
+    return NodeSettings(
+        segment=common["segment"],
+        ntp_servers=servers,
+        server_url=url,
+        server_token=None if url is None else _token(common["token_file"]),
+    )
+
+
+def _token(path: Path | None) -> str | None:
+    """Return the token: never from the command line, which every user can list."""
+    if path is None:
+        return os.environ.get("CHRONOTICK_TOKEN") or None
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _key(path: Path | None) -> bytes | None:
@@ -207,12 +267,16 @@ def _key(path: Path | None) -> bytes | None:
 
 def _workers(text: str) -> dict[str, Endpoint]:
     """Return the workers' endpoints by name."""
-    from chronotick.core.records import Endpoint  # noqa: PLC0415
+    from chronotick.cli.eval_run import resolved  # noqa: PLC0415
     from chronotick.ntp import parse_server  # noqa: PLC0415
 
     found: dict[str, Endpoint] = {}
     for word in text.split(","):
-        name, _, where = word.strip().rpartition("=")
+        given, _, where = word.strip().rpartition("=")
+        name = given or where
         server = parse_server(where)
-        found[name or where] = Endpoint(server.host, server.port)
+        endpoint = resolved(name, server.host, server.port)
+        if name in found or endpoint in found.values():
+            raise click.UsageError(f"--workers: {word.strip()} is there twice")
+        found[name] = endpoint
     return found

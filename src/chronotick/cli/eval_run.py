@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,25 +17,36 @@ import click
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.options import Duration, json_option, segment_option
+from chronotick.core.records import Endpoint
 
 if TYPE_CHECKING:
-    from chronotick.core.records import Endpoint
+    from chronotick.eval.cluster import Cluster
     from chronotick.eval.launchers import Launcher
+    from chronotick.eval.run import RunSettings
 
-__all__ = ["run"]
+__all__ = ["connected", "resolved", "run"]
 
 _LOOPBACK = "127.0.0.1"
+_ANYWHERE = "0.0.0.0"  # noqa: S104 - asked from elsewhere
 
 
 @click.command("run", cls=Verb)
 @click.option(
     "--nodes",
     metavar="NODE,…",
-    required=True,
+    default="",
     help="Local: names. SSH: [USER@]HOST, or [USER@]HOST=ADDRESS where events are to "
-    "go to another address than that of HOST.",
+    "go to another address than that of HOST. Dask: names or addresses of its workers, "
+    "or hosts; default: one worker of each host.",
 )
-@click.option("--launcher", "how", type=click.Choice(["local", "ssh"]), default="local")
+@click.option(
+    "--launcher", "how", type=click.Choice(["local", "ssh", "dask"]), default="local"
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Dask: the scheduler of a cluster that runs already.",
+)
 @click.option(
     "--base-port",
     type=click.IntRange(1, 65_000),
@@ -55,6 +68,12 @@ _LOOPBACK = "127.0.0.1"
     help="Send for so long, instead of --num-events or at most.",
 )  # fmt: skip
 @click.option("--pattern", default="mixed", show_default=True)
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    help="Draws the order in which workers are sent each event.",
+)
 @click.option(
     "--ntp-server",
     "ntp_servers",
@@ -88,41 +107,22 @@ def run(
 ) -> int:
     """Run on many nodes: start workers, send events, gather, judge.
 
-    A daemon must be running on each node and here. Ends with 1 if a node failed, which
-    is then named, or if a claim is broken; the others' data are kept and judged.
+    A daemon must be running on each node and here. Datagrams carry tags by a key that
+    is made for the run. Ends with 1 if a node failed, which is then named, or if a claim
+    is broken; the others' data are kept and judged.
     """
     try:
-        from chronotick.eval.run import (  # noqa: PLC0415
-            RunSettings,
-            fresh_folder,
-            run_nodes,
-        )
+        from chronotick.eval.run import run_nodes  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"the evaluation needs {error.name}: pip install 'chronotick[eval]'"
         ) from error
-    from chronotick.eval.node import NodeSettings  # noqa: PLC0415
-
     if options["num_events"] is None and options["target_s"] is None:
         raise click.UsageError("say when to end: --num-events or --target-duration")
-    is_local = how == "local"
-    servers = options["ntp_servers"].split(",")
-    settings = RunSettings(
-        nodes=_endpoints(nodes, options["base_port"], is_local=is_local),
-        node=NodeSettings(
-            segment=options["segment"],
-            ntp_servers=tuple(s.strip() for s in servers if s.strip()),
-        ),
-        output=output,
-        remote_folder=str(output / "nodes") if is_local else fresh_folder(),
-        pattern=options["pattern"],
-        num_events=options["num_events"],
-        target_duration_s=options["target_s"],
-        preflight_s=options["preflight_s"],
-        listen=_LOOPBACK if is_local else "0.0.0.0",  # noqa: S104 - asked from elsewhere
-    )
-    launcher = _launcher(how, output / "logs", options)
-    result = run_nodes(settings, launcher, lambda line: click.echo(line, err=True))
+    with ExitStack() as stack:
+        launcher, found = _launcher(how, nodes, output / "logs", options, stack)
+        settings = _settings(how, found, output, options)
+        result = run_nodes(settings, launcher, lambda line: click.echo(line, err=True))
     for failure in result.failures:
         complain(failure)
     statistics = result.analysis.statistics
@@ -134,38 +134,123 @@ def run(
     return ExitCode.FAILURE if is_bad else ExitCode.OK
 
 
-def _launcher(how: str, logs: Path, options: dict[str, Any]) -> Launcher:
+def _settings(
+    how: str, nodes: dict[str, Endpoint], output: Path, options: dict[str, Any]
+) -> RunSettings:
+    from chronotick.eval.node import NodeSettings  # noqa: PLC0415
+    from chronotick.eval.run import (  # noqa: PLC0415
+        RunSettings,
+        fresh_folder,
+        fresh_name,
+    )
+
+    servers = options["ntp_servers"].split(",")
+    is_local = how == "local"
+    return RunSettings(
+        nodes=nodes,
+        node=NodeSettings(
+            segment=options["segment"],
+            ntp_servers=tuple(s.strip() for s in servers if s.strip()),
+        ),
+        output=output,
+        remote_folder=(
+            str(output.resolve() / "nodes" / fresh_name())
+            if is_local
+            else fresh_folder()
+        ),
+        pattern=options["pattern"],
+        num_events=options["num_events"],
+        target_duration_s=options["target_s"],
+        seed=options["seed"],
+        preflight_s=options["preflight_s"],
+        listen=_LOOPBACK if is_local else _ANYWHERE,
+    )
+
+
+def connected(scheduler: str | None, stack: ExitStack) -> Cluster:
+    """Return the cluster behind `scheduler`, connected for as long as `stack` is open.
+
+    Raises:
+        UsageError: there is no scheduler, or what this needs is not installed.
+        Unreachable: nothing answers there.
+    """
+    if not scheduler:
+        raise click.UsageError("name the cluster: --scheduler tcp://HOST:PORT")
+    try:
+        from chronotick.eval.cluster import Cluster  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"a Dask cluster needs {error.name}: pip install 'chronotick[dask]'"
+        ) from error
+    return stack.enter_context(Cluster(scheduler))
+
+
+def _launcher(
+    how: str, nodes: str, logs: Path, options: dict[str, Any], stack: ExitStack
+) -> tuple[Launcher, dict[str, Endpoint]]:
+    """Return how nodes are reached, and where each one's worker will listen."""
     from chronotick.eval.launchers import LocalLauncher, SshLauncher  # noqa: PLC0415
 
+    port = options["base_port"]
+    if how == "dask":
+        return _on_dask(nodes, port, connected(options["scheduler"], stack))
+    if options["scheduler"]:
+        raise click.UsageError("--scheduler is for --launcher dask")
+    names = _names(nodes)
+    if not names:
+        raise click.UsageError("name the nodes: --nodes NODE,…")
     if how == "local":
-        return LocalLauncher(logs)
-    return SshLauncher(
+        ports = {name: Endpoint(_LOOPBACK, port + k) for k, name in enumerate(names)}
+        return LocalLauncher(logs), ports
+    launcher = SshLauncher(
         logs,
         remote=shlex.split(options["remote_command"]),
         options=shlex.split(options["ssh_options"]),
     )
+    return launcher, {
+        name: resolved(name, address or name.rpartition("@")[2], port)
+        for name, address in names.items()
+    }
 
 
-def _endpoints(nodes: str, base_port: int, *, is_local: bool) -> dict[str, Endpoint]:
-    """Return where each node's worker is reached."""
-    import anyio  # noqa: PLC0415
+def _on_dask(
+    nodes: str, base_port: int, cluster: Cluster
+) -> tuple[Launcher, dict[str, Endpoint]]:
+    from chronotick.eval.launch_dask import DaskLauncher, dask_nodes  # noqa: PLC0415
 
-    from chronotick.core.records import Endpoint  # noqa: PLC0415
-    from chronotick.daemon.clocks import HostClock  # noqa: PLC0415
-    from chronotick.daemon.udp import UdpTransport  # noqa: PLC0415
-
+    chosen = dask_nodes(cluster, list(_names(nodes)))
+    taken: Counter[str] = Counter()
     found: dict[str, Endpoint] = {}
-    for k, word in enumerate(nodes.split(",")):
+    for node in chosen:
+        # Two nodes of one host, where somebody asked for that, need two ports.
+        found[node.name] = resolved(node.name, node.host, base_port + taken[node.host])
+        taken[node.host] += 1
+    return DaskLauncher(cluster, chosen), found
+
+
+def _names(nodes: str) -> dict[str, str]:
+    """Return each node's name, and what stands after its ``=``."""
+    found: dict[str, str] = {}
+    for word in nodes.split(",") if nodes.strip() else ():
         name, _, address = word.strip().partition("=")
         if not name or name in found:
             raise click.UsageError(f"--nodes: {word!r} is empty or named twice")
-        if is_local:
-            found[name] = Endpoint(_LOOPBACK, base_port + k)
-            continue
-        host = address or name.rpartition("@")[2]
-        transport = UdpTransport(HostClock())
-        try:
-            found[name] = anyio.run(transport.resolve, host, base_port)[0]
-        except OSError as error:
-            raise click.ClickException(f"node {name}: cannot resolve {host}") from error
+        found[name] = address
     return found
+
+
+def resolved(name: str, host: str, port: int) -> Endpoint:
+    """Return the first address of a node's host.
+
+    Raises:
+        ClickException: its name cannot be resolved.
+    """
+    import anyio  # noqa: PLC0415
+
+    from chronotick.daemon.clocks import HostClock  # noqa: PLC0415
+    from chronotick.daemon.udp import UdpTransport  # noqa: PLC0415
+
+    try:
+        return anyio.run(UdpTransport(HostClock()).resolve, host, port)[0]
+    except OSError as error:
+        raise click.ClickException(f"node {name}: cannot resolve {host}") from error

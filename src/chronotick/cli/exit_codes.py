@@ -21,6 +21,7 @@ class ExitCode(enum.IntEnum):
     NO_DAEMON = 3
     TIMEOUT = 4
     NO_TIME = 5
+    BROKEN_BOUND = 6
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -34,6 +35,8 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.TIMEOUT: "`wait`: the time-out passed before the time was good enough.",
     ExitCode.NO_TIME: "A segment is there, but it holds no trustworthy time now: not "
     "synchronized yet, expired, or the host slept.",
+    ExitCode.BROKEN_BOUND: "`simulate`, `bench`: a hard bound did not contain the truth, "
+    "which the simulation knows.",
     ExitCode.INTERRUPTED: "Interrupted by Ctrl-C (128 + SIGINT).",
     ExitCode.BROKEN_PIPE: "Whoever read the output went away (128 + SIGPIPE).",
 }

@@ -50,6 +50,13 @@ VERBS: Mapping[str, VerbRef] = {
     ),
     "context": VerbRef("context", "Print the time as one line for a model's context."),
     "eval": VerbRef("eval", "Put bounded timestamps to the test across nodes."),
+    "simulate": VerbRef(
+        "simulate", "Run the daemon in an imagined world, days in seconds."
+    ),
+    "bench": VerbRef(
+        "bench", "Judge our estimators in imagined worlds, whose truth is known."
+    ),
+    "backtest": VerbRef("backtest", "Judge our estimators on your own clock's logs."),
     "ntp-server": VerbRef("ntp_server", "Serve this host's corrected time by NTP."),
     "ntp-relay": VerbRef(
         "ntp_relay", "Forward NTP packets to servers that the nodes cannot reach."

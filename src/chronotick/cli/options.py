@@ -11,7 +11,7 @@ from chronotick.daemon.quantities import DURATION, format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Duration", "json_option", "segment_option"]
+__all__ = ["Duration", "Durations", "json_option", "segment_option"]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -49,6 +49,32 @@ class Duration(click.ParamType[float]):
                 ctx,
             )
         return duration_s
+
+
+class Durations(click.ParamType[tuple[float, ...]]):
+    """Durations with commas between them: each once, rising, in seconds.
+
+    Args:
+        least_s: smallest value that is accepted.
+        most_s: largest value that is accepted.
+    """
+
+    name = "durations"
+
+    def __init__(self, least_s: float = 0.0, most_s: float = 366 * 86_400.0) -> None:
+        self._one = Duration(least_s, most_s)
+
+    def convert(
+        self,
+        value: str | tuple[float, ...],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[float, ...]:
+        """Return `value` in seconds, or fail with what is allowed."""
+        if isinstance(value, tuple):
+            return value
+        parts = value.split(",")
+        return tuple(sorted({self._one.convert(v, param, ctx) for v in parts}))
 
 
 def _named(

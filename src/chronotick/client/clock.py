@@ -9,14 +9,18 @@ and `void_after` not past; that the host has not slept, rebooted or been migrate
 that the daemon is not silent. The common case is decided by a range of RAW and a range
 of REALTIME − RAW, both prepared when a publication is first seen (`client.view`). Any
 doubt goes to `_settle`, which looks at everything again.
+
+What `client.line` remembers from the last reading makes the next ones one addition.
 """
 
 from __future__ import annotations
 
 import time
+from functools import partial
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
+from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
 from chronotick.client.view import AWAKE_NS, NO_MARKER, HostReading, View, prepare
 from chronotick.client.waiting import pause_s
@@ -27,7 +31,7 @@ from chronotick.core.errors import (
     SegmentError,
 )
 from chronotick.core.reading import Interval
-from chronotick.core.status import Reason, Source, Status
+from chronotick.core.status import Reason
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.native import HOT
 from chronotick.shm.reader import SEQUENCE, SegmentReader
@@ -36,11 +40,11 @@ from chronotick.shm.vmclock import DisruptionMarker
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from chronotick.client.line import Line
     from chronotick.client.past import Corrected, StampClock
     from chronotick.shm.codec import PastCorrection, Snapshot
     from chronotick.shm.reader import Header
@@ -53,6 +57,7 @@ _BOOT = time.CLOCK_BOOTTIME
 _MONOTONIC = time.CLOCK_MONOTONIC
 
 _SPIN_NS = 150_000
+_new = tuple.__new__
 _COVERAGES = {0.99: "coverage_99", 0.999: "coverage_999"}
 
 
@@ -83,17 +88,6 @@ class Publication(NamedTuple):
     """Recent corrections, newest first."""
     owner_uid: int
     """User who may publish here."""
-
-
-_Checks: TypeAlias = tuple[int, int, int, "Callable[[], int]"]
-_Line: TypeAlias = tuple[
-    "Sequence[int]", int, int, int, int, "Callable[[int], int]", _Checks
-]
-_Face: TypeAlias = tuple[
-    _Line, int, int, int, float, float, float, float, Status, Source, Reason
-]
-_UNKNOWN = (Status.UNKNOWN, Source.NO_DATA, Reason.NONE)
-_new = tuple.__new__
 
 
 class PythonClock:
@@ -129,12 +123,10 @@ class PythonClock:
         self._marker: DisruptionMarker | None = None
         self._is_closed = False
         self._reader: SegmentReader | None = None
-        read, wall = clocks.clock_gettime_ns, clocks.time_ns
-        checks = (0, 0, 0, wall)
-        self._nothing: _Line = ((0,) * (SEQUENCE + 1), -1, 0, 0, 0, read, checks)
+        # Without an argument to pass on, a call of it is quicker.
+        self._read_raw = partial(clocks.clock_gettime_ns, _RAW)
         self._view: View | None
-        self._line: _Line
-        self._face: _Face
+        self._line: Line
         self._forget()
 
     @property
@@ -150,16 +142,14 @@ class PythonClock:
         """
         # The order matters: what was published first, then the clock, so that the
         # anchor is in the past; then what may have happened up to that reading.
-        words, sequence, awake, scale, base, read, checks = self._line
+        words, sequence, read, until, scale, base, _, _ = line = self._line
         if words[SEQUENCE] == sequence:
-            raw = read(_RAW)
-            if raw < awake:
-                return raw * scale + base >> 60
-            last, low, high, wall = checks
-            if raw < last and low < wall() - raw < high:
-                awake = min(raw + AWAKE_NS, last)
-                self._line = (words, sequence, awake, scale, base, read, checks)
-                return raw * scale + base >> 60
+            raw = read()
+            if raw < until:
+                return raw + base if scale is None else raw * scale + base >> 60
+            utc = self._look_ahead(line, raw)
+            if utc is not None:
+                return utc
         view, raw = self._settle()
         return view.midpoint_ns(raw)
 
@@ -181,21 +171,22 @@ class PythonClock:
         """
         if coverage is not None:
             return self._calibrated(coverage)
-        line, anchor, bound, growth, v0, v1, v2, v3, status, source, reasons = (
-            self._face
-        )
-        words, sequence, awake, scale, base, read, (last, low, high, wall) = line
+        words, sequence, read, until, scale, base, _, face = line = self._line
         if words[SEQUENCE] == sequence:
-            raw = read(_RAW)
-            if raw < awake or (raw < last and low < wall() - raw < high):
+            raw = read()
+            if raw >= until:
+                utc = self._look_ahead(line, raw)
+            else:
+                utc = raw + base if scale is None else raw * scale + base >> 60
+            if utc is not None:
                 # `View.interval`, written out: this is one third of its price.
+                anchor, bound, growth, v0, v1, v2, v3, status, source, reasons = face
                 age = raw - anchor
-                middle = raw * scale + base >> 60
                 half = bound + (abs(age) * growth >> 60)
                 t = age * 1e-9
                 variance = v0 + t * (v1 + t * (v2 + t * v3))
                 sigma = sqrt(variance) if variance > 0 else 0.0
-                ends = (middle - half, middle + half)
+                ends = (utc - half, utc + half)
                 return _new(Interval, (*ends, status, source, reasons, sigma))
         view, raw = self._settle()
         return view.interval(raw)
@@ -366,49 +357,37 @@ class PythonClock:
             view, raw = self._prepare(reader)
         if Reason.WRITER_SILENT in view.reasons and _has_successor(reader):
             view, raw = self._prepare(reader)
-        self._view, (self._line, self._face) = view, self._lay_out(view, raw)
+        self._view = view
+        self._line = lay_out(view, self._read_raw, self._clocks.time_ns)
         self._arm_for(view)
         return view, raw
 
-    def _lay_out(self, view: View, raw: int) -> tuple[_Line, _Face]:
-        """Return what the quick paths unpack.
+    def _look_ahead(self, line: Line, raw: int) -> int | None:
+        """Return the midpoint at `raw`; None if it is doubtful that the line holds.
 
-        Exact tuples, because unpacking one is quick and a NamedTuple is not. Each is
-        swapped as one reference, so that another thread never sees a mixture.
+        Where it holds, the next readings are made quicker.
         """
-        line = (
-            view.words,
-            # Where there is a marker to be compared each time, `_observe` does it, and
-            # the quick paths, which do not, see a sequence that is never there.
-            view.sequence if view.marker_words is NO_MARKER else -1,
-            min(raw + AWAKE_NS, view.last_ns),
-            view.scale_q60,
-            # So that now = (RAW · scale + base) / 2**60.
-            (view.utc_ns << 60) - view.anchor_ns * view.scale_q60,
-            self._clocks.clock_gettime_ns,
-            (view.last_ns, view.low_ns, view.high_ns, self._clocks.time_ns),
-        )
-        published = view.snapshot
-        face = (
-            line,
-            view.anchor_ns,
-            view.bound_ns,
-            view.growth_q60,
-            published.v0,
-            published.v1,
-            published.v2,
-            published.v3,
-            view.status,
-            view.source,
-            view.reasons,
-        )
-        return line, face
+        words, sequence, read, _, _, _, checks, face = line
+        awake, last, low, high, wall, is_calm, scale, base = checks
+        utc_q60 = raw * scale + base
+        utc = utc_q60 >> 60
+        if raw < awake:
+            # Asked twice in a short time: probably not for the last time.
+            until = min(raw + rest_ns(utc_q60, scale), awake)
+            self._line = (words, sequence, read, until, None, utc - raw, checks, face)
+            return utc
+        if raw < last and low < wall() - raw < high:
+            awake = min(raw + AWAKE_NS, last)
+            checks = (awake, last, low, high, wall, is_calm, scale, base)
+            until = 0 if is_calm else awake
+            self._line = (words, sequence, read, until, scale, base, checks, face)
+            return utc
+        return None
 
     def _forget(self) -> None:
-        """Hold no view: a sequence is never -1, so every reading settles first."""
+        """Hold no view, so that every reading settles first."""
         self._view = None
-        self._line = self._nothing
-        self._face = (self._nothing, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, *_UNKNOWN)
+        self._line = nothing(self._read_raw)
         self._arm_for(None)
 
     def _arm_for(self, view: View | None) -> None:

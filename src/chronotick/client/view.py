@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AWAKE_NS",
     "NO_MARKER",
+    "ONE_Q60",
     "ROUNDING_NS",
     "HostReading",
     "View",
@@ -58,7 +59,8 @@ _LOOK_AGAIN_NS = 10_000_000
 # ppb, is rounded up, by 1.3e-10.
 _Q110_PER_FS_PER_S = 1_298_074_214_633_706_907
 _Q60_PER_PPB = 1_152_921_505
-_ONE_Q60 = 1 << 60
+ONE_Q60 = 1 << 60
+"""The rate of a clock that neither gains nor loses."""
 
 
 class HostReading(NamedTuple):
@@ -143,7 +145,7 @@ def half_width_ns(published: Snapshot | PastCorrection, raw_ns: int) -> int:
 
 
 def _scale_q60(published: Snapshot | PastCorrection) -> int:
-    return _ONE_Q60 + (published.rate_fs_per_s * _Q110_PER_FS_PER_S >> 50)
+    return ONE_Q60 + (published.rate_fs_per_s * _Q110_PER_FS_PER_S >> 50)
 
 
 NO_MARKER: Sequence[int] = (0, 0, 0)

@@ -67,4 +67,5 @@ def _suspend_ns() -> int:
     only makes the difference look smaller, so the largest of a few is the best.
     """
     read = time.clock_gettime_ns
-    return max(0, *(read(_BOOTTIME) - read(_MONOTONIC) for _ in range(2)))
+    first_ns = read(_BOOTTIME) - read(_MONOTONIC)
+    return max(0, first_ns, read(_BOOTTIME) - read(_MONOTONIC))

@@ -120,7 +120,7 @@ class Panel:
             if each.useful:
                 self._hold.observe(each.sample)
         self.fed = {each.sample.server for each in believed}
-        self.sample_count = sum(each.useful for each in believed)
+        self.sample_count = len(taken)
         self._newest_ns = max((each.sample.raw_ns for each in believed), default=0)
 
     def observe(self, shown: Shown) -> None:
@@ -131,11 +131,12 @@ class Panel:
         check = self._quiet.check(sample, bias_ns)
         if check is not None and estimates:
             self._score(estimates, check)
-        if self._learned and self._takes(shown):
-            self._learned.observe(sample)
+        if self._takes(shown):
+            self.sample_count += 1
+            if self._learned:
+                self._learned.observe(sample)
         if shown.useful:
             self._hold.observe(sample)
-            self.sample_count += 1
         self.fed.add(sample.server)
         self._newest_ns = max(self._newest_ns, sample.raw_ns)
         if claim := self._mixture(self._estimates(sample.raw_ns)):
@@ -179,7 +180,7 @@ class Panel:
         return DualModel(self._kind.make, experts)
 
     def _takes(self, shown: Shown) -> bool:
-        return self._kind is not None and (self._kind.all_samples or shown.useful)
+        return shown.useful or (self._kind is not None and self._kind.all_samples)
 
     def _estimates(self, raw_ns: int) -> Mapping[str, Estimate]:
         said = {_HOLD: self._hold.predict(raw_ns)}

@@ -5,24 +5,26 @@ Decides nothing itself. `run.json`, if the run left one, tells seed, versions an
 
 from __future__ import annotations
 
-import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.errors import ChronotickError
+from chronotick.eval.about import ABOUT_FILE, read_about
 from chronotick.eval.figures import draw
 from chronotick.eval.judge import JudgeSettings, judge
 from chronotick.eval.report import write_report
-from chronotick.eval.tables import UnusableRecording, read_run
+from chronotick.eval.tables import read_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from chronotick.eval.judged import Group
 
-__all__ = ["ABOUT_FILE", "Analysis", "analyze"]
+__all__ = ["ABOUT_FILE", "Analysis", "UnwritableReport", "analyze", "report_on"]
 
-ABOUT_FILE = "run.json"
-"""A JSON object of texts that the report repeats; written by whatever ran the nodes."""
+
+class UnwritableReport(ChronotickError):
+    """The report cannot be written: the disk is full, or the folder refuses."""
 
 
 class Analysis(NamedTuple):
@@ -47,23 +49,19 @@ def analyze(
 
     Raises:
         UnusableRecording: there is nothing that can be judged.
+        UnreadableAbout: `run.json` is damaged.
+        UnwritableReport: the operating system refuses.
     """
-    statistics = judge(read_run(experiment), settings)
-    about = {"chronotick": version("chronotick"), **_about(experiment)}
+    return report_on(experiment, judge(read_run(experiment), settings), output)
+
+
+def report_on(experiment: Path, statistics: Group, output: Path | None) -> Analysis:
+    """Write the report of statistics, whoever made them; see `analyze`."""
+    about = {"chronotick": version("chronotick"), **read_about(experiment)}
     folder = output or experiment / "report"
-    page = write_report(folder, statistics, draw(statistics), about)
+    try:
+        page = write_report(folder, statistics, draw(statistics), about)
+    except OSError as error:
+        why = error.strerror or error
+        raise UnwritableReport(f"cannot write to {folder}: {why}") from error
     return Analysis(page, statistics)
-
-
-def _about(experiment: Path) -> dict[str, str]:
-    try:
-        text = (experiment / ABOUT_FILE).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return {}
-    try:
-        found = json.loads(text)
-        return {str(key): str(value) for key, value in found.items()}
-    except (ValueError, AttributeError) as error:
-        raise UnusableRecording(
-            f"{experiment / ABOUT_FILE} is not a JSON object: {error}"
-        ) from error

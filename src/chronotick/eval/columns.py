@@ -8,13 +8,18 @@ first and in its order; ours follow. A value that was not available is empty, ne
 from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
+from urllib.parse import quote
+
+from chronotick.core.errors import ConfigError
 
 __all__ = [
     "COORDINATOR_COLUMNS",
     "WORKER_COLUMNS",
     "Column",
     "Kind",
+    "check_node_name",
     "coordinator_file",
+    "file_name",
     "worker_file",
 ]
 
@@ -89,9 +94,35 @@ COORDINATOR_COLUMNS: tuple[Column, ...] = (
 is judged with the same clock at both ends."""
 
 
+_LONGEST_NAME = 100
+
+
+def check_node_name(name: str) -> str:
+    """Return `name`, if it can name a node in every file and report.
+
+    Raises:
+        ConfigError: it is empty, too long, or has characters that cannot be shown.
+    """
+    if not (name.isprintable() and 0 < len(name.encode()) <= _LONGEST_NAME):
+        raise ConfigError(
+            f"node name {name!r}: expected printable characters, 1 to {_LONGEST_NAME} "
+            "octets of UTF-8"
+        )
+    return name
+
+
+def file_name(name: str) -> str:
+    """Return a node's name as part of a file name: no two names become the same."""
+    return "".join(c if _is_safe(c) else quote(c, safe="") for c in name)
+
+
+def _is_safe(character: str) -> bool:
+    return character.isprintable() and character not in "/\\%"
+
+
 def worker_file(node_id: str) -> str:
     """Return the name of a worker's file without its ending."""
-    return f"worker_{node_id}"
+    return f"worker_{file_name(node_id)}"
 
 
 def coordinator_file() -> str:

@@ -7,18 +7,21 @@ deadline; a worker that falls silent ends as a named failure and the others go o
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+import anyio.lowlevel
 
 from chrono_daemon import Supervisor
 from chronotick.core.errors import ChronotickError
 from chronotick.core.units import NS_PER_S
-from chronotick.eval.columns import COORDINATOR_COLUMNS
+from chronotick.eval.blame import one_cause
+from chronotick.eval.columns import COORDINATOR_COLUMNS, check_node_name
 from chronotick.eval.coordinator_state import CoordinatorState, gaps_s
-from chronotick.eval.node import Node
+from chronotick.eval.node import Node, listen
 from chronotick.eval.recorder import Recorder
 from chronotick.eval.wire import Kind, Message, encode
 
@@ -36,6 +39,8 @@ __all__ = ["CoordinatorSettings", "Outcome", "PreflightFailed", "run_coordinator
 
 _ASK_AGAIN_S = 0.25
 _PROGRESS_S = 5.0
+# Nobody acknowledges that a run was given up, and a datagram may be lost.
+_GIVEN_UP_TIMES = 3
 
 
 class PreflightFailed(ChronotickError):
@@ -58,6 +63,9 @@ class CoordinatorSettings:
     key: bytes | None = None
     preflight_s: float = 120.0
     """How long all may take to be ready."""
+    seed: int = 1
+    """Draws the order in which each event is sent to the workers: always the same one
+    would be the first otherwise, and seem to be nearer."""
     ack_s: float = 1.0
     """An acknowledgement later than this counts as lost."""
 
@@ -83,13 +91,16 @@ async def run_coordinator(
         say: Takes a line of progress.
 
     Raises:
-        ConfigError: the pattern is none.
-        UnwritableRecording: the output cannot be written.
+        ConfigError: the pattern is none, or a name cannot be shown.
+        UnwritableRecording: the output cannot be written, or not any more.
+        CannotListen: the port cannot be bound.
         PreflightFailed: not all were ready; names who and why.
     """
     gaps_s(settings.pattern)
-    with Recorder(settings.output, COORDINATOR_COLUMNS) as recorder:
-        port = host.listen(settings.listen)
+    for name in settings.workers:
+        check_node_name(name)
+    with one_cause(), Recorder(settings.output, COORDINATOR_COLUMNS) as recorder:
+        port = listen(host, settings.listen)
         try:
             node = Node(settings.node, host)
             return await _Coordinator(settings, node, port, recorder, say).run()
@@ -112,11 +123,22 @@ class _Coordinator:
         self._recorder = recorder
         self._say = say
         self._run = os.urandom(16)
+        self._dice = random.Random(settings.seed)  # noqa: S311 - no secret
         self._state = CoordinatorState(
             run=self._run, workers=tuple(settings.workers), key=settings.key
         )
 
     async def run(self) -> Outcome:
+        """Play the run; whatever ends it early, the workers are told."""
+        try:
+            return await self._play()
+        except BaseException:
+            for name in self._settings.workers:
+                for _ in range(_GIVEN_UP_TIMES):
+                    self._tell(name, self._message(Kind.GIVEN_UP))
+            raise
+
+    async def _play(self) -> Outcome:
         problem = ""
         events = 0
         async with Supervisor() as supervisor:
@@ -141,6 +163,8 @@ class _Coordinator:
     async def _receive(self) -> None:
         while True:
             self._state.received((await self._port.receive()).payload)
+            # A flood must not keep all else from its turn.
+            await anyio.lowlevel.checkpoint()
 
     async def _preflight(self, clock: Clock) -> str:
         """Ask until all are ready; return what is wrong at the deadline."""
@@ -199,7 +223,9 @@ class _Coordinator:
         message = self._message(
             Kind.EVENT, event, event + 1, stamps.system_ns, lower, upper
         )
-        for name in self._settings.workers:
+        names = list(self._settings.workers)
+        self._dice.shuffle(names)
+        for name in names:
             self._tell(name, replace(message, nonce=os.urandom(8)))
         seconds, ns = divmod(stamps.system_ns, NS_PER_S)
         at = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import cycle, repeat
+from itertools import cycle, islice, repeat
 from typing import TYPE_CHECKING
 
 from chronotick.core.errors import ConfigError, RemoteProtocolError
@@ -12,7 +12,7 @@ from chronotick.eval.wire import BadTag, Kind, Message, decode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CoordinatorState", "gaps_s"]
+__all__ = ["CoordinatorState", "duration_s", "gaps_s"]
 
 _GAPS_S = {"fast": 0.01, "medium": 0.05, "slow": 0.1, "very_slow": 0.5}
 _MIXED = ("slow", "fast", "fast", "fast", "fast", "medium")
@@ -46,6 +46,21 @@ def gaps_s(pattern: str) -> Iterator[float]:
         f"pattern {pattern!r}: expected {', '.join(_GAPS_S)}, mixed or fixed:SECONDS "
         f"(above 0, at most {_LONGEST_GAP_S:.0f})"
     )
+
+
+def duration_s(
+    pattern: str, num_events: int | None, target_duration_s: float | None
+) -> float:
+    """Return how long events will be sent, in seconds; 0 if neither limit is given.
+
+    Raises:
+        ConfigError: the pattern is none.
+    """
+    # Every pattern repeats after this many gaps at the latest.
+    cycle_s = sum(islice(gaps_s(pattern), len(_MIXED))) / len(_MIXED)
+    limits = [] if target_duration_s is None else [target_duration_s]
+    limits += [] if num_events is None else [num_events * cycle_s]
+    return min(limits, default=0.0)
 
 
 class CoordinatorState:
@@ -89,7 +104,7 @@ class CoordinatorState:
             self.counts["unasked"] += 1
             return
         if message.kind is Kind.PONG:
-            self._pong(worker, message.payload.decode(errors="replace"))
+            self._pong(worker, _shown(message.payload))
         elif message.kind is Kind.ACK:
             # An acknowledgement that comes twice counts once.
             del self._asked[message.nonce]
@@ -113,3 +128,9 @@ class CoordinatorState:
             self.counts["ack"] += 1
         else:
             self.not_stopped.discard(worker)
+
+
+def _shown(words: bytes) -> str:
+    """Return what a worker says, as it may be shown: no control characters."""
+    text = words.decode(errors="replace")
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -7,7 +7,6 @@ shared memory, real kernel stamps; imagined oscillators and paths.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import platform
 import tempfile
@@ -22,7 +21,8 @@ from chronotick.core.records import Endpoint
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.config import Config, Polling, Publish, Selection, Server
 from chronotick.daemon.udp import UdpListener
-from chronotick.eval.analyze import ABOUT_FILE, analyze
+from chronotick.eval.about import write_about
+from chronotick.eval.analyze import analyze
 from chronotick.eval.columns import (
     COORDINATOR_COLUMNS,
     WORKER_COLUMNS,
@@ -62,6 +62,12 @@ _START_UTC_NS = 1_767_225_600_000_000_000
 # Before the imagined world's present: its clocks have a past, and no reading precedes it.
 _HEAD_START_NS = 1_000_000_000
 _STEPS_S = {"ports": 30.0, "ready": 60.0, "end": 30.0}
+# What starting, ending and judging take on a machine with nothing else to do.
+_AROUND_S = 12.0
+# Playing is so much of the whole; what it takes longer than planned is not shown.
+_PLAYED = 0.9
+_LOOK_S = 0.5
+_END_S = 5.0
 
 
 class DemoFailed(ChronotickError):
@@ -88,12 +94,21 @@ class DemoResult(NamedTuple):
     outcome: Outcome
 
 
-def run_demo(settings: DemoSettings, say: Callable[[str], None]) -> DemoResult:
+def _unseen(_: float) -> None:
+    """Show no progress."""
+
+
+def run_demo(
+    settings: DemoSettings,
+    say: Callable[[str], None],
+    show: Callable[[float], None] = _unseen,
+) -> DemoResult:
     """Play, record, judge, write the report.
 
     Args:
         settings: What to play.
         say: Takes a line of progress.
+        show: Takes which share of the whole is done, 0 to 1; it never falls.
 
     Raises:
         DemoFailed: a process failed or did not end in time.
@@ -103,15 +118,19 @@ def run_demo(settings: DemoSettings, say: Callable[[str], None]) -> DemoResult:
         room = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="chronotick_eval_", dir=_memory())
         )
-        cast = stack.enter_context(_Cast(say))
+        plan_s = _AROUND_S + settings.warmup_s + settings.duration_s
+        cast = stack.enter_context(_Cast(say, show, plan_s))
         outcome = _play(settings, cast, Path(room))
+    show(_PLAYED)
     say("judging")
     for path in sorted(settings.output.glob("*.csv")):
         worker = path.stem != coordinator_file()
         to_parquet(path, WORKER_COLUMNS if worker else COORDINATOR_COLUMNS)
     _write_about(settings, outcome)
     judged = JudgeSettings(calibrated_level=LEVEL)
-    return DemoResult(analyze(settings.output, settings=judged), outcome)
+    analysis = analyze(settings.output, settings=judged)
+    show(1.0)
+    return DemoResult(analysis, outcome)
 
 
 def _memory() -> str | None:
@@ -211,15 +230,20 @@ def _write_about(settings: DemoSettings, outcome: Outcome) -> None:
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
     }
-    text = json.dumps(about, indent=1) + "\n"
-    (settings.output / ABOUT_FILE).write_text(text, encoding="utf-8")
+    write_about(settings.output, about)
 
 
 class _Cast:
     """The processes; all of them end when the context does."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, say: Callable[[str], None], show: Callable[[float], None], plan_s: float
+    ) -> None:
         self.say = say
+        self._show = show
+        self._plan_s = plan_s
+        self._clock = HostClock()
+        self._begin_ns = self._clock.raw_ns()
         self._context = multiprocessing.get_context("spawn")
         self._processes: dict[str, tuple[SpawnProcess, Connection]] = {}
         self._said: dict[str, list[Said]] = {}
@@ -231,7 +255,10 @@ class _Cast:
         for process, _pipe in self._processes.values():
             process.terminate()
         for process, pipe in self._processes.values():
-            process.join()
+            process.join(_END_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
             process.close()
             pipe.close()
 
@@ -253,23 +280,25 @@ class _Cast:
         Raises:
             DemoFailed: a process failed, or it took longer than `limit_s`.
         """
-        clock = HostClock()
-        until_ns = clock.raw_ns() + round(limit_s * 1e9)
+        until_ns = self._clock.raw_ns() + round(limit_s * 1e9)
         while True:
             for said in self._said[name]:
                 if said.kind == kind:
                     return said
-            left_s = (until_ns - clock.raw_ns()) / 1e9
+            now_ns = self._clock.raw_ns()
+            passed_s = (now_ns - self._begin_ns) / 1e9
+            self._show(min(passed_s / self._plan_s, 1.0) * _PLAYED)
+            left_s = (until_ns - now_ns) / 1e9
             if left_s <= 0:
                 raise DemoFailed(f"{name}: no word within {limit_s:g} s")
             pipes = {pipe: who for who, (_, pipe) in self._processes.items()}
-            for ready in wait(list(pipes), timeout=left_s):
+            for ready in wait(list(pipes), timeout=min(left_s, _LOOK_S)):
                 self._hear(pipes[ready], ready)  # type: ignore[index, arg-type]
 
     def _hear(self, name: str, pipe: Connection) -> None:
         try:
             said: Said = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             if any(said.kind == "done" for said in self._said[name]):
                 process, _ = self._processes.pop(name)
                 process.join()

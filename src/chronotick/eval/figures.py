@@ -8,6 +8,7 @@ same for the same statistics: no date, no version, no random identifiers.
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from chronotick.eval.judged import Group
 
-__all__ = ["FIGURES", "draw"]
+__all__ = ["FIGURES", "blank", "draw", "plain", "to_png"]
 
 _COLORS = {
     "system": "#999999",
@@ -60,17 +61,22 @@ _MAX_PANELS = 6
 
 def draw(statistics: Group) -> dict[str, bytes]:
     """Return each figure's PNG by its name, without the ending."""
-    return {name: _png(plot(statistics)) for name, plot in FIGURES.items()}
+    return {name: to_png(plot(statistics)) for name, plot in FIGURES.items()}
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """Return the same bytes for the same figure."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    with warnings.catch_warnings():
+        # A node's name may be in any script; what the font lacks is drawn as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
-def _figure(width: float, height: float) -> Figure:
+def blank(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches."""
     return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
 
 
@@ -99,17 +105,18 @@ def _bars(axes: Axes, clocks: Sequence[str], shares: Sequence[float | None]) -> 
     axes.bar_label(drawn, [_percent(value) for value in shares], padding=3, fontsize=9)
     axes.set_ylim(0.0, max(*heights, 1.0) * 1.18)
     axes.tick_params(axis="x", labelsize=8.5)
-    _plain(axes)
+    plain(axes)
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Leave only what helps reading: two axes and a pale grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", linewidth=0.4, alpha=0.6)
     axes.set_axisbelow(True)
 
 
 def _causality(statistics: Group) -> Figure:
-    figure = _figure(8.0, 4.6)
+    figure = blank(8.0, 4.6)
     _draw_causality(figure.add_subplot(), statistics)
     return figure
 
@@ -124,7 +131,7 @@ def _draw_causality(axes: Axes, statistics: Group) -> None:
 
 
 def _ordering(statistics: Group) -> Figure:
-    figure = _figure(10.5, 4.8)
+    figure = blank(10.5, 4.8)
     for k, (name, title) in enumerate(
         (("all_pairs", "Any two events of different nodes"),
          ("same_event", "Arrivals of the same event"))
@@ -161,7 +168,7 @@ def _draw_ordering(axes: Axes, statistics: Group, population: str) -> None:
     axes.set_ylim(0.0, 116.0)
     axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("pairs (%)")
-    _plain(axes)
+    plain(axes)
 
 
 def _wrong_label(counts: Group) -> str:
@@ -174,7 +181,7 @@ def _wrong_label(counts: Group) -> str:
 
 def _windows(statistics: Group) -> Figure:
     windows = statistics["windows"]["windows"]
-    figure = _figure(10.5, 4.8)
+    figure = blank(10.5, 4.8)
     agreement, undecided = figure.subplots(1, 2, sharex=True)
     _draw_windows(agreement, statistics, "agreement_share", (*_CLOCKS, "truth"))
     agreement.set_ylabel("decided events in the same\nwindow on all nodes (%)")
@@ -208,23 +215,24 @@ def _draw_windows(
             linestyle=":" if clock == "truth" else "-",
             label=_LABELS.get(clock, "perfect clocks").replace("\n", " "),
         )
-    _plain(axes)
+    plain(axes)
 
 
 def _coverage(statistics: Group) -> Figure:
-    figure = _figure(8.0, 4.8)
+    figure = blank(8.0, 4.8)
     _draw_coverage(figure.add_subplot(), statistics)
     return figure
 
 
 def _draw_coverage(axes: Axes, statistics: Group) -> None:
     intervals = statistics["accuracy"]["intervals"]
-    drawn = False
+    drawn, widest = False, 0.0
     for clock in _INTERVALS:
         curve = intervals[clock].get("scaled")
         if not curve:
             continue
         drawn = True
+        widest = max(widest, *(point["mean_width_ns"] for point in curve))
         widths = [point["mean_width_ns"] / 1e6 for point in curve]
         axes.plot(
             widths, [100.0 * point["coverage"] for point in curve],
@@ -239,7 +247,8 @@ def _draw_coverage(axes: Axes, statistics: Group) -> None:
             label="as published" if clock == _INTERVALS[0] else None,
         )  # fmt: skip
     if drawn:
-        axes.set_xscale("log")
+        if widest > 0:
+            axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
         axes.legend(loc="lower right", frameon=False)
     else:
@@ -248,7 +257,7 @@ def _draw_coverage(axes: Axes, statistics: Group) -> None:
     axes.set_ylabel("intervals that contain the truth (%)")
     axes.set_title("Coverage against width: how much of the bound is needed")
     axes.set_ylim(0.0, 105.0)
-    _plain(axes)
+    plain(axes)
 
 
 def _say_why(axes: Axes, why: str) -> None:
@@ -258,15 +267,16 @@ def _say_why(axes: Axes, why: str) -> None:
 def _series(statistics: Group) -> Figure:
     series = statistics["accuracy"]["series"]
     if not series["judged"]:
-        figure = _figure(9.0, 3.2)
+        figure = blank(9.0, 3.2)
         _say_why(figure.add_subplot(), series["why_null"])
         return figure
     nodes = sorted(series["nodes"])[:_MAX_PANELS]
-    figure = _figure(9.0, 1.2 + 2.3 * len(nodes))
+    figure = blank(9.0, 1.2 + 2.3 * len(nodes))
     panels = figure.subplots(len(nodes), 1, sharex=True, squeeze=False)[:, 0]
     for axes, node in zip(panels, nodes, strict=True):
         _draw_series(axes, series["at_s"], series["nodes"][node])
-        axes.set_title(node, loc="left", fontsize=10)
+        # A name, not a formula.
+        axes.set_title(node, loc="left", fontsize=10, parse_math=False)
         axes.set_ylabel("offset (ms)")
     panels[-1].set_xlabel("time since the first event (s)")
     title = f"Clocks against the {series['relative_to']} (positive is ahead)"
@@ -303,11 +313,11 @@ def _draw_series(axes: Axes, at_s: list[float], node: Group) -> None:
     # linear within 1 ms, logarithmic beyond.
     axes.set_yscale("symlog", linthresh=1.0)
     axes.yaxis.set_major_formatter("{x:g}")
-    _plain(axes)
+    plain(axes)
 
 
 def _dashboard(statistics: Group) -> Figure:
-    figure = _figure(12.5, 8.4)
+    figure = blank(12.5, 8.4)
     axes = figure.subplots(2, 2)
     _draw_causality(axes[0, 0], statistics)
     _draw_ordering(axes[0, 1], statistics, "same_event")
@@ -356,7 +366,11 @@ def _draw_cost(axes: Axes, statistics: Group) -> None:
             hatch="//" if k else "",
             label=_LABELS[clock].replace("\n", " "),
         )
-        axes.bar_label(drawn, [_percent(s, 2) for s in shares], fontsize=7.5, padding=2)
+        axes.bar_label(
+            drawn, [_percent(s, 2) for s in shares], fontsize=7.5, padding=2, zorder=3,
+            # In front of the baseline, which runs through those near 100 %.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )  # fmt: skip
     axes.axhline(100.0, color="black", linestyle="--", linewidth=1.0, label="baseline")
     axes.set_xticks(range(len(sizes) + 1), ["order", *sizes])
     axes.set_ylim(0.0, 130.0)
@@ -365,7 +379,7 @@ def _draw_cost(axes: Axes, statistics: Group) -> None:
     axes.set_ylabel("events that need a round trip (%)")
     axes.set_title("Coordination cost")
     axes.legend(loc="upper right", ncols=3, fontsize=8, framealpha=0.9)
-    _plain(axes)
+    plain(axes)
 
 
 FIGURES: dict[str, Callable[[Group], Figure]] = {

@@ -21,7 +21,14 @@ from chronotick.eval.judged import Group, same_events
 if TYPE_CHECKING:
     from chronotick.eval.tables import Run
 
-__all__ = ["GROUPS", "JudgeSettings", "broken", "judge"]
+__all__ = [
+    "GROUPS",
+    "JudgeSettings",
+    "about_run",
+    "broken",
+    "judge",
+    "pronounce",
+]
 
 GROUPS = (
     "causality",
@@ -58,7 +65,7 @@ def judge(run: Run, settings: JudgeSettings | None = None) -> Group:
     with ThreadPoolExecutor(max_workers=1) as beside:
         sorting = beside.submit(judge_ordering, common)
         statistics: Group = {
-            "run": _about(run, common, settings),
+            "run": about_run(run, len(common.workers), settings),
             "causality": judge_causality(common),
             "ordering": None,
             "windows": judge_windows(common, settings.windows_ms),
@@ -70,10 +77,13 @@ def judge(run: Run, settings: JudgeSettings | None = None) -> Group:
     statistics["coordination"] = judge_coordination(
         common, ordering, settings.windows_ms
     )
+    return pronounce(statistics, settings)
+
+
+def pronounce(statistics: Group, settings: JudgeSettings) -> Group:
+    """Return `statistics` with the claims and the verdict that follow from them."""
     claims = _claims(statistics, settings)
-    statistics["claims"] = claims
-    statistics["verdict"] = _verdict(claims)
-    return statistics
+    return statistics | {"claims": claims, "verdict": _verdict(claims)}
 
 
 def broken(statistics: Group) -> list[str]:
@@ -81,14 +91,17 @@ def broken(statistics: Group) -> list[str]:
     return [c["claim"] for c in statistics["claims"] if c["holds"] is False]
 
 
-def _about(run: Run, common: Run, settings: JudgeSettings) -> Group:
+def about_run(run: Run, rows_compared: int, settings: JudgeSettings) -> Group:
+    """Return what was judged: whose rows, and how many."""
     return {
         "run_ids": list(run.run_ids),
         "nodes": list(run.nodes),
         "rows": len(run.workers),
-        "rows_compared": len(common.workers),
+        "rows_compared": rows_compared,
         "events_sent": len(run.sends) or None,
         "statuses": run.statuses,
+        "damaged_lines": run.damaged,
+        "repeated_rows": run.repeated,
         "windows_ms": list(settings.windows_ms),
         "calibrated_level": settings.calibrated_level,
     }
@@ -105,7 +118,12 @@ def _claims(statistics: Group, settings: JudgeSettings) -> list[Group]:
         "The calibrated interval contains the truth as often as it says, within 1 %",
         intervals["calibrated"],
         "coverage",
-        allowed=None if level is None else (level - _COVERAGE_SLACK, 1.0),
+        allowed=(
+            None
+            if level is None
+            # Too often is wrong too: a bound that is wider than it says is no use.
+            else (level - _COVERAGE_SLACK, level + _COVERAGE_SLACK)
+        ),
     )
     wrong_windows = [
         _claim(

@@ -11,22 +11,27 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chronotick.eval.judged import INTERVALS, POINTS, Group, not_judged, share
+from chronotick.eval.judged import CLOCKS, INTERVALS, POINTS, Group, not_judged, share
 from chronotick.eval.tables import NULL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from chronotick.eval.judged import IntervalClock, PointClock
     from chronotick.eval.tables import Ints, Masks, Run
 
 __all__ = ["judge_causality"]
 
 
-def judge_causality(run: Run) -> Group:
-    """Return the statistics of all clocks over the rows of `run`."""
+def judge_causality(run: Run, only: Collection[str] = CLOCKS) -> Group:
+    """Return the statistics of the clocks named in `only` over the rows of `run`."""
     sender = _Sender(run)
-    clocks = {clock.name: _point(run, sender, clock) for clock in POINTS}
-    clocks |= {clock.name: _interval(run, sender, clock) for clock in INTERVALS}
-    clocks["truth"] = _truth(run, sender)
+    clocks = {c.name: _point(run, sender, c) for c in POINTS if c.name in only}
+    for clock in INTERVALS:
+        if clock.name in only:
+            clocks[clock.name] = _interval(run, sender, clock)
+    if "truth" in only:
+        clocks["truth"] = _truth(run, sender)
     return {"clocks": clocks}
 
 

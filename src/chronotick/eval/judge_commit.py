@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chronotick.eval.judge_pairs import contradictions, misorders
-from chronotick.eval.judged import INTERVALS, Group, not_judged, select, share
+from chronotick.eval.judged import CLOCKS, INTERVALS, Group, not_judged, select, share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from chronotick.eval.judged import IntervalClock
     from chronotick.eval.tables import Floats, Ints, Run
@@ -103,7 +103,12 @@ def _reread(run: Run) -> Group:
     return result
 
 
-def judge_coordination(run: Run, ordering: Group, windows_ms: Sequence[float]) -> Group:
+def judge_coordination(
+    run: Run,
+    ordering: Group,
+    windows_ms: Sequence[float],
+    only: Collection[str] = CLOCKS,
+) -> Group:
     """Return how many events need a round trip because intervals leave them open.
 
     The baseline is the system without trusted time, where every event does.
@@ -112,9 +117,12 @@ def judge_coordination(run: Run, ordering: Group, windows_ms: Sequence[float]) -
         run: What was recorded.
         ordering: What `judge_ordering` found in it.
         windows_ms: Sizes of windows.
+        only: Names of clocks.
     """
     clocks: Group = {}
     for clock in INTERVALS:
+        if clock.name not in only:
+            continue
         open_rows = ordering["clocks"][clock.name].get("rows_open")
         clocks[clock.name] = _round_trips(run, clock, open_rows, windows_ms)
     return {"clocks": clocks}

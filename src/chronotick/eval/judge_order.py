@@ -14,6 +14,7 @@ import numpy as np
 
 from chronotick.eval.judge_pairs import contradictions, misorders, overlaps, pairs
 from chronotick.eval.judged import (
+    CLOCKS,
     INTERVALS,
     POINTS,
     Group,
@@ -25,19 +26,23 @@ from chronotick.eval.judged import (
 from chronotick.eval.tables import NULL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from chronotick.eval.judged import IntervalClock, PointClock
     from chronotick.eval.tables import Ints, Run
 
 __all__ = ["judge_ordering"]
 
 
-def judge_ordering(run: Run) -> Group:
-    """Return the statistics of all clocks over the rows of `run`."""
+def judge_ordering(run: Run, only: Collection[str] = CLOCKS) -> Group:
+    """Return the statistics of the clocks named in `only` over the rows of `run`."""
     clocks: Group = {}
     for point in POINTS:
-        clocks[point.name] = _point(run, point)
+        if point.name in only:
+            clocks[point.name] = _point(run, point)
     for interval in INTERVALS:
-        clocks[interval.name] = _interval(run, interval)
+        if interval.name in only:
+            clocks[interval.name] = _interval(run, interval)
     return {"clocks": clocks}
 
 

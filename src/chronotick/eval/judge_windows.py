@@ -12,11 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chronotick.eval.judged import INTERVALS, POINTS, Group, not_judged, select, share
+from chronotick.eval.judged import (
+    CLOCKS,
+    INTERVALS,
+    POINTS,
+    Group,
+    not_judged,
+    select,
+    share,
+)
 from chronotick.eval.tables import NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from chronotick.eval.tables import Ints, Run
 
@@ -26,13 +34,19 @@ DEFAULT_WINDOWS_MS = (50.0, 100.0, 500.0, 1000.0)
 _NS_PER_MS = 1_000_000
 
 
-def judge_windows(run: Run, windows_ms: Sequence[float]) -> Group:
-    """Return the statistics of all clocks for each size of window."""
+def judge_windows(
+    run: Run, windows_ms: Sequence[float], only: Collection[str] = CLOCKS
+) -> Group:
+    """Return the statistics of the clocks named in `only` for each size of window."""
     columns = {clock.name: (clock.receive, clock.receive) for clock in POINTS}
     columns |= {clock.name: (clock.lower, clock.upper) for clock in INTERVALS}
     # Perfect clocks do not always agree either: the arrivals differ.
     columns["truth"] = ("true_time_ns", "true_time_ns")
-    clocks = {name: _clock(run, *ends, windows_ms) for name, ends in columns.items()}
+    clocks = {
+        name: _clock(run, *ends, windows_ms)
+        for name, ends in columns.items()
+        if name in only
+    }
     return {
         "windows": [
             {

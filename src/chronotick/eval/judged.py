@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chronotick.eval.tables import Ints, Masks
 
 __all__ = [
+    "CLOCKS",
+    "COMMON",
     "INTERVALS",
     "POINTS",
     "Group",
@@ -62,8 +64,10 @@ INTERVALS = (
     IntervalClock("hard", "ct_hard_lower_ns", "ct_hard_upper_ns"),
     IntervalClock("calibrated", "ct_lower_bound_ns", "ct_upper_bound_ns"),
 )
+CLOCKS = (*(c.name for c in POINTS), *(c.name for c in INTERVALS), "truth")
+"""All that is judged; `truth` is what perfect clocks would say."""
 # The calibrated interval must be earned first; while it is not, the others are judged.
-_COMMON = ("receive_time_ns", "ntp_timestamp_ns", "ct_timestamp_ns", "ct_hard_lower_ns")
+COMMON = ("receive_time_ns", "ntp_timestamp_ns", "ct_timestamp_ns", "ct_hard_lower_ns")
 
 
 def not_judged(why: str) -> Group:
@@ -92,13 +96,15 @@ def select(run: Run, mask: Masks) -> Run:
         sends=run.sends,
         run_ids=run.run_ids,
         statuses=run.statuses,
+        damaged=run.damaged,
+        repeated=run.repeated,
     )
 
 
 def same_events(run: Run) -> Run:
     """Return the rows in which every clock that the run has at all gave a reading."""
     mask = np.ones(len(run.workers), dtype=np.bool_)
-    for name in _COMMON:
+    for name in COMMON:
         known = run.workers.ints[name] != NULL
         if known.any():
             mask &= known

@@ -7,18 +7,28 @@ command line is quoted once, for the one shell that sshd runs.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from chronotick.core.errors import ChronotickError
+from chronotick.eval.columns import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LaunchFailed", "Launcher", "LocalLauncher", "Running", "SshLauncher"]
+__all__ = [
+    "LaunchFailed",
+    "Launcher",
+    "LocalLauncher",
+    "Running",
+    "SshLauncher",
+    "last_line",
+    "write_private",
+]
 
 _END_S = 5.0
 
@@ -29,6 +39,14 @@ class LaunchFailed(ChronotickError):
 
 class Launcher(Protocol):
     """A way to run `chronotick eval` on a node."""
+
+    def put(self, node: str, data: bytes, target: str, limit_s: float) -> None:
+        """Write `data` to the node's file `target`, for its owner's eyes only.
+
+        Raises:
+            LaunchFailed: says why.
+        """
+        ...
 
     def start(self, node: str, words: Sequence[str]) -> Running:
         """Start ``chronotick eval WORDS`` on `node`.
@@ -47,13 +65,24 @@ class Launcher(Protocol):
         ...
 
 
-class Running:
-    """A command that was started; its standard error goes to a file.
+class Running(Protocol):
+    """A command that was started on a node."""
 
-    Args:
-        command: What to run here.
-        log: Where its words go.
-    """
+    def ended(self, limit_s: float = 0.0) -> int | None:
+        """Return the exit status, waiting for it up to `limit_s`; None: it runs on."""
+        ...
+
+    def last_words(self) -> str:
+        """Return the last line that it said."""
+        ...
+
+    def end(self) -> None:
+        """End it, kindly first."""
+        ...
+
+
+class _Process:
+    """A process of this machine; what it says goes to a file."""
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
         self._log = log
@@ -71,23 +100,45 @@ class Running:
             raise LaunchFailed(f"cannot start {command[0]}: {error}") from error
 
     def ended(self, limit_s: float = 0.0) -> int | None:
-        """Return the exit status, waiting for it up to `limit_s`; None: it runs on."""
         try:
             return self._process.wait(limit_s)
         except subprocess.TimeoutExpired:
             return None
 
     def last_words(self) -> str:
-        """Return the last line that it said."""
-        lines = self._log.read_text(errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return last_line(self._log)
 
     def end(self) -> None:
-        """End it, kindly first."""
         self._process.terminate()
         if self.ended(_END_S) is None:
+            # It hangs, or somebody stopped it: a signal that nothing can keep waiting.
             self._process.kill()
             self._process.wait()
+
+
+def last_line(log: Path) -> str:
+    """Return the last line of a file that says something, in printable characters."""
+    try:
+        # The end of it will do: what a node says is not ours to limit.
+        with log.open("rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - 4096, 0))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError as error:
+        return f"(cannot read {log}: {error.strerror})"
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return "".join(c if c.isprintable() else " " for c in last)
+
+
+def write_private(target: Path, data: bytes) -> None:
+    """Write `data` to a new file that only its owner reads; its folder is made.
+
+    Raises:
+        OSError: it cannot be written, or is there already.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 class LocalLauncher:
@@ -100,10 +151,17 @@ class LocalLauncher:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
 
+    def put(self, node: str, data: bytes, target: str, limit_s: float) -> None:
+        """Write a file; see `Launcher`."""
+        try:
+            write_private(Path(target), data)
+        except OSError as error:
+            raise LaunchFailed(f"{node}: cannot write {target}: {error}") from error
+
     def start(self, node: str, words: Sequence[str]) -> Running:
         """Start a process; see `Launcher`."""
         command = [sys.executable, "-m", "chronotick.cli.eval", *words]
-        return Running(command, self._logs / f"{node}.log")
+        return _Process(command, self._logs / f"{file_name(node)}.log")
 
     def fetch(self, node: str, source: str, target: Path, limit_s: float) -> None:
         """Copy a file; see `Launcher`."""
@@ -145,16 +203,44 @@ class SshLauncher:
             *options,
         ]
 
+    def put(self, node: str, data: bytes, target: str, limit_s: float) -> None:
+        """Write a file by one more command, whose input is `data`; see `Launcher`."""
+        place = shlex.quote(target)
+        folder = shlex.quote(str(PurePosixPath(target).parent))
+        # Words for the node's own shell, which is the only one. `-C`: never over
+        # anything that is there already.
+        script = f"umask 077; mkdir -p -- {folder} && set -C && cat > {place}"
+        # What was given for the terminal's sake (-n) would close the input.
+        command = [word for word in self._prefix if word != "-n"]
+        try:
+            ended = subprocess.run(  # noqa: S603 - words, no shell of ours
+                [*command, "--", self._checked(node), script],
+                input=data,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=limit_s,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise LaunchFailed(f"{node}: cannot write {target}: {error}") from error
+        if ended.returncode:
+            why = _last(ended.stderr)
+            raise LaunchFailed(f"{node}: cannot write {target}: {why}")
+
     def start(self, node: str, words: Sequence[str]) -> Running:
         """Start the command on `node`, ``[USER@]HOST``; see `Launcher`."""
         command = self.command(node, [*self._remote, *words])
-        return Running(command, self._logs / f"{node}.log")
+        return _Process(command, self._logs / f"{file_name(node)}.log")
 
     def command(self, node: str, words: Sequence[str]) -> list[str]:
         """Return the local command line that runs `words` on `node`."""
+        return [*self._prefix, "--", self._checked(node), shlex.join(words)]
+
+    @staticmethod
+    def _checked(node: str) -> str:
         if node.startswith("-"):
             raise LaunchFailed(f"{node!r} is an option of ssh and no node")
-        return [*self._prefix, "--", node, shlex.join(words)]
+        return node
 
     def fetch(self, node: str, source: str, target: Path, limit_s: float) -> None:
         """Copy a file with one more command, `cat`; see `Launcher`."""
@@ -172,5 +258,10 @@ class SshLauncher:
             raise LaunchFailed(f"{node}: cannot fetch {source}: {error}") from error
         if ended.returncode:
             target.unlink()
-            why = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            why = _last(ended.stderr)
             raise LaunchFailed(f"{node}: cannot fetch {source}: {why}")
+
+
+def _last(words: bytes) -> str:
+    """Return the last line of what ssh said."""
+    return words.decode(errors="replace").strip().rpartition("\n")[2].strip()

@@ -6,25 +6,51 @@ beside the daemon; ChronoTick is read as any program on the host reads it.
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from chrono_daemon import open_channel
-from chronotick.core.errors import ClockError, SegmentError
+from chronotick.core.errors import ChronotickError, ClockError, SegmentError
 from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.eval.http_clock import HttpClock
 from chronotick.eval.stamping import Bracketed, NtpReading, Stamps, stamps
 from chronotick.ntp import ExchangeLimits, PollPolicy, is_public, parse_server
 
 if TYPE_CHECKING:
     from chrono_daemon import Channel, Context, ReceiveStream, Supervisor
-    from chronotick.core.records import Exchange
-    from chronotick.eval.hosts import NodeHost
+    from chronotick.core.reading import Interval
+    from chronotick.core.records import Endpoint, Exchange
+    from chronotick.eval.hosts import NodeHost, Port
 
-__all__ = ["LEVEL", "Node", "NodeSettings"]
+__all__ = ["LEVEL", "CannotListen", "Node", "NodeSettings", "listen"]
 
 LEVEL = 0.99
 """Stated coverage of the calibrated interval that is recorded."""
+
+
+class CannotListen(ChronotickError):
+    """The port is taken, or the address is none of this host's; names it."""
+
+
+def listen(host: NodeHost, endpoint: Endpoint) -> Port:
+    """Bind a port of `host`.
+
+    Raises:
+        CannotListen: the operating system refuses.
+    """
+    try:
+        return host.listen(endpoint)
+    except OSError as error:
+        where = f"{endpoint.address} port {endpoint.port}"
+        raise CannotListen(f"cannot listen on {where}: {error.strerror}") from error
+
+
+class _BoundedClock(Protocol):
+    """What gives ChronoTick's intervals: a segment's `Clock`, or one over HTTP."""
+
+    def interval(self, coverage: float | None = None) -> Interval: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +59,10 @@ class NodeSettings:
 
     segment: str | None = None
     """The daemon's; None: the default one."""
+    server_url: str | None = None
+    """Read ChronoTick over HTTP there; None: from the segment."""
+    server_token: str | None = None
+    """That server's bearer token."""
     ntp_servers: tuple[str, ...] = ()
     """``HOST[:PORT]`` of the servers for plain NTP; none: that clock is null."""
     min_warmup_s: float = 0.0
@@ -50,12 +80,19 @@ class Node:
 
     def __init__(self, settings: NodeSettings, host: NodeHost) -> None:
         self.host = host
-        self.clock = host.corrected(settings.segment)
+        self._over_http = (
+            None
+            if settings.server_url is None
+            else HttpClock(settings.server_url, host.measured, settings.server_token)
+        )
+        self.clock: _BoundedClock = self._over_http or host.corrected(settings.segment)
         self._settings = settings
         self._ntp: NtpReading | None = None
 
     def start(self, supervisor: Supervisor) -> None:
-        """Begin to poll the servers for plain NTP."""
+        """Begin to poll the servers for plain NTP, and the HTTP server if there is one."""
+        if self._over_http is not None:
+            supervisor.spawn(self._over_http.follow, name="ChronoTick over HTTP")
         for server in self._settings.ntp_servers:
             name = parse_server(server)
             channel: Channel[Exchange] = open_channel(8)
@@ -106,9 +143,9 @@ class Node:
     def sigma_ms(self) -> float | None:
         """Return the standard deviation that the model claims now; None: no time."""
         reading = self._read(None)
-        return (
-            reading.interval.sigma_ns / 1e6 if isinstance(reading, Bracketed) else None
-        )
+        if isinstance(reading, str) or math.isnan(reading.interval.sigma_ns):
+            return None
+        return reading.interval.sigma_ns / 1e6
 
     def _read(self, coverage: float | None) -> Bracketed | str:
         measured = self.host.measured

@@ -21,7 +21,7 @@ __all__ = ["Recorder", "UnwritableRecording"]
 
 
 class UnwritableRecording(ChronotickError):
-    """The file cannot be written; found out before any event is sent."""
+    """The file cannot be written; found out before any event, unless a disk fills up."""
 
 
 class Recorder:
@@ -38,18 +38,23 @@ class Recorder:
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Whoever judges the folder would read it in place of the new file.
+            path.with_suffix(".parquet").unlink(missing_ok=True)
             self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
         except OSError as error:
-            raise UnwritableRecording(
-                f"cannot write {path}: {error.strerror or error}"
-            ) from error
+            raise _unwritable(path, error) from error
+        self._path = path
         self._writer = csv.DictWriter(
             self._file,
             [column.name for column in columns],
             restval="",
             lineterminator="\n",
         )
-        self._writer.writeheader()
+        try:
+            self._writer.writeheader()
+        except OSError as error:
+            self._close()
+            raise _unwritable(path, error) from error
         self.rows = 0
         """Rows written so far."""
 
@@ -58,12 +63,27 @@ class Recorder:
 
         Raises:
             ValueError: it names a column that there is not: a bug of ours.
+            UnwritableRecording: the disk is full, or gone.
         """
-        self._writer.writerow(row)
+        try:
+            self._writer.writerow(row)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
         self.rows += 1
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._close()
+
+    def _close(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            # What is left over is a row that could not be written, which was told.
+            return
+
+
+def _unwritable(path: Path, error: OSError) -> UnwritableRecording:
+    return UnwritableRecording(f"cannot write {path}: {error.strerror or error}")

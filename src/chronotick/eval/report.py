@@ -87,6 +87,7 @@ def _tables(statistics: Group, about: Mapping[str, str]) -> list[_Table]:
         "nodes": ", ".join(run["nodes"]),
         "arrivals": f"{run['rows']:,}",
         "compared with all clocks": f"{run['rows_compared']:,}",
+        **_left_out(run),
         **about,
     }
     return [
@@ -120,6 +121,15 @@ def _tables(statistics: Group, about: Mapping[str, str]) -> list[_Table]:
     ]
 
 
+def _left_out(run: Group) -> dict[str, str]:
+    """Return what was not judged, if anything: nobody is to miss it."""
+    counts = {
+        "damaged lines left out": run["damaged_lines"],
+        "repeated rows left out": run["repeated_rows"],
+    }
+    return {what: f"{count:,}" for what, count in counts.items() if count}
+
+
 def _claims(statistics: Group) -> list[list[str]]:
     verdicts = {True: "holds", False: "BROKEN", None: "not judged"}
     return [
@@ -145,8 +155,11 @@ def _clock(statistics: Group, name: str) -> list[str]:
     errors = statistics["accuracy"]["clocks"].get(name, {}).get("error_ns")
     worst = errors["absolute"] if errors else {}
     before = causality.get("violation_share", causality.get("contradiction_share"))
+    judged, compared = ordering["judged"], statistics["run"]["rows_compared"]
+    # What one clock alone lacks is not like for like; it must not look so.
+    fewer = f" ({judged:,} arrivals only)" if 0 < judged < compared else ""
     return [
-        name,
+        name + fewer,
         _share(before),
         _share(every.get("decided_share")),
         _share(every.get("wrong_share")),
@@ -268,7 +281,13 @@ def markdown(statistics: Group, about: Mapping[str, str]) -> str:
 
 
 def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+
+
+def _plain(cell: str) -> str:
+    """Return `cell` as Markdown that means its characters: names come from anywhere."""
+    shown = "".join(c if c.isprintable() else " " for c in cell)
+    return shown.replace("|", "\\|").replace("<", "&lt;")
 
 
 def page(

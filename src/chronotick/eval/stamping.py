@@ -7,6 +7,7 @@ reading gives None and a reason, never a number.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -121,6 +122,7 @@ def stamps(  # noqa: PLR0913 - one argument a clock
         true_ns: The truth, in a simulated run.
     """
     known = isinstance(hard, Bracketed)
+    sigma_ns = hard.interval.sigma_ns if isinstance(hard, Bracketed) else math.nan
     return Stamps(
         system_ns=clocks.realtime_ns - (clocks.raw_ns - raw_ns),
         ntp=ntp,
@@ -130,7 +132,8 @@ def stamps(  # noqa: PLR0913 - one argument a clock
         calibrated=(
             None if calibrated is None else carried_back(calibrated, raw_ns, error_ns)
         ),
-        sigma_ns=hard.interval.sigma_ns if isinstance(hard, Bracketed) else None,
+        # A clock that is read over HTTP does not tell.
+        sigma_ns=None if math.isnan(sigma_ns) else sigma_ns,
         status=(
             hard.interval.status.name.lower() if isinstance(hard, Bracketed) else hard
         ),

@@ -7,8 +7,9 @@ they go. The only module that imports pyarrow.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from chronotick.core.errors import ChronotickError
 from chronotick.eval.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from chronotick.eval.columns import Column
@@ -73,6 +74,12 @@ _JUDGED = frozenset(
     }
 )
 _NULLS = ["", "null", "None", "nan", "NaN"]
+# Times further from 1970 than this (146 years) would overflow where they are subtracted.
+_FURTHEST_NS = 2**62
+_ENDS = (
+    ("ct_hard_lower_ns", "ct_hard_upper_ns"),
+    ("ct_lower_bound_ns", "ct_upper_bound_ns"),
+)
 
 
 class UnusableRecording(ChronotickError):
@@ -118,45 +125,74 @@ class Run:
     run_ids: tuple[str, ...]
     statuses: dict[str, int]
     """How often each `ct_status` occurs among the workers' rows."""
+    damaged: int = 0
+    """Lines left out because they have too few or too many cells; empty files."""
+    repeated: int = 0
+    """Rows left out because their node has recorded the same event already."""
 
 
-def read_run(folder: Path, nodes: Sequence[str] | None = None) -> Run:
+class _Recorded(NamedTuple):
+    """One or several files."""
+
+    table: pa.Table
+    columns: frozenset[str]
+    """What the files have, whether it was read or not."""
+    damaged: int
+
+
+def read_run(
+    folder: Path,
+    nodes: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
+) -> Run:
     """Read all workers' files and the coordinator's from `folder`.
 
     Args:
-        folder: With ``worker*.csv`` and ``coordinator*.csv``; Parquet files of the
-            same names are preferred.
+        folder: With ``worker*.csv`` and ``coordinator*.csv``; of two files that differ
+            in nothing but their ending, the Parquet file is read.
         nodes: Judge these only; None: all that are there.
+        only: Read no other columns than these, to save memory; None: all.
 
     Raises:
-        UnusableRecording: there is no worker's file, or one without `event_id`.
+        UnusableRecording: there is no worker's file, or one without `event_id`, or the
+            files are of several runs.
     """
-    workers = _read_all(_files(folder, "worker"), WORKER_COLUMNS)
-    if workers is None or workers.num_rows == 0:
+    workers = _read_all(folder, "worker", _chosen(WORKER_COLUMNS, only))
+    if workers.table.num_rows == 0:
         raise UnusableRecording(
             f"{folder} holds no events: expected worker*.csv (or .parquet) with the "
             "columns of `chronotick eval worker`"
         )
     if nodes is not None:
-        names = workers["node_id"].cast(pa.string())
+        names = workers.table["node_id"].cast(pa.string())
         keep = pc.is_in(names, pa.array(list(nodes)))
-        workers = workers.filter(keep)
-    sends = _read_all(_files(folder, "coordinator"), COORDINATOR_COLUMNS)
-    if sends is None:
-        sends = pa.table({"event_id": pa.array([], pa.int64())})
-    return _run(workers, sends)
+        workers = workers._replace(table=workers.table.filter(keep))
+    sends = _read_all(folder, "coordinator", _chosen(COORDINATOR_COLUMNS, only))
+    run = _run(workers, sends, folder)
+    # The columns are copied in order; what they were copied from goes back at once, or
+    # it would be half as much again beside whatever judging takes.
+    del workers, sends
+    pa.default_memory_pool().release_unused()
+    return run
+
+
+def _chosen(columns: Sequence[Column], only: Collection[str] | None) -> list[Column]:
+    if only is None:
+        return list(columns)
+    names = {"event_id", "node_id", *only}
+    return [column for column in columns if column.name in names]
 
 
 def to_parquet(source: Path, columns: Sequence[Column]) -> Path:
     """Write `source`, a CSV file, as Parquet beside it; return where."""
-    table = _read(source, columns)
+    table = _read(source, columns).table
     target = source.with_suffix(".parquet")
     pa.parquet.write_table(table, target)
     return target
 
 
-def _run(workers: pa.Table, sends: pa.Table) -> Run:
-    names = workers["node_id"].combine_chunks()
+def _run(workers: _Recorded, sends: _Recorded, folder: Path) -> Run:
+    names = workers.table["node_id"].combine_chunks()
     if names.null_count:
         raise UnusableRecording("a worker's file has rows without node_id")
     nodes = [str(name) for name in names.dictionary.to_pylist()]
@@ -164,30 +200,83 @@ def _run(workers: pa.Table, sends: pa.Table) -> Run:
     rank = np.empty(len(nodes), dtype=np.int32)
     rank[order] = np.arange(len(nodes), dtype=np.int32)
     node = rank[names.indices.to_numpy(zero_copy_only=False)]
-    run_ids, statuses = _counts(workers, "run_id"), _counts(workers, "ct_status")
-    by_event = np.lexsort((node, workers["event_id"].to_numpy()))
-    by_send = np.argsort(sends["event_id"].to_numpy(), kind="stable")
+    run_ids = _counts(workers.table, "run_id")
+    run_ids = dict.fromkeys(sorted({*run_ids, *_counts(sends.table, "run_id")}), 0)
+    if len(run_ids) > 1:
+        # Their events have the same numbers: compared, they would mean nothing.
+        raise UnusableRecording(
+            f"{folder} holds {len(run_ids)} runs ({', '.join(run_ids)}): give each a "
+            "folder of its own"
+        )
+    by_event, repeated = _order(workers.table["event_id"].to_numpy(), node)
+    by_send = np.argsort(sends.table["event_id"].to_numpy(), kind="stable")
+    table = _table(workers, WORKER_COLUMNS, by_event)
+    sent = _table(sends, COORDINATOR_COLUMNS, by_send)
+    _check(table, folder)
+    _check(sent, folder)
     return Run(
-        workers=_table(workers, WORKER_COLUMNS, by_event),
+        workers=table,
         node=node[by_event],
         nodes=tuple(nodes[i] for i in order),
-        sends=_table(sends, COORDINATOR_COLUMNS, by_send),
+        sends=sent,
         run_ids=tuple(run_ids),
-        statuses=statuses,
+        statuses=_counts(workers.table, "ct_status"),
+        damaged=workers.damaged + sends.damaged,
+        repeated=repeated,
     )
 
 
+def _order(
+    events: Ints, node: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.intp], int]:
+    """Return rows by event and node, and how many were repeats, which are left out."""
+    order = np.lexsort((node, events))
+    by_node = node[order]
+    is_repeat = by_node[1:] == by_node[:-1]
+    del by_node
+    by_event = events[order]
+    is_repeat &= by_event[1:] == by_event[:-1]
+    repeated = int(np.count_nonzero(is_repeat))
+    if repeated:
+        # The first line counts, as the first datagram does.
+        order = np.concatenate((order[:1], order[1:][~is_repeat]))
+    return order, repeated
+
+
+def _check(table: Table, folder: Path) -> None:
+    """Refuse numbers that no clock can have shown: what follows would be nonsense."""
+    for name, values in table.ints.items():
+        if not len(values):
+            continue
+        most = int(values.max())
+        # Null itself is the one number below all others.
+        least = int(values.min(initial=0, where=values != NULL))
+        if not -_FURTHEST_NS <= least <= most <= _FURTHEST_NS and most != NULL:
+            far = most if most > _FURTHEST_NS else least
+            raise UnusableRecording(f"{folder}: {name} is {far} in a row: no time")
+    for lower, upper in _ENDS:
+        if lower not in table.ints or upper not in table.ints:
+            continue
+        is_void = table.known(lower, upper) & (table.ints[lower] > table.ints[upper])
+        if is_void.any():
+            rows = int(np.count_nonzero(is_void))
+            raise UnusableRecording(
+                f"{folder}: {upper} is below {lower} in {rows} rows"
+            )
+
+
 def _table(
-    table: pa.Table, columns: Sequence[Column], order: npt.NDArray[np.intp]
+    recorded: _Recorded, columns: Sequence[Column], order: npt.NDArray[np.intp]
 ) -> Table:
     ints: dict[str, Ints] = {}
     floats: dict[str, Floats] = {}
-    there = set(table.column_names)
+    table, read = recorded.table, set(recorded.table.column_names)
     for column in columns:
-        if column.name not in _JUDGED:
+        is_left_out = column.name in recorded.columns - read
+        if column.name not in _JUDGED or is_left_out:
             continue
         null = NULL if column.kind == "int" else np.nan
-        if column.name in there:
+        if column.name in read:
             values = table[column.name].fill_null(null).to_numpy()[order]
         else:
             # No memory for what is not there: one number, seen n times.
@@ -195,64 +284,94 @@ def _table(
         if column.kind == "int":
             ints[column.name] = values
         else:
+            # Infinite is no measurement either.
+            is_finite = np.isfinite(values)
+            values = values if is_finite.all() else np.where(is_finite, values, np.nan)
             floats[column.name] = values
-    absent = {column.name for column in columns} - there
+    absent = {column.name for column in columns} - recorded.columns
     return Table(ints=ints, floats=floats, absent=frozenset(absent))
 
 
 def _files(folder: Path, stem: str) -> list[Path]:
-    """Return the Parquet files of that name, or the CSV files where there are none."""
-    for ending in ("parquet", "csv"):
-        found = sorted(folder.glob(f"{stem}*.{ending}"))
-        if found:
-            return found
-    return []
+    """Return the files of that name; of two of one node, the Parquet file."""
+    found = {path.stem: path for path in folder.glob(f"{stem}*.csv")}
+    found |= {path.stem: path for path in folder.glob(f"{stem}*.parquet")}
+    return [found[name] for name in sorted(found)]
 
 
-def _read_all(paths: Iterable[Path], columns: Sequence[Column]) -> pa.Table | None:
-    tables = [_read(path, columns) for path in paths]
+def _read_all(folder: Path, stem: str, columns: Sequence[Column]) -> _Recorded:
+    paths = _files(folder, stem)
+    # A node that died before its first line has recorded nothing; the others have.
+    files = [_read(path, columns) for path in paths if path.stat().st_size]
+    empty = len(paths) - len(files)
+    if not files:
+        nothing = pa.table({"event_id": pa.array([], pa.int64())})
+        return _Recorded(nothing, frozenset(), empty)
     # Absent is what no file has: nodes may run different versions.
-    return pa.concat_tables(tables, promote_options="default") if tables else None
+    return _Recorded(
+        pa.concat_tables([file.table for file in files], promote_options="default"),
+        frozenset().union(*(file.columns for file in files)),
+        sum(file.damaged for file in files) + empty,
+    )
 
 
-def _read(path: Path, columns: Sequence[Column]) -> pa.Table:
-    """Return those of `columns` that `path` has; `node_id` is always there."""
+def _read(path: Path, columns: Sequence[Column]) -> _Recorded:
+    """Return those of `columns` that `path` has; a worker's has always `node_id`."""
     try:
         if path.suffix == ".parquet":
-            names = set(pyarrow.parquet.read_schema(path).names)
+            names = pyarrow.parquet.read_schema(path).names
             wanted = [column.name for column in columns if column.name in names]
-            found = pyarrow.parquet.read_table(path, columns=wanted, partitioning=None)
+            table = pyarrow.parquet.read_table(path, columns=wanted, partitioning=None)
+            damaged = 0
         else:
-            found = _read_csv(path, columns)
-        there = [c for c in columns if c.name in found.column_names]
-        found = found.select([c.name for c in there]).cast(
+            names = _header(path)
+            table, damaged = _read_csv(path, names, columns)
+        there = [c for c in columns if c.name in names]
+        table = table.select([c.name for c in there]).cast(
             pa.schema([(c.name, _ARROW[c.kind]) for c in there])
         )
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UnusableRecording(f"cannot read {path}: {error}") from error
-    if "event_id" not in found.column_names or found["event_id"].null_count:
+    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise UnusableRecording(f"cannot read {path}: {why}") from error
+    if "event_id" not in names or table["event_id"].null_count:
         raise UnusableRecording(f"{path} has no column event_id, or gaps in it")
-    if columns is WORKER_COLUMNS and "node_id" not in found.column_names:
+    if "node_id" in {column.name for column in columns} - set(names):
         # The original names a worker by its file alone.
         whose = pa.array([path.stem]).dictionary_encode()
-        whose = whose.take(pa.array(np.zeros(found.num_rows, dtype=np.int32)))
-        found = found.append_column("node_id", whose)
-    return found
+        whose = whose.take(pa.array(np.zeros(table.num_rows, dtype=np.int32)))
+        table = table.append_column("node_id", whose)
+        names = [*names, "node_id"]
+    return _Recorded(table, frozenset(names), damaged)
 
 
-def _read_csv(path: Path, columns: Sequence[Column]) -> pa.Table:
-    with path.open("rb") as file:
-        header = file.readline().decode().strip().split(",")
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def _read_csv(
+    path: Path, names: Sequence[str], columns: Sequence[Column]
+) -> tuple[pa.Table, int]:
+    """Return the columns, and how many lines are not as long as the header."""
     wanted = {c.name: _ARROW[c.kind] for c in columns}
-    return pyarrow.csv.read_csv(
+    damaged = []
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        # A node that was cut off in the middle of a line: the lines before it count.
+        damaged.append(row.actual_columns)
+        return "skip"
+
+    table = pyarrow.csv.read_csv(
         path,
+        parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=skip),
         convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=[name for name in header if name in wanted],
+            include_columns=[name for name in names if name in wanted],
             column_types=wanted,
             null_values=_NULLS,
             strings_can_be_null=True,
         ),
     )
+    return table, len(damaged)
 
 
 def _counts(table: pa.Table, name: str) -> dict[str, int]:

@@ -42,6 +42,8 @@ class Kind(enum.IntEnum):
     """The payload is empty if so, and says why not otherwise."""
     STOP = 5
     """No more events of this run; answered by an ACK."""
+    GIVEN_UP = 6
+    """The coordinator ends without having finished this run; nobody answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,16 +6,19 @@ kernel's; stamping comes before answering, waiting after it.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
+import anyio.lowlevel
 
 from chrono_daemon import Supervisor
 from chronotick.client.aio import wait_until_after
 from chronotick.core.errors import ChronotickError, ClockError, SegmentError
-from chronotick.eval.columns import WORKER_COLUMNS
-from chronotick.eval.node import Node
+from chronotick.eval.blame import one_cause
+from chronotick.eval.columns import WORKER_COLUMNS, check_node_name
+from chronotick.eval.node import Node, listen
 from chronotick.eval.recorder import Recorder
 from chronotick.eval.worker_state import WorkerState
 
@@ -25,24 +28,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chrono_daemon import Clock
+    from chronotick.client.clock import Clock as BoundedClock
     from chronotick.core.records import Datagram, Endpoint
     from chronotick.eval.hosts import NodeHost, Port
     from chronotick.eval.node import NodeSettings
     from chronotick.eval.wire import Message
 
-__all__ = ["NeverEnded", "WorkerSettings", "run_worker"]
+__all__ = ["NeverEnded", "ToldToEnd", "WorkerSettings", "run_worker"]
 
 _REREADS = ((30.0, "ct_uncertainty_30s_ms"), (60.0, "ct_uncertainty_60s_ms"))
 _PROGRESS_S = 10.0
 _LOOK_S = 0.2
 # More than a commit-wait can take while the clock is good for anything.
 _LONGEST_WAIT_S = 10.0
-# So long the last events' commit-waits get after the end.
-_GRACE_S = 0.5
+# So long after the end the last events' commit-waits get, and the coordinator to ask
+# again (four times a second) whether it was heard.
+_GRACE_S = 1.0
 
 
 class NeverEnded(ChronotickError):
     """The coordinator disappeared; what was recorded is kept."""
+
+
+class ToldToEnd(ChronotickError):
+    """SIGTERM came before the end of the run; what was recorded is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +79,15 @@ async def run_worker(
         say: Takes a line of progress.
 
     Raises:
-        UnwritableRecording: the output cannot be written.
-        OSError: the port cannot be bound.
+        ConfigError: the name cannot be shown.
+        UnwritableRecording: the output cannot be written, or not any more.
+        CannotListen: the port cannot be bound.
         NeverEnded: the deadline passed.
+        ToldToEnd: SIGTERM.
     """
-    with Recorder(settings.output, WORKER_COLUMNS) as recorder:
-        port = host.listen(settings.listen)
+    check_node_name(settings.node_id)
+    with one_cause(), Recorder(settings.output, WORKER_COLUMNS) as recorder:
+        port = listen(host, settings.listen)
         try:
             worker = _Worker(settings, Node(settings.node, host), port, recorder, say)
             return await worker.run()
@@ -100,23 +112,46 @@ class _Worker:
         self._state = WorkerState(key=settings.key, accept_early=settings.accept_early)
 
     async def run(self) -> Counter[str]:
-        ended = False
+        why: ChronotickError | None = NeverEnded(
+            f"worker {self._settings.node_id}: the run was not over after "
+            f"{self._settings.deadline_s:g} s: has the coordinator gone?"
+        )
         async with Supervisor() as supervisor:
             self._node.start(supervisor)
             with anyio.move_on_after(self._settings.deadline_s):
-                async with anyio.create_task_group() as group:
-                    group.start_soon(self._warm_up, supervisor.clock)
-                    await self._receive(group, supervisor.clock)
-                    await supervisor.clock.sleep(_GRACE_S)
-                    group.cancel_scope.cancel()
-                ended = True
+                why = await self._serve(supervisor.clock)
             await supervisor.stop(grace=0)
-        if not ended:
-            raise NeverEnded(
-                f"worker {self._settings.node_id}: the run was not over after "
-                f"{self._settings.deadline_s:g} s: has the coordinator gone?"
-            )
+        if why is not None:
+            raise why
         return self._state.counts
+
+    async def _serve(self, clock: Clock) -> ChronotickError | None:
+        """Serve until the run is over, or SIGTERM comes; return why it is not over."""
+        told_to_end = False
+
+        async def heed() -> None:
+            nonlocal told_to_end
+            with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+                async for _ in signals:
+                    # Rows are open for a minute: ended by the signal, they would be lost.
+                    told_to_end = True
+                    group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(heed)
+            group.start_soon(self._warm_up, clock)
+            await self._receive(group, clock)
+            if not self._state.counts["stop"]:
+                self._say("the coordinator has given the run up")
+            with anyio.move_on_after(_GRACE_S):
+                # Asked again, it answers again: what is lost may be the answer.
+                while True:
+                    await self._receive(group, clock)
+            group.cancel_scope.cancel()
+        if not told_to_end:
+            return None
+        name = self._settings.node_id
+        return ToldToEnd(f"worker {name}: told to end before the run was over")
 
     async def _warm_up(self, clock: Clock) -> None:
         """Say how it goes, every 10 s, until the clocks are ready."""
@@ -140,6 +175,9 @@ class _Worker:
     async def _receive(self, group: anyio.abc.TaskGroup, clock: Clock) -> None:
         while True:
             datagram = await self._port.receive()
+            # A port that is never empty never waits: without this, a flood would keep
+            # all else from its turn, the deadline included.
+            await anyio.lowlevel.checkpoint()
             reaction = self._state.received(datagram.payload)
             if reaction.event is not None:
                 row = self._stamp(reaction.event, datagram)
@@ -180,7 +218,9 @@ class _Worker:
             return None
         try:
             with anyio.fail_after(_LONGEST_WAIT_S):
-                await wait_until_after(stamp, clock=self._node.clock, sleep=clock.sleep)
+                # Of a clock it needs the intervals only, wherever they come from.
+                bounded = cast("BoundedClock", self._node.clock)
+                await wait_until_after(stamp, clock=bounded, sleep=clock.sleep)
         except (ClockError, SegmentError, TimeoutError):
             return None
         return self._node.host.measured.raw_ns() - raw_ns

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from chronotick.core.errors import RemoteProtocolError
-from chronotick.eval.wire import BadTag, Kind, Message, decode, encode
+from chronotick.eval.wire import MAX_PAYLOAD, BadTag, Kind, Message, decode, encode
 
 __all__ = ["Reaction", "WorkerState"]
 
@@ -60,15 +60,19 @@ class WorkerState:
             return self._other_run(message)
         match message.kind:
             case Kind.PING:
-                return self._pong(message)
+                reaction = self._pong(message)
             case Kind.EVENT:
-                return self._event(message)
+                reaction = self._event(message)
             case Kind.STOP:
                 self.counts["stop"] += 1
-                return Reaction(answer=self._answer(message, Kind.ACK), is_last=True)
+                answer = self._answer(message, Kind.ACK)
+                reaction = Reaction(answer=answer, is_last=True)
+            case Kind.GIVEN_UP:
+                reaction = self._given_up()
             case Kind.ACK | Kind.PONG:
                 # A worker asks nothing, so nobody can be answering it.
-                return self._drop("garbage")
+                reaction = self._drop("garbage")
+        return reaction
 
     def _drop(self, why: str) -> Reaction:
         self.counts[why] += 1
@@ -86,6 +90,14 @@ class WorkerState:
         why = "" if self._accept_early else self.not_ready
         return Reaction(answer=self._answer(message, Kind.PONG, why))
 
+    def _given_up(self) -> Reaction:
+        self.counts["given_up"] += 1
+        if self._seen:
+            return Reaction(is_last=True)
+        # Nothing was recorded yet, so the next coordinator is as welcome as this was.
+        self.run = None
+        return _DROP
+
     def _event(self, message: Message) -> Reaction:
         if self.not_ready and not self._accept_early:
             return self._drop("too_early")
@@ -100,4 +112,6 @@ class WorkerState:
         return Reaction(event=message, answer=self._answer(message, Kind.ACK))
 
     def _answer(self, message: Message, kind: Kind, why: str = "") -> bytes:
-        return encode(message.answer(kind, why.encode()), self._key)
+        # As much of it as a datagram takes; a path in it may be of any octets.
+        reason = why.encode(errors="replace")[:MAX_PAYLOAD]
+        return encode(message.answer(kind, reason), self._key)

@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from chronotick.models.network import Network
 
     Vector = NDArray[np.float64]
+    Matrix = NDArray[np.float64]
 
-__all__ = ["Expert", "daily", "harmonic", "hourly", "learned", "midway", "reverting"]
+__all__ = [
+    "Expert",
+    "daily",
+    "harmonic",
+    "hourly",
+    "learned",
+    "midway",
+    "reverting",
+    "surrounded",
+]
 
 _HOUR = 3600 // STEP_S
 _DAY = 24 * _HOUR
@@ -29,6 +39,8 @@ _RETURN_S = 6 * 3600.0
 _AGAIN = 0.7
 # Harmonic terms are shrunk as if one hour's worth of zeros had been seen.
 _RIDGE = float(_HOUR)
+# A coefficient of temperature takes some warming and cooling to be seen.
+_LEAST_FELT = 6 * _HOUR
 
 
 class Expert(Protocol):
@@ -108,6 +120,52 @@ def learned(network: Network) -> Expert:
         return np.interp(horizons_s, grid, means)
 
     return forecast
+
+
+def surrounded(rates_ppb: Vector, around: Matrix, horizons_s: Vector) -> Vector | None:
+    """Regressed on temperature, frequency, load: whatever `around` holds.
+
+    Args:
+        rates_ppb: As for any expert.
+        around: A row for each rate, and one for each ten minutes that have passed since
+            without a rate; NaN where something was not read.
+        horizons_s: From the newest rate on.
+
+    Returns:
+        Mean rates: what was felt since the newest rate counts in full, and from then on
+        the surroundings come back to the last day's mean.
+    """
+    count = rates_ppb.size
+    known = np.isfinite(around[max(count - _HOUR, 0) :]).all(axis=0)
+    chosen = around[:, known]
+    rows = np.isfinite(chosen[:count]).all(axis=1)
+    if not known.any() or rows.sum() < _LEAST_FELT:
+        return None
+    middle, spread = chosen[:count][rows].mean(axis=0), chosen[:count][rows].std(axis=0)
+    if not (spread > 0.0).any():
+        return None
+    felt = (chosen - middle) / np.where(spread > 0.0, spread, 1.0)
+    # With a line beside it, slow aging is not taken for a slow change of temperature.
+    line = (np.arange(count) - count) / _DAY
+    design = np.column_stack((line, felt[:count]))[rows]
+    gram = design.T @ design + _RIDGE * np.eye(design.shape[1])
+    fit = np.linalg.solve(gram, design.T @ (rates_ppb[rows] - rates_ppb[rows].mean()))
+    steps = np.ceil(horizons_s / STEP_S).astype(int)
+    ahead = _coming(felt[count - 1 :], int(steps.max())) @ fit[1:]
+    recent = felt[count - _HOUR : count] @ fit[1:]
+    change = np.cumsum(ahead - recent.mean())[steps - 1] / steps
+    forecast: Vector = rates_ppb[-_HOUR:].mean() + change
+    return forecast
+
+
+def _coming(felt: Matrix, steps: int) -> Matrix:
+    """Return the surroundings of the next `steps`: felt after the first row, then easing.
+
+    Deviations from the middle fade: the middle is what the day comes back to.
+    """
+    since = felt[1 : steps + 1]
+    left = np.arange(1.0, steps - len(since) + 1.0)[:, None] * STEP_S / _RETURN_S
+    return np.concatenate((since, felt[-1] * np.exp(-left)))
 
 
 def _waves(steps: Vector) -> Vector:

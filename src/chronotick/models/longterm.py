@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chronotick.core.rates import RateHistory
 from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
@@ -23,21 +24,26 @@ from chronotick.models.experts import (
     learned,
     midway,
     reverting,
+    surrounded,
 )
+from chronotick.models.heard import Heard
 from chronotick.models.history import PAST, STEP_S
 from chronotick.models.scores import HORIZONS_S, ScoreBoard
+from chronotick.models.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from chronotick.core.rates import RateForecast
     from chronotick.core.records import Sample
     from chronotick.models.experts import Expert
     from chronotick.models.network import Network
     from chronotick.models.protocol import OscillatorModel
 
     Vector = NDArray[np.float64]
+    Matrix = NDArray[np.float64]
 
 __all__ = ["Forecaster", "LongTermModel", "forecasters"]
 
@@ -89,19 +95,33 @@ class LongTermModel:
     Args:
         bank: The short-term model. Its owner feeds it, each sample before this model.
         experts: The experts besides the bank itself; the simple ones by default.
+        external: Names of experts that run elsewhere: they look at `history` and are
+            heard through `hear`. They owe proof, as the simple ones do.
+        covariates: How many readings `feel` is given at a time. With any, one more
+            expert explains the rate by them; it owes proof, too.
     """
 
     def __init__(
-        self, bank: OscillatorModel, experts: Sequence[Forecaster] | None = None
+        self,
+        bank: OscillatorModel,
+        experts: Sequence[Forecaster] | None = None,
+        *,
+        external: Sequence[str] = (),
+        covariates: int = 0,
     ) -> None:
         self._bank = bank
         chosen = forecasters() if experts is None else experts
         self._experts = tuple(each.expert for each in chosen)
-        self._priors = (1.0, *(each.prior for each in chosen))
+        self._heard = Heard(external)
+        self._surroundings = Surroundings(covariates) if covariates else None
+        owing = [1.0] * (len(external) + (covariates > 0))
+        self._priors = (1.0, *(each.prior for each in chosen), *owing)
         self._board = ScoreBoard(self._priors)
         self._rates = np.zeros(0)
         self._doubts = np.zeros(0)
         self._mark: int | None = None
+        self._felt_to = 0
+        self._marked: Estimate | None = None
         self._outlook = _NO_CHANGE
         self._newest_ns = 0
         self._base = 0.0
@@ -145,6 +165,47 @@ class LongTermModel:
             source=Source.GPU_MODEL,
         )
 
+    def bias_ns(self, server: str) -> float:
+        """Return by how much `server` reads high, as the short-term model has it."""
+        return self._bank.bias_ns(server)
+
+    def history(self) -> RateHistory | None:
+        """Return the rates so far; None before the first sample."""
+        if self._marked is None:
+            return None
+        return RateHistory(
+            raw_ns=self._marked.raw_ns,
+            step_s=STEP_S,
+            rates_ppb=tuple(self._rates.tolist()),
+        )
+
+    def hear(self, name: str, forecast: RateForecast) -> None:
+        """Take in what the external expert `name` made of `history`.
+
+        It has a vote from the next look-ahead on, until `heard.FRESH_S` have passed
+        since its history. Impossible numbers are silence.
+
+        Raises:
+            KeyError: No external expert of that name was announced.
+        """
+        self._heard.take(name, forecast)
+
+    def feel(self, raw_ns: int, readings: Sequence[float]) -> None:
+        """Take in what was read of the oscillator's surroundings; NaN where absent.
+
+        While nothing is measured it moves the forecast, at each full ten minutes.
+
+        Raises:
+            ValueError: Not as many readings as were announced.
+        """
+        if self._surroundings is None:
+            raise ValueError("no covariates were announced")
+        before, self._felt_to = self._felt_to, raw_ns // _STEP_NS
+        self._surroundings.feel(raw_ns, readings)
+        silent = self._mark is not None and self._felt_to > self._mark
+        if silent and self._felt_to > before and self._marked is not None:
+            self._foresee(self._marked, self._votes(self._marked))
+
     def _moved(self, age_s: float) -> tuple[float, float]:
         """Return how far the rate's change has carried the clock, and how fast now."""
         # Mean change over an age is piecewise linear from 0 at age 0; beyond the last
@@ -168,25 +229,32 @@ class LongTermModel:
         if settled:
             self._rates, self._doubts = self._rates[settled:], self._doubts[settled:]
             self._board = ScoreBoard(self._priors)
-        self._mark = mark
+            self._heard.forget()
+        self._mark, self._marked = mark, estimate
 
     def _look_ahead(self, estimate: Estimate) -> None:
+        votes = self._votes(estimate)
+        self._board.record(estimate.raw_ns, estimate.offset_ns, votes)
+        self._foresee(estimate, votes)
+
+    def _votes(self, estimate: Estimate) -> Matrix:
+        """Return mean rates from `estimate` on: experts × horizons, NaN where silent."""
+        said = [expert(self._rates, HORIZONS_S) for expert in self._experts]
+        said += self._heard.means(estimate.raw_ns, self._rates, HORIZONS_S)
+        if self._surroundings is not None and self._mark is not None:
+            first = self._mark - self._rates.size + 1
+            last = max(self._mark, self._felt_to)
+            around = self._surroundings.rows(first, last)
+            said.append(surrounded(self._rates, around, HORIZONS_S))
         silent = np.full(HORIZONS_S.size, np.nan)
-        means = np.array(
-            [
-                np.full(HORIZONS_S.size, estimate.rate_ppb),
-                *(
-                    silent
-                    if (said := expert(self._rates, HORIZONS_S)) is None
-                    else said
-                    for expert in self._experts
-                ),
-            ]
-        )
-        self._board.record(estimate.raw_ns, estimate.offset_ns, means)
-        speaking = np.isfinite(means)
+        bank = np.full(HORIZONS_S.size, estimate.rate_ppb)
+        return np.array([bank, *(silent if each is None else each for each in said)])
+
+    def _foresee(self, estimate: Estimate, votes: Matrix) -> None:
+        """Weigh the votes."""
+        speaking = np.isfinite(votes)
         weights = self._board.weights(speaking)
-        said = np.where(speaking, means, 0.0)
+        said = np.where(speaking, votes, 0.0)
         mean = (weights * said).sum(axis=0)
         spread = (weights * (said - mean) ** 2).sum(axis=0)
         shrink = (weights * self._board.ratios()).sum(axis=0)

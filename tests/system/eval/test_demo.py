@@ -24,7 +24,8 @@ def test_bounds_hold_where_the_truth_is_known(tmp_path: Path) -> None:
     """No contradiction, no wrong order, no break; and plain clocks are often wrong."""
     settings = DemoSettings(output=tmp_path, seed=5, duration_s=5.0, warmup_s=5.0)
     lines: list[str] = []
-    result = run_demo(settings, lines.append)
+    shares: list[float] = []
+    result = run_demo(settings, lines.append, shares.append)
     statistics = result.analysis.statistics
 
     holds = {claim["id"]: claim["holds"] for claim in statistics["claims"]}
@@ -40,6 +41,8 @@ def test_bounds_hold_where_the_truth_is_known(tmp_path: Path) -> None:
     for name in ("coordinator.csv", "coordinator.parquet", "run.json"):
         assert (tmp_path / name).exists()
     assert len(read_run(tmp_path).nodes) == 3
+    assert shares == sorted(shares)
+    assert (0.0 <= shares[0] < 0.1, shares[-1]) == (True, 1.0)
 
 
 def test_a_part_that_cannot_start_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,12 @@ def test_local_nodes_end_in_a_report(tmp_path: Path) -> None:
     assert result.analysis.statistics["run"]["nodes"] == ["a", "b"]
     assert result.analysis.page.exists()
     assert about["kind"] == "real nodes: the true time is unknown"
-    assert "gathering from b" in lines
+    assert about["seed"] == "1"
+    assert "gathering from 2 nodes" in lines
+    # The run's key stays with its owner, and out of the list of processes.
+    keys = list((tmp_path / "on nodes").glob("*.key"))
+    assert len(keys) == 2
+    assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
 
 
 class Killing(LocalLauncher):
@@ -114,20 +120,44 @@ def test_a_node_that_refuses_is_named_with_the_cause(tmp_path: Path) -> None:
         (tmp_path / "ssh" / "user.pub").write_text("")
         launcher = SshLauncher(tmp_path / "logs", options=options)
         run = settings(tmp_path, node, "127.0.0.1")
-        run = RunSettings(
-            **{
-                f: getattr(run, f)
-                for f in run.__dataclass_fields__
-                if f != "preflight_s"
-            },
-            preflight_s=4.0,
+        with pytest.raises(LaunchFailed, match=r"127\.0\.0\.1: .*Permission denied"):
+            run_nodes(run, launcher, lambda _: None)
+
+
+@pytest.mark.timeout(120)
+def test_a_command_that_is_not_there_is_named_with_the_cause(tmp_path: Path) -> None:
+    """A node where nothing is installed: what its shell said last is in the line."""
+    with sshd(tmp_path / "ssh") as options, clocks(tmp_path) as node:
+        launcher = SshLauncher(
+            tmp_path / "logs", remote=("/no/chronotick",), options=options
         )
+        run = replace(settings(tmp_path, node, "127.0.0.1"), preflight_s=4.0)
         with pytest.raises(PreflightFailed) as failed:
             run_nodes(run, launcher, lambda _: None)
 
     assert "127.0.0.1 at 127.0.0.1:" in str(failed.value)
-    assert "127.0.0.1 ended with 255" in str(failed.value)
-    assert "Permission denied" in str(failed.value)
+    assert "127.0.0.1 ended with 127" in str(failed.value)
+    assert "/no/chronotick" in str(failed.value)
+
+
+@pytest.mark.timeout(60)
+def test_a_file_is_put_for_its_owner_alone_and_never_over_another(
+    tmp_path: Path,
+) -> None:
+    """By SSH as here; the name is whatever it is, and no shell makes more of it."""
+    target = tmp_path / "it's $HOME" / "the key"
+    with sshd(tmp_path / "ssh") as options:
+        for launcher in (
+            SshLauncher(tmp_path, options=options),
+            LocalLauncher(tmp_path),
+        ):
+            launcher.put("127.0.0.1", b"secret", str(target), 30.0)
+            assert target.read_bytes() == b"secret"
+            assert target.stat().st_mode & 0o777 == 0o600
+            with pytest.raises(LaunchFailed, match=r"127\.0\.0\.1: cannot write"):
+                launcher.put("127.0.0.1", b"other", str(target), 30.0)
+            assert target.read_bytes() == b"secret"
+            target.unlink()
 
 
 @pytest.mark.timeout(60)

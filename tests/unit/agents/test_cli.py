@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import subprocess
 import sys
@@ -55,6 +56,24 @@ def test_stdio_is_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(server, "serve_stdio", serve)
     assert run("--segment", str(tmp_path / "s")) == 0
     assert served == [str(tmp_path / "s")]
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_garbage_is_collected_again_once_the_sdk_is_there(
+    is_installed: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The import goes without, and the server with it; so does a failed start."""
+    collected: list[bool] = []
+
+    async def serve(_: Any) -> None:
+        collected.append(gc.isenabled())
+
+    monkeypatch.setattr(server, "serve_stdio", serve)
+    if not is_installed:
+        monkeypatch.setitem(sys.modules, "chronotick.agents.server", None)
+    assert run("--segment", str(tmp_path / "s")) == (0 if is_installed else 1)
+    assert collected == ([True] if is_installed else [])
+    assert gc.isenabled()
 
 
 def test_http_listens_on_loopback_by_default(

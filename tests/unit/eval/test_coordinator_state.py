@@ -6,9 +6,11 @@ from dataclasses import replace
 from itertools import islice
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chronotick.core.errors import ConfigError
-from chronotick.eval.coordinator_state import CoordinatorState, gaps_s
+from chronotick.eval.coordinator_state import CoordinatorState, duration_s, gaps_s
 from chronotick.eval.wire import Kind, Message, encode
 
 RUN = b"r" * 16
@@ -39,6 +41,20 @@ def test_another_pattern_is_an_error_that_lists_them(pattern: str) -> None:
     """Nothing is sent at a gap that nobody asked for."""
     with pytest.raises(ConfigError, match="fast, medium, slow, very_slow, mixed"):
         gaps_s(pattern)
+
+
+@given(
+    st.sampled_from(["fast", "medium", "slow", "very_slow", "mixed", "fixed:0.25"]),
+    st.integers(1, 200),
+)
+def test_how_long_it_takes_is_the_sum_of_the_gaps(pattern: str, events: int) -> None:
+    """To within one round of the pattern; the smaller of two limits counts."""
+    total_s = sum(islice(gaps_s(pattern), events))
+
+    assert duration_s(pattern, events, None) == pytest.approx(total_s, abs=0.2)
+    assert duration_s(pattern, events, 0.1) <= 0.1
+    assert duration_s(pattern, None, 7.0) == 7.0
+    assert duration_s(pattern, None, None) == 0.0
 
 
 def coordinator(key: bytes | None = None) -> CoordinatorState:

@@ -14,6 +14,7 @@ from chronotick.eval.judge_causality import judge_causality
 from chronotick.eval.judge_commit import judge_commit_wait, judge_coordination
 from chronotick.eval.judge_order import judge_ordering
 from chronotick.eval.judge_windows import judge_windows
+from chronotick.eval.report import markdown
 from unit.eval.recordings import MS, imagine, run_of
 
 WINDOW_MS = 0.00001  # 10 ns: the small numbers below
@@ -243,6 +244,56 @@ def test_a_broken_bound_is_found_out() -> None:
     assert statistics["verdict"] == "broken"
     coverage = statistics["accuracy"]["intervals"]["hard"]["coverage"]
     assert coverage == pytest.approx(0.484, abs=0.03)  # P(|z| < 0.65)
+
+
+def calibrated_claim(**how: Any) -> dict[str, Any]:
+    """Return the claim of the calibrated coverage, judged at a level of 0.99."""
+    rows_, sends = imagine(events=600, **how)
+    statistics = judge(run_of(rows_, sends))
+    claims: dict[str, dict[str, Any]] = {c["id"]: c for c in statistics["claims"]}
+    others = [c["holds"] for name, c in claims.items() if name != "calibrated_coverage"]
+    assert set(others) == {True}
+    return claims["calibrated_coverage"] | {"verdict": statistics["verdict"]}
+
+
+def test_half_a_sigma_is_found_out_even_where_the_hard_bound_holds() -> None:
+    """The calibrated interval alone is a lie: that claim, and the verdict, are broken."""
+    claim = calibrated_claim(squeeze=0.5)
+
+    assert claim["measured"] == pytest.approx(0.806, abs=0.03)  # P(|z| < 1.3)
+    assert claim["holds"] is False
+    assert claim["verdict"] == "broken"
+
+
+def test_a_calibrated_interval_that_is_too_wide_is_found_out() -> None:
+    """Its coverage is to be what it says, and not whatever is easy to keep."""
+    rows_, sends = imagine(events=600)
+    run = run_of(rows_, sends)
+    claims = {
+        level: next(
+            c
+            for c in judge(run, JudgeSettings(calibrated_level=level))["claims"]
+            if c["id"] == "calibrated_coverage"
+        )
+        for level in (0.99, 0.9)
+    }
+
+    assert claims[0.99]["holds"] is True
+    assert claims[0.9]["measured"] == claims[0.99]["measured"] > 0.91
+    assert claims[0.9]["holds"] is False
+
+
+def test_the_calibrated_bound_is_judged_as_soon_as_it_is_there() -> None:
+    """Earned half-way: judged on the rows that have it, and said to be fewer."""
+    rows_, sends = imagine(events=600)
+    for row in rows_[: len(rows_) // 2]:
+        del row["ct_lower_bound_ns"], row["ct_upper_bound_ns"]
+    statistics = judge(run_of(rows_, sends))
+    claims = {claim["id"]: claim for claim in statistics["claims"]}
+
+    assert statistics["accuracy"]["intervals"]["calibrated"]["judged"] == 900
+    assert claims["calibrated_coverage"]["holds"] is True
+    assert "calibrated (900 arrivals only)" in markdown(statistics, {})
 
 
 def test_coverage_without_a_stated_level_is_reported_and_not_judged() -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from chronotick.eval.about import UnreadableAbout
 from chronotick.eval.analyze import ABOUT_FILE, analyze
 from chronotick.eval.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
 from chronotick.eval.figures import FIGURES, draw
 from chronotick.eval.judge import GROUPS, judge
 from chronotick.eval.report import markdown, page
-from chronotick.eval.tables import UnusableRecording
 from unit.eval.recordings import MS, imagine, run_of, write_csv
 
 if TYPE_CHECKING:
@@ -114,5 +114,5 @@ def test_a_damaged_description_is_named(experiment: Path) -> None:
     """The line says which file."""
     (experiment / ABOUT_FILE).write_text("[")
 
-    with pytest.raises(UnusableRecording, match=ABOUT_FILE):
+    with pytest.raises(UnreadableAbout, match=ABOUT_FILE):
         analyze(experiment)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
-from chronotick.models.experts import daily, harmonic, hourly, midway, reverting
+from chronotick.models.experts import (
+    daily,
+    harmonic,
+    hourly,
+    midway,
+    reverting,
+    surrounded,
+)
 from chronotick.models.scores import HORIZONS_S
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DAY = 144
 ALL = (hourly, midway, reverting, daily, harmonic)
@@ -57,3 +69,59 @@ def test_reverting_ends_between_now_and_the_day() -> None:
     assert forecast is not None
     assert (np.diff(forecast) < 0.0).all()
     assert rates.mean() < forecast[-1] < forecast[0] < 24.0
+
+
+def warm(count: int) -> NDArray[np.float64]:
+    """Return °C of a machine that is busy now and then, ten minutes apart."""
+    rng = np.random.default_rng(5)
+    busy = np.cumsum(rng.random(count) < 0.1) % 2
+    return np.asarray(40.0 + 10.0 * busy, np.float64)
+
+
+def test_what_was_felt_since_the_newest_rate_counts() -> None:
+    """Four hours of silence in which it got 10 °C warmer: 20 ppb a degree are foreseen."""
+    celsius = warm(300)
+    celsius[270:276], celsius[276:] = 40.0, 50.0
+    rates = 7.0 + 20.0 * celsius[:276]
+    silence = np.column_stack((celsius, np.full(300, np.nan)))
+    told = surrounded(rates, silence, HORIZONS_S)
+    assert told is not None
+    at_4h = told[list(HORIZONS_S).index(14400.0)]
+    assert at_4h == pytest.approx(rates[-1] + 200.0, rel=0.05)
+
+
+def test_warmth_fades() -> None:
+    """With nothing felt beyond, the forecast comes back from a hot hour."""
+    celsius = warm(300)
+    celsius[-6:] = 60.0
+    told = surrounded(20.0 * celsius, celsius[:, None], HORIZONS_S)
+    assert told is not None
+    assert (np.diff(told) < 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        np.full((300, 1), np.nan),
+        np.full((300, 1), 40.0),
+        np.concatenate((warm(290), np.full(10, np.nan)))[:, None],
+        np.concatenate((np.full(270, np.nan), warm(30)))[:, None],
+    ],
+    ids=["absent", "constant", "gone", "new"],
+)
+def test_without_warming_and_cooling_nothing_is_said(
+    around: NDArray[np.float64],
+) -> None:
+    """A sensor that is absent, stuck, gone or too new explains nothing."""
+    assert surrounded(day_wave(300), around, HORIZONS_S) is None
+
+
+def test_a_sensor_that_comes_late_is_used_from_then_on() -> None:
+    """Rows without a reading are left out; the others suffice."""
+    celsius = warm(300)
+    rates = 20.0 * celsius
+    late = celsius.copy()
+    late[:150] = np.nan
+    told = surrounded(rates, late[:, None], HORIZONS_S)
+    assert told is not None
+    assert np.isfinite(told).all()

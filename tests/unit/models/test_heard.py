@@ -27,7 +27,13 @@ def told(
     """Return what a forecast says when it is so old."""
     heard = Heard(["far"])
     heard.take("far", said)
-    (means,) = heard.means(round(age_s * NS_PER_S), HORIZONS_S)
+    # As foreseen so far, unless said otherwise.
+    path = np.diff(np.arange(len(said.means_ppb) + 1) * np.append(0, said.means_ppb))
+    seen = np.append(path[: max(int(age_s // STEP_S), 0) + 1], np.zeros(0))
+    since = np.append(seen, [0.0])[:-1] if path.size else np.zeros(9)
+    since = since.copy()
+    since[-1] += surprise_ppb
+    (means,) = heard.means(round(age_s * NS_PER_S), since, HORIZONS_S)
     return means
 
 

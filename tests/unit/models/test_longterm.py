@@ -243,3 +243,59 @@ def test_history_is_what_was_seen() -> None:
     assert history.step_s == 600
     assert history.raw_ns == (7200 - 600) * NS_PER_S
     assert history.rates_ppb == pytest.approx([100.0 * k / 6 for k in range(12)])
+
+
+def busy(hour: float) -> float:
+    """Return °C: 10 more for three hours after each five idle ones, unevenly."""
+    phase = (hour + 0.7 * math.sin(hour)) % 8.0
+    return 50.0 if phase > 5.0 else 40.0
+
+
+def test_a_thermometer_is_believed_once_it_explains() -> None:
+    """In silence it tells that the machine got busy, and the clock slower by 200 ppb."""
+
+    def rate_at(hour: float) -> float:
+        return 20.0 * busy(hour)
+
+    bank = Clairvoyant()
+    warm = LongTermModel(bank, (), covariates=1)
+
+    def feel(model: LongTermModel) -> None:
+        model.feel(bank.raw_ns, (busy(bank.raw_ns / NS_PER_S / 3600),))
+
+    hours = next(h / 6 for h in range(360, 500) if busy(h / 6) < busy(h / 6 + 0.2))
+    _, _, offset_ns = follow(rate_at, hours, bank, warm, feel)
+    for k in range(12 * 2):
+        hour = hours + k / 12
+        warm.feel(round(hour * 3600) * NS_PER_S, (busy(hour),))
+        offset_ns += POLL_S * rate_at(hour + 1 / 24)
+    raw_ns = round((hours + 2) * 3600) * NS_PER_S
+    plain, felt = bank.predict(raw_ns), warm.predict(raw_ns)
+    assert plain is not None
+    assert felt is not None
+    truth_ns = EPOCH_NS + offset_ns
+    assert abs(felt.offset_ns - truth_ns) < 0.5 * abs(plain.offset_ns - truth_ns)
+
+
+def test_a_thermometer_of_another_room_changes_nothing() -> None:
+    """Noise explains no rate: the forecast is as without it."""
+    rng = random.Random(4)
+    bank = Clairvoyant()
+    noisy = LongTermModel(bank, (), covariates=1)
+    follow(
+        sun, 40, bank, noisy, lambda model: model.feel(bank.raw_ns, (rng.gauss(40, 5),))
+    )
+    alone = LongTermModel(bank, ())
+    follow(sun, 40, bank, alone)
+    raw_ns = bank.raw_ns + 4 * 3600 * NS_PER_S
+    there, plain = noisy.predict(raw_ns), alone.predict(raw_ns)
+    assert there is not None
+    assert plain is not None
+    # Against what the sun does in 4 h: half of it would be seven milliseconds.
+    assert abs(there.offset_ns - plain.offset_ns) < 2_000_000
+
+
+def test_readings_must_be_announced() -> None:
+    """A model without covariates refuses them, rather than losing them."""
+    with pytest.raises(ValueError, match="announced"):
+        LongTermModel(Clairvoyant()).feel(0, (1.0,))

@@ -1,0 +1,141 @@
+"""Long-term against short-term alone: how much less the clock errs 1, 4 and 8 h ahead.
+
+``python benchmarks/models_longterm.py [--seeds 4] [--jobs 1] [--cell NAME] [--out DIR]``
+
+Cells of `chronotick bench`: clocks that the design names, behind one quiet server, each
+with so much history. Answers are given a horizon ahead by the bank alone and by the bank
+with the long-term ensemble on top, on the same exchanges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from chronotick.eval.bench import locally, perform
+from chronotick.eval.bench_report import markdown, write_bench
+from chronotick.eval.bench_scores import BenchSettings
+from chronotick.sim.scenario import PollingSpec, Scenario
+from chronotick.sim.server_specs import ServerSpec
+from chronotick.sim.specs import (
+    Exponential,
+    HostSpec,
+    LegSpec,
+    OscillatorSpec,
+    PathSpec,
+    TemperatureSpec,
+)
+
+HOURS = (1, 4, 8)
+# Largest ratio to the short-term model alone: on diurnal clocks, and anywhere.
+DIURNAL = {1: 0.75, 4: 0.60, 8: 0.50}
+ANYWHERE = 1.10
+QUIET_VM, OFFICE_PC, POOR = 0.1, 0.3, 1.0
+SERVER = ServerSpec(
+    name="near.test",
+    path=PathSpec(forward=LegSpec(base_us=2000.0, jitter=Exponential(mean_us=50.0))),
+)
+
+
+def cell(
+    name: str,
+    summary: str,
+    *,
+    hours: float = 120.0,
+    random_walk_ppb: float = QUIET_VM,
+    **temperature: float,
+) -> Scenario:
+    """Return a clock with 1 ppb of white noise behind the server."""
+    return Scenario(
+        name=name,
+        summary=summary,
+        duration_s=hours * 3600.0,
+        host=HostSpec(
+            oscillator=OscillatorSpec(
+                rate_ppb=9_300.0,
+                random_walk_ppb=random_walk_ppb,
+                temperature=TemperatureSpec(**temperature),
+                # Noise that is averaged over minutes needs no draw a second.
+                grid_s=8.0,
+            )
+        ),
+        servers=(SERVER,),
+        polling=PollingSpec(min_poll_s=64.0, max_poll_s=64.0),
+    )
+
+
+CELLS = (
+    cell("diurnal", "100 ppb a day", ppb_per_c=40.0, diurnal_c=2.5),
+    cell("diurnal-wide", "500 ppb a day", ppb_per_c=100.0, diurnal_c=5.0),
+    cell(
+        "diurnal-office", "100 ppb a day, office PC",
+        random_walk_ppb=OFFICE_PC, ppb_per_c=40.0, diurnal_c=2.5,
+    ),
+    cell(
+        "hvac", "a thermostat's saw-tooth, 40 ppb in 30 min",
+        ppb_per_c=40.0, hvac_c=0.5, hvac_period_s=1800.0,
+    ),
+    cell(
+        "load", "200 ppb whenever the machine works",
+        ppb_per_c=40.0, load_c=5.0, load_on_s=3600.0, load_off_s=7200.0,
+    ),
+    cell("walk-quiet", "a random walk, quiet VM"),
+    cell("walk-office", "a random walk, office PC", random_walk_ppb=OFFICE_PC),
+    cell("walk-poor", "a random walk, 1 ppb/√s", random_walk_ppb=POOR),
+    cell("first-day", "100 ppb a day, 24 h in all", hours=24.0, ppb_per_c=40.0, diurnal_c=2.5),
+    cell("first-day-walk", "a random walk, 24 h in all", hours=24.0, random_walk_ppb=OFFICE_PC),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Judge the cells that were asked for and print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--cell", choices=[each.name for each in CELLS])
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    chosen = tuple(each for each in CELLS if options.cell in (None, each.name))
+    settings = BenchSettings(
+        scenarios=chosen,
+        seeds=tuple(range(1, options.seeds + 1)),
+        subjects=("bank", "longterm"),
+        baseline="bank",
+        horizons_s=tuple(3600.0 * h for h in HOURS),
+        targets=1000,
+    )
+    begun = time.perf_counter()
+    document = perform(settings, locally(options.jobs, len(settings.subjects)))
+    if options.out:
+        write_bench(options.out, document)
+        print(markdown(document))
+    print(f"{options.seeds} seeds, {time.perf_counter() - begun:.0f} s")
+    print("\n| clock | ahead | RMSE µs: bank / long-term | ratio, 95 % | wanted | |")
+    print("|---|---|---|---|---|---|")
+    by_key = {
+        (r["scenario"], r["subject"], r["horizon_s"]): r for r in document["results"]
+    }
+    for world in chosen:
+        for hours in HOURS:
+            key = (world.name, 3600.0 * hours)
+            bank = by_key.get((key[0], "bank", key[1]))
+            ours = by_key.get((key[0], "longterm", key[1]))
+            if bank is None or ours is None or ours["ratio"] is None:
+                continue
+            wanted = DIURNAL[hours] if world.name.startswith("diurnal") else ANYWHERE
+            ratio = ours["ratio"]["value"]
+            interval = ours["ratio"]["interval"]
+            within = (
+                "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
+            )
+            print(
+                f"| {world.name}: {world.summary} | {hours} h "
+                f"| {bank['rmse_ns'] / 1e3:.0f} / {ours['rmse_ns'] / 1e3:.0f} "
+                f"| {ratio:.3f}{within} | ≤ {wanted:.2f} "
+                f"| {'yes' if ratio <= wanted else 'NO'} |"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""The only door to Dask: a cluster that runs already, and calls on its workers.
+
+Decides what an unreachable cluster and a silent worker are called. Every call has a
+deadline and names the worker. What is called is a function of a module that is
+installed on the workers too: nothing is pickled but names and plain values.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import distributed
+
+from chronotick.core.errors import ChronotickError
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.clocks import HostClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+__all__ = ["CallFailed", "Cluster", "Unreachable"]
+
+_T = TypeVar("_T")
+# Ours are short and others wait for them: before whatever else the cluster computes.
+_FIRST = 1_000
+_LOOK_S = 1.0
+_REQUIRE_S = 30.0
+_PACKAGE = "chronotick"
+
+
+class Unreachable(ChronotickError):
+    """There is no scheduler at the address, or it has no workers."""
+
+
+class CallFailed(ChronotickError):
+    """A worker did not do what it was asked; says why."""
+
+
+class Cluster:
+    """A Dask cluster; a context manager.
+
+    Args:
+        scheduler: Its address, such as ``tcp://10.0.0.1:8786``.
+        connect_s: How long connecting may take.
+
+    Raises:
+        Unreachable: nothing answers there.
+    """
+
+    def __init__(self, scheduler: str, *, connect_s: float = 10.0) -> None:
+        self.scheduler = scheduler
+        # Half of what the client offers has no types.
+        connect: Any = distributed.Client
+        try:
+            self._client: Any = connect(
+                scheduler, timeout=connect_s, set_as_default=False
+            )
+        except (OSError, ValueError, TimeoutError) as error:
+            raise Unreachable(
+                f"no Dask scheduler answers at {scheduler} within {connect_s:g} s: "
+                f"{_line(error)}"
+            ) from error
+
+    def workers(self) -> dict[str, str]:
+        """Return the Dask workers' names by address, in the order of the addresses."""
+        found = self._client.scheduler_info(n_workers=-1)["workers"]
+        return {address: str(found[address]["name"]) for address in sorted(found)}
+
+    def call(
+        self,
+        worker: str,
+        function: Callable[..., _T],
+        *values: Any,  # noqa: ANN401 - whatever the function takes
+        limit_s: float,
+    ) -> _T:
+        """Return what `function` does on the worker at address `worker`.
+
+        Raises:
+            CallFailed: it raised, or did not answer within `limit_s`.
+        """
+        future = self._client.submit(
+            function,
+            *values,
+            workers=[worker],
+            allow_other_workers=False,
+            # It acts, so it is done once for each call, and never again elsewhere.
+            pure=False,
+            retries=0,
+            priority=_FIRST,
+        )
+        result: _T = self._result(future, worker, limit_s, on=worker)
+        return result
+
+    def require(self, workers: Iterable[str]) -> None:
+        """Make sure that what we ask the workers to call is there.
+
+        Raises:
+            CallFailed: a worker has no chronotick, or another version of it; names it.
+        """
+        here = version(_PACKAGE)
+        for worker in workers:
+            # The standard library's own function: asked for one that it cannot import,
+            # a Dask worker breaks off its connection and says nothing.
+            found = self.call(worker, version, _PACKAGE, limit_s=_REQUIRE_S)
+            if found != here:
+                why = f"{worker} has {_PACKAGE} {found}, and this host {here}"
+                raise CallFailed(f"{why}: install the same on both")
+
+    def map(
+        self,
+        function: Callable[..., _T],
+        values: Mapping[str, Sequence[Any]],
+        *,
+        limit_s: float,
+    ) -> dict[str, _T]:
+        """Return what `function` makes of each of `values`, wherever there is room.
+
+        Raises:
+            CallFailed: one of them raised, or not all were done within `limit_s`.
+        """
+        clock = HostClock()
+        until_ns = clock.raw_ns() + round(limit_s * NS_PER_S)
+        futures = {
+            name: self._client.submit(function, *words, pure=False)
+            for name, words in values.items()
+        }
+        try:
+            return {
+                name: self._result(
+                    future, name, max(until_ns - clock.raw_ns(), 0) / NS_PER_S
+                )
+                for name, future in futures.items()
+            }
+        finally:
+            # Those of a failure's siblings that have not begun need not begin.
+            self._client.cancel(list(futures.values()))
+
+    def _result(
+        self,
+        future: Any,  # noqa: ANN401 - of any result
+        whose: str,
+        limit_s: float,
+        on: str | None = None,
+    ) -> Any:  # noqa: ANN401
+        clock = HostClock()
+        until_ns = clock.raw_ns() + round(limit_s * NS_PER_S)
+        try:
+            while True:
+                left_s = max(until_ns - clock.raw_ns(), 0) / NS_PER_S
+                try:
+                    return future.result(timeout=min(left_s, _LOOK_S))
+                except TimeoutError as error:
+                    # What is pinned to a worker waits for it for ever.
+                    if on is not None and on not in self.workers():
+                        raise CallFailed(f"{whose} has left the cluster") from error
+                    if left_s <= _LOOK_S:
+                        why = f"{whose}: no answer within {limit_s:.3g} s"
+                        raise CallFailed(why) from error
+        except CallFailed:
+            future.cancel()
+            raise
+        except ChronotickError as error:
+            raise CallFailed(f"{whose}: {error}") from error
+        # What a worker raises may be of any kind; it has its traceback there.
+        except Exception as error:
+            why = f"{type(error).__name__}: {_line(error)}"
+            raise CallFailed(f"{whose}: {why}") from error
+
+    def close(self) -> None:
+        """Disconnect; the cluster runs on."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,88 @@
+"""`chronotick eval`: what is refused before anything is started."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick.cli.eval import _Progress, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(*words: str) -> int:
+    """Run a verb; return its exit status."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(list(words), "chronotick eval")
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("run --num-events 1", "name the nodes: --nodes"),
+        ("run --nodes a,a --num-events 1", "named twice"),
+        ("run --nodes a", "say when to end"),
+        ("run --launcher dask --num-events 1", "name the cluster: --scheduler"),
+        (
+            "run --nodes a --num-events 1 --scheduler tcp://x:1",
+            "is for --launcher dask",
+        ),
+        ("coordinator --workers a=127.0.0.1:1", "say when to end"),
+        (
+            "coordinator --workers a=127.0.0.1:1,a=127.0.0.1:2 --num-events 1",
+            "a=127.0.0.1:2 is there twice",
+        ),
+        (
+            "coordinator --workers a=127.0.0.1:1,b=127.0.0.1:1 --num-events 1",
+            "b=127.0.0.1:1 is there twice",
+        ),
+        (
+            "worker --node-id a --segment x --chronotick-server http://127.0.0.1:1",
+            "--segment or --chronotick-server, not both",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2, what is wrong, and no file."""
+    output = tmp_path / "out"
+    assert run(*words.split(), "--output", str(output)) == 2
+    err = capsys.readouterr().err
+
+    assert says in err
+    assert err.count("\n") == 1
+    assert not output.exists()
+
+
+def test_a_url_that_is_none_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what is expected."""
+    output = str(tmp_path / "w.csv")
+    words = ["worker", "--node-id", "a", "--listen-port", "1", "--output", output]
+
+    assert run(*words, "--chronotick-server", "localhost") == 2
+    assert "expected http://HOST:PORT" in capsys.readouterr().err
+
+
+def test_progress_has_a_percentage_that_never_falls(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Plain lines where there is no terminal."""
+    with _Progress() as progress:
+        progress.say("starting")
+        progress.show(0.42)
+        progress.say("playing")
+        progress.show(0.1)
+        progress.say("still playing")
+
+    assert capsys.readouterr().err.splitlines() == [
+        "  0 % starting",
+        " 42 % playing",
+        " 42 % still playing",
+    ]
