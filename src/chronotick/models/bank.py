@@ -18,25 +18,14 @@ from chronotick.core.units import NS_PER_S
 from chronotick.models.bias import BiasLedger
 from chronotick.models.filters import FilterBank, Measurement, Mixture
 from chronotick.models.grid import BankTuning
-from chronotick.models.hull import BoundHull
 from chronotick.models.jump import JumpWatch, Verdict
+from chronotick.models.line import Bounds, LineVoice
 from chronotick.models.route import Route
 
 if TYPE_CHECKING:
     from chronotick.core.records import Sample
-    from chronotick.models.hull import Line
 
 __all__ = ["BankModel"]
-
-
-# The bound hull's line is as straight as the clock of an office PC (q2, ns²/s³), and
-# what shows beyond that counts six times, over the last eight exchanges or so.
-_BEND = 0.09
-_STRAINS = 6.0
-_STRAIN_GAIN = 1.0 / 8.0
-_PATIENCE = 8
-# The filters use all that a delay says; the line must be surer than they to be heard.
-_HANDICAP = 2.0
 
 
 class _Exchange(NamedTuple):
@@ -61,10 +50,8 @@ class BankModel:
     def __init__(self, tuning: BankTuning | None = None) -> None:
         self._filters = FilterBank(tuning or BankTuning())
         self._routes: dict[str, Route] = {}
-        self._hulls: dict[str, BoundHull] = {}
-        self._line: Line | None = None
-        self._strain = 0.0
-        self._patience = 0
+        self._line = LineVoice()
+        self._said: Mixture | None = None
         self._biases = BiasLedger()
         self._jumps = JumpWatch()
         self._withheld: list[_Exchange] = []
@@ -110,7 +97,7 @@ class BankModel:
             self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
             # Uniform within the half width: all that one exchange can say.
             self._filters.begin(max(sample.half_width_ns, 1) ** 2 / 3.0)
-            self._draw_line(exchange)
+            self._show_line(exchange)
         else:
             self._take(exchange)
         self.sample_count += 1
@@ -119,7 +106,9 @@ class BankModel:
         """Extrapolate to `raw_ns`; for instants before the newest sample, its state."""
         if self.sample_count == 0:
             return None
-        x, y, grown = self._spoken()
+        if self._said is None:
+            self._said = self._spoken()
+        x, y, grown = self._said
         t = max((raw_ns - self._raw_ns) / NS_PER_S, 0.0)
         return Estimate(
             raw_ns=raw_ns,
@@ -127,7 +116,7 @@ class BankModel:
             rate_ppb=y,
             # Re-anchored: the polynomial's derivatives at age t.
             variance=Variance(
-                v0=grown.at(t) + self._doubt + self._biases.common_variance(),
+                v0=grown.at(t) + self._doubt,
                 v1=grown.v1 + t * (2.0 * grown.v2 + 3.0 * t * grown.v3),
                 v2=grown.v2 + 3.0 * t * grown.v3,
                 v3=grown.v3,
@@ -147,78 +136,35 @@ class BankModel:
             return float("inf")
         return sqrt(self._filters.mixture().variance.v2)
 
-    def _draw_line(self, exchange: _Exchange) -> None:
-        """Look at the bound hull while it may know better than the filters.
-
-        Only on a server's first route: a detour's floor is not alike both ways.
-        """
-        self._strain_line(exchange)
-        self._line = None
-        server = exchange.route
-        if server not in self._routes:
-            return
-        hull = self._hulls.setdefault(server, BoundHull())
-        hull.add(exchange.raw_ns, exchange.offset_ns, exchange.delay_ns)
-        known = self._filters.mixture().variance.v0
-        self._patience -= 1
-        if self._patience > 0 or hull.least_variance(_BEND) > known:
-            return
-        if line := hull.line(_BEND):
-            if line.variance.v0 > known:
-                # Lines are dear, and this one has just lost: ask again in a while.
-                self._patience = _PATIENCE
-            bias_ns = round(self._biases.bias_ns(server))
-            # A path that has become longer has done so on one leg, likely.
-            longer_ns = max(line.gap_ns - self._routes[server].floor_ns, 0.0)
-            doubt = self._biases.variance(server) + self._strain + longer_ns**2 / 4.0
-            self._line = line._replace(
-                offset_ns=line.offset_ns - bias_ns,
-                variance=line.variance._replace(v0=line.variance.v0 + doubt),
-            )
-
-    def _strain_line(self, exchange: _Exchange) -> None:
-        """Note by how much an exchange lies further off the line than it may.
-
-        A clock that wanders more than supposed bends away from every straight line.
-        """
-        if self._line is None:
-            return
-        age_s = (exchange.raw_ns - self._line.raw_ns) / NS_PER_S
-        foreseen_ns = self._line.offset_ns + round(self._line.rate_ppb * age_s)
-        off_ns = abs(
-            exchange.offset_ns - self._biases.bias_ns(exchange.route) - foreseen_ns
-        )
-        beyond_ns = max(off_ns - exchange.excess_ns / 2.0, 0.0)
-        self._strain += ((_STRAINS * beyond_ns) ** 2 - self._strain) * _STRAIN_GAIN
-
     def _spoken(self) -> Mixture:
-        """Return what filters and hull say at the filters' instant.
+        """Return what filters and line say at the filters' instant."""
+        said = self._line.joins(self._filters.mixture(), self._raw_ns, self._epoch_ns)
+        common = self._biases.common_variance()
+        variance = said.variance
+        return said._replace(variance=variance._replace(v0=variance.v0 + common))
 
-        They have seen the same packets, so the surer one is believed: weights go with
-        the inverse square of the variance, and their difference counts as doubt.
+    def _show_line(self, exchange: _Exchange) -> None:
+        """Show the bound hull an exchange, if it came the server's first way.
+
+        A detour's floor is not alike both ways.
         """
-        filters, line = self._filters.mixture(), self._line
-        if line is None or line.raw_ns != self._raw_ns:
-            return filters
-        sure, other = filters.variance.v0, _HANDICAP * line.variance.v0
-        share = sure**2 / (sure**2 + other**2)
-        apart_ns = line.offset_ns - self._epoch_ns - filters.x
-        faster_ppb = line.rate_ppb - filters.y
-        pairs = zip(filters.variance, line.variance, strict=True)
-        v0, v1, v2, v3 = (a + share * (b - a) for a, b in pairs)
-        doubt = share * (1.0 - share)
-        return Mixture(
-            filters.x + share * apart_ns,
-            filters.y + share * faster_ppb,
-            Variance(
-                v0 + doubt * apart_ns**2,
-                v1 + 2.0 * doubt * apart_ns * faster_ppb,
-                v2 + doubt * faster_ppb**2,
-                v3,
+        route = self._routes.get(exchange.route)
+        self._line.hear(
+            Bounds(
+                server=None if route is None else exchange.route,
+                raw_ns=exchange.raw_ns,
+                offset_ns=exchange.offset_ns,
+                delay_ns=exchange.delay_ns,
+                excess_ns=exchange.excess_ns,
+                floor_ns=0 if route is None else route.floor_ns,
+                bias_ns=self._biases.bias_ns(exchange.route),
+                doubt=self._biases.variance(exchange.route),
             ),
+            known=self._filters.mixture().variance.v0,
         )
 
     def _take(self, exchange: _Exchange) -> None:
+        self._said = None
         verdict = self._judge(exchange)
         if verdict is Verdict.WITHHOLD:
             self._withheld.append(exchange)
@@ -226,8 +172,7 @@ class BankModel:
         self._doubt = 0.0
         if verdict is Verdict.JUMP:
             self.jump_count += 1
-            for hull in self._hulls.values():
-                hull.clear()
+            self._line.forget()
             self._filters.open(self._age_s(exchange), self._measured_ns(exchange))
             for withheld in self._withheld:
                 self._update(withheld)
@@ -261,7 +206,8 @@ class BankModel:
             x, _, variance = self._filters.mixture()
             spread = exchange.excess_ns**2 / 12.0 + variance.v0 + exchange.reading
             self._biases.learn(exchange.route, value_ns - x, spread)
-        self._draw_line(exchange)
+        self._show_line(exchange)
+        self._said = None
 
     def _age_s(self, exchange: _Exchange) -> float:
         return (exchange.raw_ns - self._raw_ns) / NS_PER_S
