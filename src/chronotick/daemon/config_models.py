@@ -70,7 +70,7 @@ class LongTerm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         bool, Meta(description="Off: the rate is taken to stay as it is.")
     ] = True
     model_name: Annotated[
-        Literal["ensemble", "fracast", "chronos-bolt", "timesfm", "ttm"],
+        Literal["ensemble", "fracast", "chronos", "timesfm", "ttm"],
         Meta(
             description="`ensemble`: the built-in experts. Any other name adds a "
             "foundation model to them, in a process of its own; each is an optional "
@@ -119,10 +119,18 @@ class LongTerm(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             "is started again.",
         ),
     ] = field(default=60.0, name="deadline")
+    covariates: Annotated[
+        bool,
+        Meta(
+            description="Read temperature, CPU frequency and load where the kernel shows "
+            "them, as one more expert's evidence. Absent on most virtual machines."
+        ),
+    ] = True
     weights: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
         Meta(
-            description="Folder with a foundation model's weights. Unset: those that "
-            "come with its package, or its hub's."
+            description="A foundation model's weights: a folder, or a hub's "
+            "`owner/name@revision`. Unset: those of its package, or the usual ones of "
+            "its hub."
         ),
     ] = None

@@ -140,6 +140,11 @@ class Estimator:
             for name, server in self._servers.items()
         ]
 
+    @property
+    def panel(self) -> Panel:
+        """The models; for those that ask them or tell them beside the exchanges."""
+        return self._panel
+
     def audit(self) -> Audit:
         """Return how published claims did against what was measured afterwards."""
         return self._panel.audit()

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ForecasterSettings", "command", "consult"]
 
-# Eight hours, which is as far as the ensemble looks.
-_HORIZON_S = 28_800
 _STEP_S = 600
 # Two hours: of less, some models refuse to make anything, and others make it up.
 _LEAST = 12
@@ -56,6 +54,8 @@ class ForecasterSettings:
     """``cpu``, ``cuda`` or ``auto``."""
     context_length: int = 432
     """10-minute rates that it is shown at most: three days."""
+    prediction_horizon_s: float = 28_800.0
+    """How far it is asked to look, in steps of ten minutes."""
     inference_interval_s: float = 600.0
     """Shortest time between two questions; more than an hour leaves gaps in its vote."""
     deadline_s: float = 30.0
@@ -87,7 +87,7 @@ def command(settings: ForecasterSettings) -> Sequence[str]:
         *(sys.executable, "-m", "chronotick.backends", settings.name),
         *("--device", settings.device),
         *("--context", str(settings.context_length)),
-        *("--steps", str(_HORIZON_S // _STEP_S)),
+        *("--steps", str(int(settings.prediction_horizon_s // _STEP_S))),
     ]
     if settings.weights is not None:
         words += ["--weights", settings.weights]

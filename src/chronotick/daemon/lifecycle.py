@@ -17,6 +17,7 @@ from chrono_daemon import WallClock
 from chronotick.core.errors import ConfigError
 from chronotick.core.report import REPORT_SUFFIX
 from chronotick.daemon.clocks import HostClock
+from chronotick.daemon.covariates import Instruments
 from chronotick.daemon.pipeline import Ports, build
 from chronotick.daemon.status_file import StatusFile
 from chronotick.daemon.udp import UdpTransport
@@ -88,6 +89,7 @@ async def serve(
         heartbeat_hz=config.publish.frequency_hz,
         logger=log,
     )
+    instruments = Instruments()
     ports = Ports(
         schedule=WallClock(),
         measured=measured,
@@ -95,6 +97,7 @@ async def serve(
         sink=writer,
         status=_Both(status, on_report) if on_report else status,
         entropy=os.urandom,
+        instruments=instruments if instruments.shows_anything else None,
         inherited_until_raw_ns=writer.inherited_void_after_raw_ns,
     )
     async with build(config, ports, logger=log):

@@ -23,8 +23,9 @@ from chronotick.models.longterm import forecasters
 from chronotick.models.registry import short_term
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from chronotick.core.rates import RateForecast, RateHistory
     from chronotick.core.records import Audit, Estimate, Sample
     from chronotick.core.span import Span
     from chronotick.fusion.quiet import Check
@@ -52,6 +53,10 @@ class PanelSettings:
     long_term: bool = True
     network: Network | None = None
     """The trained forecaster among the long-term experts."""
+    external: tuple[str, ...] = ()
+    """Names of long-term experts that run elsewhere and are heard by `Panel.hear`."""
+    covariates: int = 0
+    """Readings of the oscillator's surroundings that `Panel.feel` is given."""
     path_asymmetry: float = 0.1
     """How far a path may be askew, as a share of its delay floor (one standard
     deviation). A prior: no measurement shows it."""
@@ -162,9 +167,28 @@ class Panel:
         if claimed is not None:
             self._auditor.check_hard(sample, claimed)
 
+    def history(self) -> RateHistory | None:
+        """Return the rates that experts elsewhere look at; None while there are none."""
+        return self._learned.long_term.history() if self._learned else None
+
+    def hear(self, name: str, forecast: RateForecast) -> None:
+        """Take in what the external expert `name` made of `history`."""
+        if self._learned:
+            self._learned.long_term.hear(name, forecast)
+
+    def feel(self, raw_ns: int, readings: Sequence[float]) -> None:
+        """Take in what was read of the oscillator's surroundings."""
+        if self._learned:
+            self._learned.long_term.feel(raw_ns, readings)
+
     def audit(self) -> Audit:
         """Return how claims have done so far."""
         return self._auditor.audit()
+
+    @property
+    def feels(self) -> bool:
+        """Whether it wants to be told of the oscillator's surroundings."""
+        return self._learned is not None and self._settings.covariates > 0
 
     @property
     def is_lost(self) -> bool:
@@ -177,7 +201,12 @@ class Panel:
         experts = (
             forecasters(self._settings.network) if self._settings.long_term else ()
         )
-        return DualModel(self._kind.make, experts)
+        return DualModel(
+            self._kind.make,
+            experts,
+            external=self._settings.external,
+            covariates=self._settings.covariates,
+        )
 
     def _takes(self, shown: Shown) -> bool:
         return shown.useful or (self._kind is not None and self._kind.all_samples)

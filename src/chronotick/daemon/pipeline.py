@@ -15,11 +15,13 @@ simulated world.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chrono_daemon import Supervisor, open_channel
 from chrono_daemon.recipes.routing import merge
 from chronotick.core.units import NS_PER_S
+from chronotick.daemon.covariates import COVARIATES, watch_covariates
 from chronotick.daemon.estimate import (
     REPORT_PERIOD_S,
     WATCH_PERIOD_S,
@@ -27,6 +29,7 @@ from chronotick.daemon.estimate import (
     watch,
 )
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
+from chronotick.daemon.forecaster import ForecasterSettings, consult
 from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.publisher import Publisher
 from chronotick.daemon.source import SourceSettings, poll_server
@@ -41,9 +44,11 @@ if TYPE_CHECKING:
     from chronotick.core.ports import FrameSink, MeasuredClock, StatusSink, Transport
     from chronotick.core.records import Correction, Exchange
     from chronotick.daemon.config import Config, Server
+    from chronotick.daemon.covariates import Instruments
     from chronotick.daemon.estimate import Event
+    from chronotick.daemon.panel import Panel
 
-__all__ = ["Ports", "build"]
+__all__ = ["Ports", "build", "forecaster_settings"]
 
 # A stage that is late by more than this many events has stopped; then sources wait.
 _BACKLOG = 64
@@ -62,6 +67,8 @@ class Ports:
     status: StatusSink
     entropy: Callable[[int], bytes]
     """Returns so many unpredictable bytes."""
+    instruments: Instruments | None = None
+    """What the machine shows of itself; None: nothing is asked."""
     inherited_until_raw_ns: int = 0
     """See `Publisher`."""
 
@@ -93,7 +100,9 @@ def build(
     inputs.append(_add_watch(supervisor, ports, watch_period_s))
     supervisor.spawn(_merge, inputs, events.send, name="merge")
 
-    stage = EstimateStage(Estimator(_settings(config)), ports.measured)
+    estimator = Estimator(_settings(config, ports.instruments))
+    _add_informants(supervisor, estimator.panel, config, ports)
+    stage = EstimateStage(estimator, ports.measured)
     supervisor.spawn(stage.estimate, events.recv, corrections.send)
     supervisor.spawn(stage.report, ports.status, report_period_s)
     publisher = Publisher(
@@ -158,7 +167,42 @@ def _source_settings(server: Server, config: Config) -> SourceSettings:
     )
 
 
-def _settings(config: Config) -> EstimatorSettings:
+def _add_informants(
+    supervisor: Supervisor, panel: Panel, config: Config, ports: Ports
+) -> None:
+    """Add those that tell the long-term model what it does not measure itself."""
+    settings = forecaster_settings(config)
+    if settings is not None:
+        supervisor.spawn(
+            consult,
+            settings,
+            panel.history,
+            partial(panel.hear, settings.name),
+            name=f"forecaster {settings.name}",
+        )
+    if panel.feels and ports.instruments is not None:
+        supervisor.spawn(
+            watch_covariates, ports.instruments, ports.measured, panel.feel
+        )
+
+
+def forecaster_settings(config: Config) -> ForecasterSettings | None:
+    """Return how the configured foundation model is run; None without one."""
+    long_term = config.long_term
+    if not long_term.enabled or long_term.model_name == "ensemble":
+        return None
+    return ForecasterSettings(
+        name=long_term.model_name,
+        device=long_term.device,
+        context_length=long_term.context_length,
+        prediction_horizon_s=long_term.prediction_horizon_s,
+        inference_interval_s=long_term.inference_interval_s,
+        deadline_s=long_term.deadline_s,
+        weights=long_term.weights,
+    )
+
+
+def _settings(config: Config, instruments: Instruments | None) -> EstimatorSettings:
     return EstimatorSettings(
         servers=tuple(server.address for server in config.servers),
         required=config.selection.required,
@@ -166,12 +210,19 @@ def _settings(config: Config) -> EstimatorSettings:
         startup_grace_ns=round(config.selection.startup_grace_s * NS_PER_S),
         max_frequency_error_ppm=config.clock.max_frequency_error_ppm,
         max_drift_ppm=config.clock.max_drift_ppm,
-        models=PanelSettings(
-            short_term=config.short_term.model_name
-            if config.short_term.enabled
-            else None,
-            long_term=config.long_term.enabled,
-            network=packaged_network() if config.long_term.enabled else None,
-            path_asymmetry=config.short_term.path_asymmetry_percent / 100.0,
-        ),
+        models=_models(config, instruments),
+    )
+
+
+def _models(config: Config, instruments: Instruments | None) -> PanelSettings:
+    short_term, long_term = config.short_term, config.long_term
+    forecaster = forecaster_settings(config)
+    feels = instruments is not None and long_term.enabled and long_term.covariates
+    return PanelSettings(
+        short_term=short_term.model_name if short_term.enabled else None,
+        long_term=long_term.enabled,
+        network=packaged_network() if long_term.enabled else None,
+        external=() if forecaster is None else (forecaster.name,),
+        covariates=len(COVARIATES) if feels else 0,
+        path_asymmetry=short_term.path_asymmetry_percent / 100.0,
     )

@@ -37,16 +37,23 @@ class DualModel:
     Args:
         short_term: Makes the short-term model; called again by `relearn`.
         experts: The long-term experts; None: those of `longterm.forecasters`.
+        external: Names of experts that run elsewhere; see `LongTermModel`.
+        covariates: How many readings of its surroundings the ensemble is given.
     """
 
     def __init__(
         self,
         short_term: Callable[[], OscillatorModel],
         experts: Sequence[Forecaster] | None = None,
+        *,
+        external: Sequence[str] = (),
+        covariates: int = 0,
     ) -> None:
         self._make = short_term
         self._short = short_term()
-        self.long_term = LongTermModel(_Current(self), experts)
+        self.long_term = LongTermModel(
+            _Current(self), experts, external=external, covariates=covariates
+        )
         """The ensemble; its owner may tell it of forecasts made elsewhere."""
         self._newest_ns = 0
         self._needed = float("inf")

@@ -12,9 +12,11 @@ from chronotick.core.records import ClockPair, Correction, Exchange
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S, grow_ns
 from chronotick.daemon.config import Config, Publish, Server
+from chronotick.daemon.config_file import parse_config
 from chronotick.daemon.estimate import EstimateStage, Event
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
-from chronotick.daemon.pipeline import Ports, build
+from chronotick.daemon.forecaster import ForecasterSettings, command
+from chronotick.daemon.pipeline import Ports, build, forecaster_settings
 from chronotick.ntp import NtpTimestamp, decode, encode
 from unit.daemon.network import FakeNetwork, honest, silent
 from unit.oscillators import EPOCH_NS, sample
@@ -217,3 +219,27 @@ def ended(raw_ns: int) -> Exchange:
     return Exchange(
         server="a", endpoint=None, state="ok", sample=taken, useful=True, reach=1
     )
+
+
+def test_the_configuration_says_which_forecaster_runs() -> None:
+    """None for the built-in ensemble; every key reaches the process that is named."""
+    assert forecaster_settings(Config()) is None
+    assert forecaster_settings(parse_config("preset: minimal")) is None
+    settings = forecaster_settings(
+        parse_config(
+            "long_term: {model_name: chronos, device: cpu, context_length: 144, "
+            "prediction_horizon: 4h, inference_interval: 20m, deadline: 5s, "
+            "weights: /here}"
+        )
+    )
+    assert settings == ForecasterSettings(
+        name="chronos",
+        device="cpu",
+        context_length=144,
+        prediction_horizon_s=14_400.0,
+        inference_interval_s=1200.0,
+        deadline_s=5.0,
+        weights="/here",
+    )
+    said = " ".join(command(settings))
+    assert said.endswith("--device cpu --context 144 --steps 24 --weights /here")
