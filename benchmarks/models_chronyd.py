@@ -1,10 +1,13 @@
 """Oscillator models against real chronyd on equal noise: RMS, ratios, coverage.
 
-``python benchmarks/models_chronyd.py [--model bank] [--mode def] [--json FILE]``
+``python benchmarks/models_chronyd.py [--model product] [--mode def] [--json FILE]``
 
 Replays `benchmarks/data/chronyd` (its README says what the files hold) causally through
 a model and scores the offset against truth and against chronyd's clock in the same run.
-Ratios are pooled over seeds; intervals are 95 %, by bootstrap over two-hour blocks.
+``product`` is the daemon's estimator, hard bound included, with no prior for askew
+paths, since these are alike both ways; ``informed`` is one filter that has been told
+the clock's wander and the path's floor: what nobody knows in real life. Ratios are
+pooled over seeds; intervals are 95 %, by bootstrap over two-hour blocks.
 """
 
 from __future__ import annotations
@@ -15,18 +18,24 @@ import json
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from math import inf, nan, sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from chronotick.core.records import Sample
+from chronotick.core.records import Estimate, Exchange, Sample, Variance
+from chronotick.core.status import Source, Status
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.estimator import Estimator, EstimatorSettings
+from chronotick.daemon.panel import PanelSettings
+from chronotick.daemon.weights import packaged_network
 from chronotick.models.bank import BankModel
 from chronotick.models.dual import DualModel
 from chronotick.models.hold import HoldModel
 from chronotick.models.kalman import KalmanModel
 from chronotick.models.longterm import forecasters
-from chronotick.models.network import Network
+from chronotick.ntp import SampleFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +47,10 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 DATA = Path(__file__).parent / "data" / "chronyd"
-WEIGHTS = Path(__file__).parents[1] / "src" / "chronotick" / "models" / "longterm.npz"
 WARM_UP_S = 7200
 BLOCK_S = 7200
 PRECISION_NS = 20
+SERVER = "server"
 # Hours into the run at which a server has been gone for so many hours.
 OUTAGES = {1: (13, 27), 2: (14, 28), 8: (34,)}
 # Largest acceptable ratio to chronyd's clock (def) or to the tuned chronyd's (fast).
@@ -73,27 +82,181 @@ class Run:
     t_s: Vector
     error_us: Vector
     sigma_us: Vector
+    half_99_us: Vector
+    """NaN where nothing is claimed; so are the next two."""
+    half_999_us: Vector
+    hard_us: Vector
     reference_us: Vector
     cost_us: float
     jumps: int
 
 
-def trained() -> Network:
-    """Return the packaged network."""
-    with WEIGHTS.open("rb") as stream:
-        return Network.load(stream)
+class Reading(NamedTuple):
+    """What is believed at an instant, and what is claimed of it: half widths in ns."""
+
+    offset_ns: int
+    sigma_ns: float
+    half_99_ns: float = nan
+    half_999_ns: float = nan
+    hard_ns: float = nan
 
 
-def dual() -> DualModel:
+class Subject(Protocol):
+    """Whoever is judged."""
+
+    def observe(self, sample: Sample) -> None:
+        """Take in one exchange."""
+        ...
+
+    def read(self, raw_ns: int) -> Reading | None:
+        """Answer for `raw_ns`; None while nothing is known."""
+        ...
+
+    @property
+    def jumps(self) -> int:
+        """How often everything that was known has been thrown away."""
+        ...
+
+
+class Alone:
+    """A model by itself.
+
+    Args:
+        model: The model.
+        bank: The bank in it, which counts the jumps that it takes for real.
+    """
+
+    def __init__(self, model: OscillatorModel, bank: BankModel | None = None) -> None:
+        self.observe = model.observe
+        self._predict = model.predict
+        self._bank = bank
+
+    def read(self, raw_ns: int) -> Reading | None:
+        """Answer for `raw_ns`."""
+        estimate = self._predict(raw_ns)
+        if estimate is None:
+            return None
+        return Reading(estimate.offset_ns, estimate.variance.v0**0.5)
+
+    @property
+    def jumps(self) -> int:
+        """Jumps that the bank has established; 0 for models that know none."""
+        return 0 if self._bank is None else self._bank.jump_count
+
+
+class Product:
+    """The daemon's estimator; the calibrated widths are the models' own, not capped."""
+
+    def __init__(self) -> None:
+        models = PanelSettings(path_asymmetry=0.0, network=packaged_network())
+        self._estimator = Estimator(EstimatorSettings(servers=(SERVER,), models=models))
+        self._filter = SampleFilter()
+        self.jumps = 0
+        """How often the models were told to forget."""
+
+    def observe(self, sample: Sample) -> None:
+        """Take in an exchange as the daemon's source would hand it on."""
+        before = self._estimator.panel.sample_count
+        useful = self._filter.add(sample).is_worth_using
+        self._estimator.observe(
+            Exchange(
+                server=SERVER, endpoint=None, state="ok", sample=sample, useful=useful,
+                reach=0b1111_1111,
+            )
+        )  # fmt: skip
+        self.jumps += self._estimator.panel.sample_count < before
+
+    def read(self, raw_ns: int) -> Reading | None:
+        """Return what would be published at `raw_ns`."""
+        correction = self._estimator.correction(raw_ns)
+        opinion = self._estimator.panel.predict(raw_ns)
+        if correction.status is Status.UNKNOWN or opinion is None:
+            return None
+        sigma_ns = sqrt(max(opinion.estimate.variance.v0, 0.0))
+        earned = opinion.coverage.factor_99 > 0.0
+        return Reading(
+            offset_ns=correction.utc_ns - correction.raw_ns,
+            sigma_ns=sigma_ns,
+            half_99_ns=opinion.coverage.factor_99 * sigma_ns if earned else nan,
+            half_999_ns=opinion.coverage.factor_999 * sigma_ns if earned else nan,
+            hard_ns=float(correction.bound_ns),
+        )
+
+
+class InformedModel:
+    """One Kalman filter that has been told what no estimator knows.
+
+    The random walk of the rate, 1 ppb/√s, and the delay floor. An exchange whose delay
+    is above the floor by e is off by at most e/2, anywhere in it alike.
+    """
+
+    WALK = 1.0
+    # Of the scenarios on a wide-area path, both ways together.
+    FLOOR_NS = 30e6
+    READING = 1e6
+    """Variance of the readings, ns²."""
+
+    def __init__(self) -> None:
+        self._raw_ns = self._epoch_ns = 0
+        self._state = np.zeros(2)
+        self._doubt = np.diag([inf, 1e10])
+
+    def observe(self, sample: Sample) -> None:
+        """Take in an exchange."""
+        noise = (sample.delay_ns - self.FLOOR_NS) ** 2 / 12.0 + self.READING
+        if self._doubt[0, 0] == inf:
+            self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
+            self._doubt[0, 0] = noise
+            return
+        state, doubt = self._ahead(sample.raw_ns)
+        self._raw_ns = sample.raw_ns
+        gain = doubt[:, 0] / (doubt[0, 0] + noise)
+        self._state = state + gain * (sample.offset_ns - self._epoch_ns - state[0])
+        self._doubt = doubt - np.outer(gain, doubt[0])
+
+    def predict(self, raw_ns: int) -> Estimate | None:
+        """Extrapolate to `raw_ns`."""
+        if self._doubt[0, 0] == inf:
+            return None
+        state, doubt = self._ahead(max(raw_ns, self._raw_ns))
+        return Estimate(
+            raw_ns=raw_ns,
+            offset_ns=self._epoch_ns + round(state[0]),
+            rate_ppb=float(state[1]),
+            variance=Variance(float(doubt[0, 0])),
+            source=Source.CPU_MODEL,
+        )
+
+    def bias_ns(self, server: str) -> float:
+        """Return 0: there is one server."""
+        return 0.0
+
+    def _ahead(self, raw_ns: int) -> tuple[Vector, Vector]:
+        t = (raw_ns - self._raw_ns) / NS_PER_S
+        move = np.array([[1.0, t], [0.0, 1.0]])
+        walked = self.WALK**2 * np.array([[t**3 / 3, t**2 / 2], [t**2 / 2, t]])
+        return move @ self._state, move @ self._doubt @ move.T + walked
+
+
+def bank() -> Alone:
+    """Return the short-term model alone."""
+    model = BankModel()
+    return Alone(model, model)
+
+
+def dual() -> Alone:
     """Return short-term and long-term together, as the daemon has them."""
-    return DualModel(BankModel, forecasters(trained()))
+    model = BankModel()
+    return Alone(DualModel(lambda: model, forecasters(packaged_network())), model)
 
 
-MODELS: dict[str, Callable[[], OscillatorModel]] = {
-    "hold": HoldModel,
-    "kalman": KalmanModel,
-    "bank": BankModel,
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "hold": lambda: Alone(HoldModel()),
+    "kalman": lambda: Alone(KalmanModel()),
+    "informed": lambda: Alone(InformedModel()),
+    "bank": bank,
     "dual": dual,
+    "product": Product,
 }
 
 
@@ -103,13 +266,22 @@ def load(path: Path) -> NDArray[np.void]:
         return np.genfromtxt(lines, delimiter=",", names=True)
 
 
-def replay(name: str, model: OscillatorModel) -> Run:
-    """Run one scenario through `model`, reading out at each instant of the truth."""
+def recordings(seeds: int | None = None) -> list[str]:
+    """Return what there is, as SCENARIO.MODE.sSEED; of the first `seeds` only."""
+    names = sorted(
+        path.name.split(".exchanges")[0] for path in DATA.glob("*.exchanges.*")
+    )
+    return [each for each in names if seeds is None or int(each[-1]) <= seeds]
+
+
+def replay(name: str, subject: str = "product") -> Run:
+    """Run one recording through a subject, reading out at each instant of the truth."""
+    model = SUBJECTS[subject]()
     exchanges = load(DATA / f"{name}.exchanges.csv.gz")
     truth = load(DATA / f"{name}.truth.csv.gz")
     free_s = truth["x_free_s"]
     read_out_s = truth["t_true_s"] + free_s
-    error_s, sigma_s = np.full((2, free_s.size), np.nan)
+    said_ns = np.full((free_s.size, len(Reading._fields)), nan)
     pending = iter(exchanges)
     row = next(pending, None)
     spent = 0.0
@@ -119,30 +291,35 @@ def replay(name: str, model: OscillatorModel) -> Run:
             model.observe(to_sample(*(float(value) for value in row)))
             row = next(pending, None)
         spent += time.process_time() - begun
-        estimate = model.predict(round(at_s * 1e9))
-        if estimate is not None:
-            error_s[k] = estimate.offset_ns / 1e9 + free_s[k]
-            sigma_s[k] = estimate.variance.v0**0.5 / 1e9
+        reading = model.read(round(at_s * 1e9))
+        if reading is not None:
+            said_ns[k] = reading
     scenario, mode, seed = name.split(".")
-    scored = (truth["t_true_s"] >= WARM_UP_S) & ~np.isnan(error_s)
+    offset_us, *claimed_us = 1e-3 * said_ns.T
+    error_us = offset_us + 1e6 * free_s
+    scored = (truth["t_true_s"] >= WARM_UP_S) & ~np.isnan(error_us)
+    sigma_us, half_99_us, half_999_us, hard_us = (each[scored] for each in claimed_us)
     column = "x_chronyd_tuned_s" if mode == "fast" else "x_chronyd_s"
     return Run(
         scenario=scenario,
         mode=mode,
         seed=int(seed[1:]),
         t_s=truth["t_true_s"][scored],
-        error_us=1e6 * error_s[scored],
-        sigma_us=1e6 * sigma_s[scored],
+        error_us=error_us[scored],
+        sigma_us=sigma_us,
+        half_99_us=half_99_us,
+        half_999_us=half_999_us,
+        hard_us=hard_us,
         reference_us=1e6 * truth[column][scored],
         cost_us=1e6 * spent / exchanges.size,
-        jumps=getattr(model, "jump_count", 0),
+        jumps=model.jumps,
     )
 
 
 def to_sample(arrival_s: float, offset_s: float, delay_s: float) -> Sample:
     """Return the exchange as the pipeline would."""
     return Sample(
-        server="server",
+        server=SERVER,
         raw_ns=round((arrival_s - delay_s / 2.0) * 1e9),
         offset_ns=round(offset_s * 1e9),
         delay_ns=round(delay_s * 1e9),
@@ -190,6 +367,14 @@ class Row:
     jumps: int
     holdover_us: dict[int, tuple[float, float]]
     """Hours without a server → RMS of the model and of chronyd."""
+
+
+def grouped(runs: list[Run]) -> list[list[Run]]:
+    """Return the runs of each mode and scenario together."""
+    groups: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.mode, run.scenario].append(run)
+    return [groups[key] for key in sorted(groups)]
 
 
 def summarize(runs: list[Run]) -> Row:
@@ -255,16 +440,13 @@ def show(row: Row) -> str:
 def main() -> None:
     """Replay what was asked for and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", choices=MODELS, default="bank")
+    parser.add_argument("--model", choices=SUBJECTS, default="product")
     parser.add_argument("--mode", choices=("def", "fast"))
     parser.add_argument("--scenario")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    names = sorted(
-        path.name.split(".exchanges")[0] for path in DATA.glob("*.exchanges.*")
-    )
-    groups = defaultdict(list)
-    for name in names:
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name in recordings():
         scenario, mode, _ = name.split(".")
         if options.mode in (None, mode) and options.scenario in (None, scenario):
             groups[mode, scenario].append(name)
@@ -276,7 +458,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|")
     rows = []
     for _, members in sorted(groups.items()):
-        runs = [replay(name, MODELS[options.model]()) for name in members]
+        runs = [replay(name, options.model) for name in members]
         rows.append(summarize(runs))
         print(show(rows[-1]), flush=True)
     if options.json:

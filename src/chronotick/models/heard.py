@@ -29,6 +29,7 @@ FRESH_S = 3600
 """A forecast that is older has no vote: the clock has shown more since."""
 
 _STEP_NS = STEP_S * NS_PER_S
+_ROUNDING_S = 1.0
 # At this rate a clock stands still: whoever forecasts that is broken.
 _STANDSTILL_PPB = 1e9
 
@@ -57,9 +58,7 @@ class Heard:
         """Drop all forecasts: they were made from a history that counts no more."""
         self._newest = dict.fromkeys(self._newest)
 
-    def means(
-        self, raw_ns: int, rates_ppb: Vector, horizons_s: Vector
-    ) -> list[Vector]:
+    def means(self, raw_ns: int, rates_ppb: Vector, horizons_s: Vector) -> list[Vector]:
         """Return mean rates (ppb) from `raw_ns` on, NaN where an expert is silent.
 
         Args:
@@ -101,4 +100,4 @@ def _from_here(
     now = min(int(age_s // forecast.step_s), means.size - 1)
     foreseen_ppb = (moved[now + 1] - moved[now]) / forecast.step_s - means[0]
     surprise_ppb = rates_ppb[-1] - rates_ppb[-1 - marks] - foreseen_ppb
-    return np.where(beyond_s <= age_s, from_here + surprise_ppb, silent)
+    return np.where(beyond_s <= age_s + _ROUNDING_S, from_here + surprise_ppb, silent)

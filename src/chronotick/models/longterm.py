@@ -182,13 +182,18 @@ class LongTermModel:
     def hear(self, name: str, forecast: RateForecast) -> None:
         """Take in what the external expert `name` made of `history`.
 
-        It has a vote from the next look-ahead on, until `heard.FRESH_S` have passed
-        since its history. Impossible numbers are silence.
+        It has a vote at once if its history is the newest one, else from the next
+        look-ahead on, until `heard.FRESH_S` have passed since that history. Impossible
+        numbers are silence.
 
         Raises:
             KeyError: No external expert of that name was announced.
         """
         self._heard.take(name, forecast)
+        if self._marked is not None and forecast.raw_ns == self._marked.raw_ns:
+            votes = self._votes(self._marked)
+            self._board.amend(votes)
+            self._foresee(self._marked, votes)
 
     def feel(self, raw_ns: int, readings: Sequence[float]) -> None:
         """Take in what was read of the oscillator's surroundings; NaN where absent.

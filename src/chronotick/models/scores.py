@@ -85,6 +85,10 @@ class ScoreBoard:
         """Keep forecasts made at `raw_ns`: experts × horizons, NaN where silent."""
         self._pending.append(_Forecast(raw_ns, offset_ns, means_ppb))
 
+    def amend(self, means_ppb: Matrix) -> None:
+        """Replace the newest forecasts: somebody spoke late, of the same instant."""
+        self._pending[-1] = self._pending[-1]._replace(means_ppb=means_ppb)
+
     def ratios(self) -> Matrix:
         """Return each expert's mean square error relative to the bank's.
 

@@ -210,6 +210,31 @@ def test_an_external_expert_earns_its_vote() -> None:
     assert long.offset_ns == plain.offset_ns
 
 
+def test_a_late_word_about_the_newest_rate_counts_at_once() -> None:
+    """Who has earned a vote need not wait for the next ten minutes."""
+    bank = Clairvoyant()
+    model = LongTermModel(bank, (), external=["far"])
+    follow(sun, 30, bank, model, outside(sun, 8))
+    history = model.history()
+    assert history is not None
+    raw_ns = bank.raw_ns + 4 * 3600 * NS_PER_S
+    before = model.predict(raw_ns)
+    means = tuple(rate + 50.0 for rate in (history.rates_ppb[-1],) * 48)
+    model.hear("far", RateForecast(raw_ns=history.raw_ns, step_s=600, means_ppb=means))
+    after = model.predict(raw_ns)
+    assert before is not None
+    assert after is not None
+    assert after.offset_ns - bank_at(bank, raw_ns) > 0.9 * 50.0 * 4 * 3600
+    assert after.offset_ns != before.offset_ns
+
+
+def bank_at(bank: Clairvoyant, raw_ns: int) -> int:
+    """Return the bank's offset then."""
+    estimate = bank.predict(raw_ns)
+    assert estimate is not None
+    return estimate.offset_ns
+
+
 def test_an_external_expert_that_is_wrong_changes_nothing() -> None:
     """One that has it upside down gets no vote, and is not worse than nobody."""
     bank = Clairvoyant()

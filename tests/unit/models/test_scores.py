@@ -69,6 +69,20 @@ def test_silence_is_not_scored() -> None:
     assert np.isfinite(board.ratios()).all()
 
 
+def test_the_newest_forecast_can_be_amended() -> None:
+    """Who speaks late of the same instant is scored as if it had spoken in time."""
+    board = ScoreBoard((1.0, 1.0, 1.0))
+    silent = np.full((3, HORIZONS_S.size), np.nan)
+    for k in range(100):
+        raw_ns, offset_ns = 600 * k * NS_PER_S, round(600 * k * RATE_PPB)
+        board.mature(raw_ns, offset_ns)
+        board.record(raw_ns, offset_ns, silent)
+        errors = np.outer((1.0, 0.1, 2.0), np.ones(HORIZONS_S.size))
+        board.amend(RATE_PPB + errors)
+    assert (board.weights(SPEAKING)[1] > board.weights(SPEAKING)[0]).all()
+    assert (board.weights(SPEAKING)[2] == 0.0).all()
+
+
 def test_a_prior_is_heard_first_and_outvoted_later() -> None:
     """An expert with a reputation speaks at once, and loses its say by being wrong."""
     board = ScoreBoard((1.0, 0.5, 1.0))
