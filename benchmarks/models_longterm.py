@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.eval.bench import locally, perform
 from chronotick.eval.bench_report import markdown, write_bench
@@ -26,6 +27,11 @@ from chronotick.sim.specs import (
     PathSpec,
     TemperatureSpec,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from chronotick.eval.bench_scores import Document
 
 HOURS = (1, 4, 8)
 # Largest ratio to the short-term model alone: on diurnal clocks, and anywhere.
@@ -88,6 +94,63 @@ CELLS = (
 )  # fmt: skip
 
 
+class Row(NamedTuple):
+    """One clock at one horizon, pooled over seeds."""
+
+    clock: str
+    summary: str
+    hours: int
+    bank_us: float
+    longterm_us: float
+    ratio: float
+    interval: tuple[float, float] | None
+    most: float
+    """The largest ratio wanted."""
+
+
+def judge(
+    worlds: Sequence[Scenario],
+    seeds: int,
+    jobs: int,
+    tell: Callable[[float, float], object] = lambda _done, _all: None,
+) -> tuple[list[Row], Document]:
+    """Return the rows, and the bench's own document."""
+    settings = BenchSettings(
+        scenarios=tuple(worlds),
+        seeds=tuple(range(1, seeds + 1)),
+        subjects=("bank", "longterm"),
+        baseline="bank",
+        horizons_s=tuple(3600.0 * h for h in HOURS),
+        targets=1000,
+    )
+    document = perform(settings, locally(jobs, len(settings.subjects)), tell)
+    found = {
+        (r["scenario"], r["subject"], r["horizon_s"]): r for r in document["results"]
+    }
+    rows = []
+    for world in worlds:
+        for hours in HOURS:
+            bank = found.get((world.name, "bank", 3600.0 * hours))
+            ours = found.get((world.name, "longterm", 3600.0 * hours))
+            if bank is None or ours is None or ours["ratio"] is None:
+                continue
+            rows.append(
+                Row(
+                    clock=world.name,
+                    summary=world.summary,
+                    hours=hours,
+                    bank_us=bank["rmse_ns"] / 1e3,
+                    longterm_us=ours["rmse_ns"] / 1e3,
+                    ratio=ours["ratio"]["value"],
+                    interval=ours["ratio"]["interval"],
+                    most=DIURNAL[hours]
+                    if world.name.startswith("diurnal")
+                    else ANYWHERE,
+                )
+            )
+    return rows, document
+
+
 def main() -> None:
     """Judge the cells that were asked for and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -97,44 +160,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     chosen = tuple(each for each in CELLS if options.cell in (None, each.name))
-    settings = BenchSettings(
-        scenarios=chosen,
-        seeds=tuple(range(1, options.seeds + 1)),
-        subjects=("bank", "longterm"),
-        baseline="bank",
-        horizons_s=tuple(3600.0 * h for h in HOURS),
-        targets=1000,
-    )
     begun = time.perf_counter()
-    document = perform(settings, locally(options.jobs, len(settings.subjects)))
+    rows, document = judge(chosen, options.seeds, options.jobs)
     if options.out:
         write_bench(options.out, document)
         print(markdown(document))
     print(f"{options.seeds} seeds, {time.perf_counter() - begun:.0f} s")
     print("\n| clock | ahead | RMSE µs: bank / long-term | ratio, 95 % | wanted | |")
     print("|---|---|---|---|---|---|")
-    by_key = {
-        (r["scenario"], r["subject"], r["horizon_s"]): r for r in document["results"]
-    }
-    for world in chosen:
-        for hours in HOURS:
-            key = (world.name, 3600.0 * hours)
-            bank = by_key.get((key[0], "bank", key[1]))
-            ours = by_key.get((key[0], "longterm", key[1]))
-            if bank is None or ours is None or ours["ratio"] is None:
-                continue
-            wanted = DIURNAL[hours] if world.name.startswith("diurnal") else ANYWHERE
-            ratio = ours["ratio"]["value"]
-            interval = ours["ratio"]["interval"]
-            within = (
-                "" if interval is None else f" [{interval[0]:.2f}, {interval[1]:.2f}]"
-            )
-            print(
-                f"| {world.name}: {world.summary} | {hours} h "
-                f"| {bank['rmse_ns'] / 1e3:.0f} / {ours['rmse_ns'] / 1e3:.0f} "
-                f"| {ratio:.3f}{within} | ≤ {wanted:.2f} "
-                f"| {'yes' if ratio <= wanted else 'NO'} |"
-            )
+    for row in rows:
+        within = (
+            ""
+            if row.interval is None
+            else f" [{row.interval[0]:.2f}, {row.interval[1]:.2f}]"
+        )
+        print(
+            f"| {row.clock}: {row.summary} | {row.hours} h "
+            f"| {row.bank_us:.0f} / {row.longterm_us:.0f} "
+            f"| {row.ratio:.3f}{within} | ≤ {row.most:.2f} "
+            f"| {'yes' if row.ratio <= row.most else 'NO'} |"
+        )
 
 
 if __name__ == "__main__":

@@ -23,9 +23,11 @@ SOURCE = str(Path(__file__).parents[1] / "src")
 REAL = Pace(watch_s=1.0, refresh_s=0.0, report_s=1.0)
 
 
-def measure(scenario: str, hours: float, pace: Pace) -> tuple[float, int]:
+def measure(
+    scenario: str, hours: float, pace: Pace, seed: int = 1
+) -> tuple[float, int]:
     """Return CPU seconds and the number of publications."""
-    plan = Plan(seed=1, length_s=hours * 3600.0, keep_every_s=60.0, pace=pace)
+    plan = Plan(seed=seed, length_s=hours * 3600.0, keep_every_s=60.0, pace=pace)
     begun = time.process_time()
     done = run(load_scenario(scenario), plan)
     return time.process_time() - begun, done.recorder.count

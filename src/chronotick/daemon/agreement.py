@@ -31,6 +31,22 @@ class _Agreed(NamedTuple):
     supporters: int
 
 
+class _Quorum(NamedTuple):
+    """What it takes to decide while some may not be heard."""
+
+    required: int
+    absent: int
+    tolerate: int | None
+
+    def ask(self, spans: Mapping[str, Span]) -> Selection | NoAgreement:
+        """Return what a majority of those heard and absent agrees on."""
+        total = len(spans) + self.absent
+        liars = max(total - 1, 0) // 2 if self.tolerate is None else self.tolerate
+        return select(
+            spans, required=max(self.required, total // 2 + 1), tolerate=liars
+        )
+
+
 class Agreement:
     """The servers' parliament.
 
@@ -64,7 +80,13 @@ class Agreement:
         self.selection = None
 
     def ask(
-        self, raw_ns: int, spans: Mapping[str, Span], *, required: int, rate: RateSpan
+        self,
+        raw_ns: int,
+        spans: Mapping[str, Span],
+        *,
+        required: int,
+        rate: RateSpan,
+        absent: int = 0,
     ) -> bool:
         """Ask who is right at `raw_ns`; the answer is in `selection`.
 
@@ -73,15 +95,18 @@ class Agreement:
             spans: Where each server that may be heard says that UTC − RAW lies then.
             required: Fewest that must agree.
             rate: What the oscillator's rate can be.
+            absent: Servers that answer, too, but may not be heard at present. The
+                minority that lies is a minority of all of them.
 
         Returns:
             False if the last agreement has been outvoted: as many as ever supported it
             now agree with each other on something else. All of the past is in doubt.
         """
         past = self.span_at(raw_ns, rate)
-        found = self._majority(spans, required, past)
+        quorum = _Quorum(required, absent, self._tolerate)
+        found = self._majority(spans, quorum, past)
         if found is None and past is not None:
-            found = self._faithful(spans, required, past)
+            found = self._faithful(spans, quorum, past)
         self.selection = found
         if found is None:
             return past is None or not self._is_outvoted(spans, past)
@@ -91,9 +116,9 @@ class Agreement:
         return True
 
     def _majority(
-        self, spans: Mapping[str, Span], required: int, past: Span | None
+        self, spans: Mapping[str, Span], quorum: _Quorum, past: Span | None
     ) -> Selection | None:
-        found = select(spans, required=required, tolerate=self._tolerate)
+        found = quorum.ask(spans)
         if isinstance(found, NoAgreement) or self._contradicts(found, past):
             return None
         return found
@@ -111,7 +136,7 @@ class Agreement:
         return fewer and (only_outcasts or found.span.intersect(past) is None)
 
     def _faithful(
-        self, spans: Mapping[str, Span], required: int, past: Span
+        self, spans: Mapping[str, Span], quorum: _Quorum, past: Span
     ) -> Selection | None:
         """Ask only those that the last agreement does not find out.
 
@@ -122,7 +147,7 @@ class Agreement:
         others = {n: s for n, s in spans.items() if n not in faithful}
         if not faithful or _largest_group(others) >= len(faithful):
             return None
-        found = self._majority(faithful, required, past)
+        found = self._majority(faithful, quorum, past)
         if found is None:
             return None
         wrong = tuple(sorted(spans.keys() - set(found.truechimers)))

@@ -161,6 +161,7 @@ class Estimator:
             candidates,
             required=self._required(raw_ns),
             rate=self._frequency.rate,
+            absent=sum(server.is_absent for server in self._servers.values()),
         )
         if not sound:
             self._forget()

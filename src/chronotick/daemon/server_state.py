@@ -31,10 +31,13 @@ class ServerState:
         self.last: Exchange | None = None
         self.newest: Sample | None = None
         self.samples = 0
+        self.is_awaited = False
+        """Whether it answered before all was forgotten, and was not asked since."""
 
     def observe(self, exchange: Exchange, rate: RateSpan) -> None:
         """Take in how one poll ended; `rate` is what the oscillator's rate can be."""
         self.last = exchange
+        self.is_awaited = False
         if exchange.sample is not None:
             self.samples += 1
             self.newest = exchange.sample
@@ -44,6 +47,7 @@ class ServerState:
         """Drop all measurements: RAW lost time, so they mean nothing now."""
         self.bound = ServerBound()
         self.newest = None
+        self.is_awaited = self.answers
 
     @property
     def answers(self) -> bool:
@@ -52,7 +56,15 @@ class ServerState:
         RFC 5905 §13 waits for eight; with the back-off that is hours, and a server
         that is gone should not vote for so long.
         """
-        return self.last is not None and self.last.reach & _RECENT_POLLS != 0
+        if self.last is None or self.last.state == "denied":
+            # Denied is for good: no poll will ever clear its register.
+            return False
+        return self.last.reach & _RECENT_POLLS != 0
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether it answers, but may not be heard: awaited, or on probation."""
+        return self.answers and (self.is_awaited or self.bound.on_probation)
 
     def report(
         self, correction: Correction, *, selected: bool, wrong: bool

@@ -97,3 +97,30 @@ def test_a_minority_never_moves_the_truth_out(
         span = agreement.span_at(0, STILL)
         assert span is not None
         assert span.holds(0)
+
+
+@given(
+    st.lists(st.integers(-9, 9), max_size=4),
+    st.lists(st.integers(-30, 30), max_size=4),
+    st.integers(0, 4),
+)
+def test_a_minority_of_all_is_survived_while_some_are_absent(
+    honest_us: list[int], liars_us: list[int], absent: int
+) -> None:
+    """However the liars are over-represented among those that may be heard."""
+    if len(liars_us) >= len(honest_us) + absent:
+        liars_us = liars_us[: max(len(honest_us) + absent - 1, 0)]
+    agreement = Agreement()
+    spans = around(*honest_us, *liars_us)
+    agreement.ask(0, spans, required=1, rate=STILL, absent=absent)
+    span = agreement.span_at(0, STILL)
+    assert span is None or span.holds(0)
+
+
+def test_the_absent_count_as_if_they_disagreed() -> None:
+    """Two of four that answer are no majority, three are."""
+    agreement = Agreement()
+    for count, is_enough in ((2, False), (3, True)):
+        spans = around(*range(count))
+        agreement.ask(0, spans, required=1, rate=STILL, absent=4 - count)
+        assert (agreement.selection is not None) is is_enough

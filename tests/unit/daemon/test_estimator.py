@@ -291,6 +291,67 @@ def test_a_suspended_host_starts_over() -> None:
     assert abs(back.utc_ns - bench.raw_ns - EPOCH_NS - 3600 * NS_PER_S) < NS_PER_S // 50
 
 
+def test_after_a_sleep_a_lone_liar_does_not_speak_first() -> None:
+    """All is forgotten, its lies too: it waits until the others have been asked."""
+    servers = [Server("liar", lie_ns=NS_PER_S), *[Server(f"s{i}") for i in range(3)]]
+    bench = Bench(servers)
+    for _ in range(20):
+        bench.round()
+    bench.estimator.disrupted()
+    for server in servers[:2]:
+        bench.poll(server)
+        bench.check()
+        bench.raw_ns += 20 * NS_PER_S
+        correction = bench.estimator.correction(bench.raw_ns)
+        assert correction.status is Status.UNKNOWN
+    for server in servers[2:]:
+        bench.poll(server)
+        bench.check()
+    assert bench.estimator.correction(bench.raw_ns).status is Status.WARMUP
+    assert bench.verdicts()["liar"] == "falseticker"
+
+
+def test_after_a_sleep_nobody_waits_for_the_dead() -> None:
+    """Asked once in vain is enough: whoever answers has the word."""
+    servers = [Server(f"s{i}") for i in range(3)]
+    bench = Bench(servers)
+    for _ in range(20):
+        bench.round()
+    bench.estimator.disrupted()
+    bench.poll(servers[0])
+    assert bench.estimator.correction(bench.raw_ns).status is Status.UNKNOWN
+    for server in servers[1:]:
+        bench.lose(server, reach=0b110)
+    assert bench.estimator.correction(bench.raw_ns).status is Status.WARMUP
+
+
+def test_a_server_that_refuses_for_good_no_longer_votes() -> None:
+    """It is not asked again, so its last answer would count for ever."""
+    bench = Bench([Server("a")])
+    for _ in range(20):
+        bench.round()
+    bench.estimator.observe(
+        Exchange(server="a", endpoint=None, state="denied", reach=0b110)
+    )
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.HOLDOVER
+    assert Reason.SOURCES_LOST in correction.reasons
+    assert bench.verdicts() == {"a": "denied"}
+
+
+def test_a_lie_that_ends_does_not_hide_the_next_one() -> None:
+    """While one that came back is on probation, one of the two others may lie."""
+    servers = [Server(f"s{i}", delay_ns=20_000_000) for i in range(3)]
+    servers[0].lie_ns = NS_PER_S
+    bench = Bench(servers)
+    for _ in range(20):
+        bench.round()
+    servers[0].lie_ns = 0
+    servers[1].lie_ns = 18_000_000
+    for _ in range(10):
+        bench.round()
+
+
 def test_the_hop_to_a_new_majority_forgets_the_old_rate() -> None:
     """A liar that spoke alone leaves no trace once an honest majority arrives."""
     servers = [Server("liar", lie_ns=NS_PER_S), Server("b"), Server("c")]
