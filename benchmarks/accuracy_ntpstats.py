@@ -26,7 +26,7 @@ from ntpstats import estimators
 from ntpstats.series import TimeSeries
 from ntpstats.simulate import PRESETS, simulate_multi
 
-from chronotick.eval.bench_referee import BOUNDS, Referee
+from chronotick.eval.accuracy.bench_referee import BOUNDS, Referee
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -68,8 +68,8 @@ def record(folder: Path, rows: int) -> None:
 
 def measure(folder: Path) -> None:
     """Read, judge, and print the cost."""
-    from chronotick.eval.judge import judge  # noqa: PLC0415 - in the measured process
-    from chronotick.eval.tables import read_run  # noqa: PLC0415
+    from chronotick.eval.streaming.judge import judge  # noqa: PLC0415 - in the measured process
+    from chronotick.eval.streaming.tables import read_run  # noqa: PLC0415
 
     begin = time.perf_counter()
     run = read_run(folder)

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from chronotick.eval.bench import locally, perform
-from chronotick.eval.bench_report import markdown, write_bench
-from chronotick.eval.bench_scores import BenchSettings
+from chronotick.eval.accuracy.bench import locally, perform
+from chronotick.eval.accuracy.bench_report import markdown, write_bench
+from chronotick.eval.accuracy.bench_scores import BenchSettings
 from chronotick.sim.scenario import PollingSpec, Scenario
 from chronotick.sim.server_specs import ServerSpec
 from chronotick.sim.specs import (
@@ -31,7 +31,7 @@ from chronotick.sim.specs import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chronotick.eval.bench_scores import Document
+    from chronotick.eval.accuracy.bench_scores import Document
 
 HOURS = (1, 4, 8)
 # Largest ratio to the short-term model alone: on diurnal clocks, and anywhere.

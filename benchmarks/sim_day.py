@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from chronotick.eval.bench_world import Pace, Plan, run
+from chronotick.eval.accuracy.bench_world import Pace, Plan, run
 from chronotick.sim.scenario import load_scenario
 
 TARGET_S = 20.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from importlib.metadata import requires
@@ -14,9 +15,12 @@ import pytest
 
 import chrono_daemon
 import chronotick
+from chronotick.backends.registry import LOADERS
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from chronotick.backends.registry import Loader
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
@@ -70,7 +74,18 @@ def test_half_of_the_modules_are_short() -> None:
     assert lengths[len(lengths) // 2] <= 200
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("loader", LOADERS.values(), ids=LOADERS)
+def test_every_backend_offers_its_loader(loader: Loader) -> None:
+    """Read, not imported: each needs a library that is an extra."""
+    source = SOURCE / f"{loader.module.replace('.', '/')}.py"
+    assert re.search(
+        r'^__all__ = \["\w+Backend", "load"\]$', source.read_text(), re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(modules()) - {loader.module for loader in LOADERS.values()})
+)
 def test_every_public_module_says_what_it_offers(name: str) -> None:
     """`__all__` exists, holds no repeats, and every name in it is there."""
     module: ModuleType = importlib.import_module(name)

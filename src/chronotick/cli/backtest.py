@@ -16,15 +16,15 @@ import click
 
 from chronotick.cli.edge import Verb
 from chronotick.cli.options import Duration, json_option
-from chronotick.eval.traces import Steering
-from chronotick.eval.traces_read import AUTO, FORMATS, read_trace
+from chronotick.eval.accuracy.traces import Steering
+from chronotick.eval.accuracy.traces_read import AUTO, FORMATS, read_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from chronotick.eval.accuracy import Document
-    from chronotick.eval.backtest import Recording
-    from chronotick.eval.traces import Trace
+    from chronotick.eval.accuracy.backtest import Recording
+    from chronotick.eval.accuracy.judge import Document
+    from chronotick.eval.accuracy.traces import Trace
 
 __all__ = ["command"]
 
@@ -167,13 +167,13 @@ class _Asked:
 
 def _judge(traces: Sequence[Trace], asked: _Asked) -> Document:
     try:
-        from chronotick.eval.accuracy import (  # noqa: PLC0415
+        from chronotick.eval.accuracy.backtest import prepare, replay  # noqa: PLC0415
+        from chronotick.eval.accuracy.contenders import contender  # noqa: PLC0415
+        from chronotick.eval.accuracy.judge import (  # noqa: PLC0415
             AccuracySettings,
             Run,
             judge,
         )
-        from chronotick.eval.backtest import prepare, replay  # noqa: PLC0415
-        from chronotick.eval.contenders import contender  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _needs(error) from error
     recordings = [
@@ -195,7 +195,7 @@ def _judge(traces: Sequence[Trace], asked: _Asked) -> Document:
 
 
 def _horizons_s(recordings: Sequence[Recording], asked: _Asked) -> tuple[float, ...]:
-    from chronotick.eval.backtest import HORIZONS_S  # noqa: PLC0415
+    from chronotick.eval.accuracy.backtest import HORIZONS_S  # noqa: PLC0415
 
     has_truth = all(each.yardstick == "truth" for each in recordings)
     if asked.horizons_s is None:
@@ -210,10 +210,10 @@ def _horizons_s(recordings: Sequence[Recording], asked: _Asked) -> tuple[float, 
 
 def _write(out: Path, document: Document) -> Path:
     try:
-        from chronotick.eval.accuracy_figures import draw_accuracy  # noqa: PLC0415
+        from chronotick.eval.accuracy.figures import draw_accuracy  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _needs(error) from error
-    from chronotick.eval.accuracy_report import write_backtest  # noqa: PLC0415
+    from chronotick.eval.accuracy.report import write_backtest  # noqa: PLC0415
 
     return write_backtest(out, document, draw_accuracy(document))
 
@@ -258,7 +258,7 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 def _print(document: Document) -> None:
     from chronotick.cli.tabulate import show_table  # noqa: PLC0415
     from chronotick.cli.terminal import stdout_console  # noqa: PLC0415
-    from chronotick.eval.accuracy_report import (  # noqa: PLC0415
+    from chronotick.eval.accuracy.report import (  # noqa: PLC0415
         caveats,
         errors_table,
         warm_up_table,

@@ -20,7 +20,7 @@ from chronotick.cli.tabulate import show_table
 from chronotick.sim.scenario import load_scenario, scenario_names
 
 if TYPE_CHECKING:
-    from chronotick.eval.bench_scores import Document
+    from chronotick.eval.accuracy.bench_scores import Document
 
 __all__ = ["command"]
 
@@ -126,12 +126,12 @@ def command(
     if len({world.name for world in worlds}) < len(worlds):
         raise click.UsageError("two of the scenarios have the same name")
     try:
-        from chronotick.eval.bench import (  # noqa: PLC0415
+        from chronotick.eval.accuracy.bench import (  # noqa: PLC0415
             locally,
             on_cluster,
             perform,
         )
-        from chronotick.eval.bench_scores import BenchSettings  # noqa: PLC0415
+        from chronotick.eval.accuracy.bench_scores import BenchSettings  # noqa: PLC0415
 
         subjects = tuple(dict.fromkeys(asked["models"]))
         settings = BenchSettings(
@@ -160,7 +160,7 @@ def command(
 
 
 def _tell(document: Document, out: Path | None, as_json: bool) -> None:
-    from chronotick.eval.bench_report import (  # noqa: PLC0415
+    from chronotick.eval.accuracy.bench_report import (  # noqa: PLC0415
         bounds_table,
         errors_table,
         notes,

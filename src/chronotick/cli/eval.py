@@ -22,8 +22,8 @@ from chronotick.cli.options import Duration, json_option
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from chronotick.eval.demo import DemoResult
-    from chronotick.eval.judged import Group
+    from chronotick.eval.streaming.demo import DemoResult
+    from chronotick.eval.streaming.judged import Group
 
 __all__ = ["command"]
 
@@ -134,7 +134,7 @@ def analyze(
 def _windows() -> tuple[float, ...]:
     """Return the windows that are always judged; the first to need the extra."""
     try:
-        from chronotick.eval.judge_windows import (  # noqa: PLC0415
+        from chronotick.eval.streaming.judge_windows import (  # noqa: PLC0415
             DEFAULT_WINDOWS_MS,
         )
     except ModuleNotFoundError as error:
@@ -150,12 +150,12 @@ def _analyze(
     scheduler: str | None,
 ) -> tuple[Group, Path]:
     try:
-        from chronotick.eval.analyze import (  # noqa: PLC0415
+        from chronotick.eval.streaming.analyze import (  # noqa: PLC0415
             analyze as judge,
         )
-        from chronotick.eval.analyze import report_on  # noqa: PLC0415
-        from chronotick.eval.judge import JudgeSettings  # noqa: PLC0415
-        from chronotick.eval.judge_cluster import judge_on  # noqa: PLC0415
+        from chronotick.eval.streaming.analyze import report_on  # noqa: PLC0415
+        from chronotick.eval.streaming.judge import JudgeSettings  # noqa: PLC0415
+        from chronotick.eval.streaming.judge_cluster import judge_on  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(_NEEDS.format(what=error.name)) from error
     settings = JudgeSettings(windows_ms=windows_ms, calibrated_level=level)
@@ -235,7 +235,7 @@ def _demo(
     progress: _Progress,
 ) -> DemoResult:
     try:
-        from chronotick.eval.demo import DemoSettings, run_demo  # noqa: PLC0415
+        from chronotick.eval.streaming.demo import DemoSettings, run_demo  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(_NEEDS.format(what=error.name)) from error
     settings = DemoSettings(

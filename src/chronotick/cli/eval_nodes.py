@@ -1,7 +1,7 @@
 """`chronotick eval worker` and `coordinator`: one node of a run each.
 
-Decides how a node is asked for. Its work is in `chronotick.eval.worker` and
-`chronotick.eval.coordinator`, which need no more than the base installation.
+Decides how a node is asked for. Its work is in `chronotick.eval.streaming.worker` and
+`chronotick.eval.streaming.coordinator`, which need no more than the base installation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chronotick.core.records import Endpoint
-    from chronotick.eval.coordinator import CoordinatorSettings
-    from chronotick.eval.node import NodeSettings
+    from chronotick.eval.streaming.coordinator import CoordinatorSettings
+    from chronotick.eval.streaming.node import NodeSettings
 
 __all__ = ["coordinator", "worker"]
 
@@ -113,8 +113,8 @@ def worker(
     import anyio  # noqa: PLC0415
 
     from chronotick.core.records import Endpoint  # noqa: PLC0415
-    from chronotick.eval.hosts import RealHost  # noqa: PLC0415
-    from chronotick.eval.worker import WorkerSettings, run_worker  # noqa: PLC0415
+    from chronotick.eval.streaming.hosts import RealHost  # noqa: PLC0415
+    from chronotick.eval.streaming.worker import WorkerSettings, run_worker  # noqa: PLC0415
 
     settings = WorkerSettings(
         node_id=node_id,
@@ -180,13 +180,13 @@ def coordinator(
     import anyio  # noqa: PLC0415
 
     from chronotick.core.records import Endpoint  # noqa: PLC0415
-    from chronotick.eval.coordinator import (  # noqa: PLC0415
+    from chronotick.eval.streaming.coordinator import (  # noqa: PLC0415
         CoordinatorSettings as Settings,
     )
-    from chronotick.eval.coordinator import (  # noqa: PLC0415
+    from chronotick.eval.streaming.coordinator import (  # noqa: PLC0415
         run_coordinator,
     )
-    from chronotick.eval.hosts import RealHost  # noqa: PLC0415
+    from chronotick.eval.streaming.hosts import RealHost  # noqa: PLC0415
 
     if num_events is None and target_s is None:
         raise click.UsageError("say when to end: --num-events or --target-duration")
@@ -214,7 +214,7 @@ def coordinator(
 
 def _write_about(settings: CoordinatorSettings, events: int) -> None:
     """Leave beside the recording what the report is to say of the run."""
-    from chronotick.eval.about import write_about  # noqa: PLC0415
+    from chronotick.eval.streaming.about import write_about  # noqa: PLC0415
 
     hosts = ", ".join(f"{name} ({at})" for name, at in settings.workers.items())
     about = {
@@ -234,7 +234,7 @@ def _line(text: str) -> None:
 
 
 def _node(common: dict[str, Any]) -> NodeSettings:
-    from chronotick.eval.node import NodeSettings  # noqa: PLC0415
+    from chronotick.eval.streaming.node import NodeSettings  # noqa: PLC0415
 
     url, ctx = common["server_url"], click.get_current_context()
     is_given = ctx.get_parameter_source("segment") is ParameterSource.COMMANDLINE

@@ -1,6 +1,6 @@
 """`chronotick eval run`: one run on many nodes, from starting workers to the report.
 
-Decides how nodes are named on the command line. Running is `chronotick.eval.run`'s.
+Decides how nodes are named on the command line. Running is `chronotick.eval.streaming.run`'s.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from chronotick.core.records import Endpoint
 
 if TYPE_CHECKING:
     from chronotick.eval.cluster import Cluster
-    from chronotick.eval.launchers import Launcher
-    from chronotick.eval.run import RunSettings
+    from chronotick.eval.streaming.launchers import Launcher
+    from chronotick.eval.streaming.run import RunSettings
 
 __all__ = ["connected", "resolved", "run"]
 
@@ -112,7 +112,7 @@ def run(
     is broken; the others' data are kept and judged.
     """
     try:
-        from chronotick.eval.run import run_nodes  # noqa: PLC0415
+        from chronotick.eval.streaming.run import run_nodes  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"the evaluation needs {error.name}: pip install 'chronotick[eval]'"
@@ -137,8 +137,8 @@ def run(
 def _settings(
     how: str, nodes: dict[str, Endpoint], output: Path, options: dict[str, Any]
 ) -> RunSettings:
-    from chronotick.eval.node import NodeSettings  # noqa: PLC0415
-    from chronotick.eval.run import (  # noqa: PLC0415
+    from chronotick.eval.streaming.node import NodeSettings  # noqa: PLC0415
+    from chronotick.eval.streaming.run import (  # noqa: PLC0415
         RunSettings,
         fresh_folder,
         fresh_name,
@@ -189,7 +189,7 @@ def _launcher(
     how: str, nodes: str, logs: Path, options: dict[str, Any], stack: ExitStack
 ) -> tuple[Launcher, dict[str, Endpoint]]:
     """Return how nodes are reached, and where each one's worker will listen."""
-    from chronotick.eval.launchers import LocalLauncher, SshLauncher  # noqa: PLC0415
+    from chronotick.eval.streaming.launchers import LocalLauncher, SshLauncher  # noqa: PLC0415
 
     port = options["base_port"]
     if how == "dask":
@@ -216,7 +216,7 @@ def _launcher(
 def _on_dask(
     nodes: str, base_port: int, cluster: Cluster
 ) -> tuple[Launcher, dict[str, Endpoint]]:
-    from chronotick.eval.launch_dask import DaskLauncher, dask_nodes  # noqa: PLC0415
+    from chronotick.eval.streaming.launch_dask import DaskLauncher, dask_nodes  # noqa: PLC0415
 
     chosen = dask_nodes(cluster, list(_names(nodes)))
     taken: Counter[str] = Counter()

@@ -1,7 +1,7 @@
 """`chronotick simulate`: the daemon in an imagined world, days in seconds.
 
 Decides how it is asked for and how it answers; the world is `chronotick.sim`'s, driving
-the daemon in it `chronotick.eval.bench_world`'s. Files and figure need the extra `eval`.
+the daemon in it `chronotick.eval.accuracy.bench_world`'s. Files and figure need the extra `eval`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chronotick.cli.progress import progress
 from chronotick.sim.scenario import load_scenario, scenario_names
 
 if TYPE_CHECKING:
-    from chronotick.eval.bench_world import Plan
+    from chronotick.eval.accuracy.bench_world import Plan
     from chronotick.sim.scenario import Scenario
 
 __all__ = ["command"]
@@ -96,7 +96,7 @@ def command(
     path = scenario if scenario.endswith((".yaml", ".yml")) else None
     length_s = imagined.duration_s if hours is None else hours * 3600.0
     try:
-        from chronotick.eval.bench_world import Plan  # noqa: PLC0415
+        from chronotick.eval.accuracy.bench_world import Plan  # noqa: PLC0415
 
         plan = Plan(
             seed=seed,
@@ -123,16 +123,16 @@ def command(
 def _simulate(
     scenario: Scenario, path: str | None, plan: Plan, out: Path | None
 ) -> dict[str, Any]:
-    from chronotick.eval.bench_simulation import (  # noqa: PLC0415
+    from chronotick.eval.accuracy.bench_simulation import (  # noqa: PLC0415
         summarize,
         write_rows,
         write_summary,
     )
-    from chronotick.eval.bench_world import run  # noqa: PLC0415
+    from chronotick.eval.accuracy.bench_world import run  # noqa: PLC0415
 
     if out is not None:
         # Missing extras and folders that cannot be written show before the work.
-        from chronotick.eval.bench_figures import draw_simulation  # noqa: PLC0415
+        from chronotick.eval.accuracy.bench_figures import draw_simulation  # noqa: PLC0415
 
         out.mkdir(parents=True, exist_ok=True)
     with progress(f"{scenario.name}, seed {plan.seed}", unit=("h", 3600.0)) as tell:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chronotick.cli.terminal import show
 
 if TYPE_CHECKING:
-    from chronotick.eval.accuracy_report import Table
+    from chronotick.eval.accuracy.report import Table
 
 __all__ = ["show_table"]
 

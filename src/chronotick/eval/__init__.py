@@ -1,6 +1,7 @@
 """Judge: what bounded timestamps are worth, measured against the truth where it is known.
 
-Two parts that share nothing: accuracy (one clock against recorded truth) and the
-streaming evaluation (a coordinator sends events to workers; what can be decided from
-their timestamps alone). The evaluation has no clock code of its own.
+Two rooms that share nothing but their doors (`plots` to matplotlib, `cluster` to Dask):
+`accuracy` (one clock against recorded or imagined truth) and `streaming` (a coordinator
+sends events to workers; what can be decided from their timestamps alone). The evaluation
+has no clock code of its own.
 """

@@ -13,16 +13,16 @@ import pytest
 from chronotick.core.errors import ConfigError
 from chronotick.core.records import Endpoint
 from chronotick.eval.cluster import CallFailed, Cluster, Unreachable
-from chronotick.eval.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
-from chronotick.eval.judge import JudgeSettings, judge
-from chronotick.eval.judge_cluster import judge_on
-from chronotick.eval.launch_dask import DaskLauncher, DaskNode, dask_nodes
-from chronotick.eval.node import NodeSettings
-from chronotick.eval.run import RunSettings, run_nodes
-from chronotick.eval.tables import read_run, to_parquet
+from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
+from chronotick.eval.streaming.judge import JudgeSettings, judge
+from chronotick.eval.streaming.judge_cluster import judge_on
+from chronotick.eval.streaming.launch_dask import DaskLauncher, DaskNode, dask_nodes
+from chronotick.eval.streaming.node import NodeSettings
+from chronotick.eval.streaming.run import RunSettings, run_nodes
+from chronotick.eval.streaming.tables import read_run, to_parquet
 from system.eval.dask_cluster import Running, dask_cluster
 from system.peers import chronyd, free_port, running_daemon
-from unit.eval.recordings import imagine, write_csv
+from unit.eval.streaming.recordings import imagine, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chronotick.eval.demo import DemoFailed, DemoSettings, run_demo
-from chronotick.eval.tables import read_run
+from chronotick.eval.streaming.demo import DemoFailed, DemoSettings, run_demo
+from chronotick.eval.streaming.tables import read_run
 from system.peers import free_port
 
 if TYPE_CHECKING:

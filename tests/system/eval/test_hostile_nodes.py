@@ -15,17 +15,17 @@ import pytest
 
 from chronotick.core.errors import ConfigError
 from chronotick.core.records import Endpoint
-from chronotick.eval.launchers import LocalLauncher
-from chronotick.eval.node import NodeSettings
-from chronotick.eval.run import FolderInUse, RunSettings, run_nodes
-from chronotick.eval.tables import NULL, read_run
+from chronotick.eval.streaming.launchers import LocalLauncher
+from chronotick.eval.streaming.node import NodeSettings
+from chronotick.eval.streaming.run import FolderInUse, RunSettings, run_nodes
+from chronotick.eval.streaming.tables import NULL, read_run
 from system.peers import chronyd, free_port, running_daemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from chronotick.eval.launchers import Running
+    from chronotick.eval.streaming.launchers import Running
 
 pytestmark = pytest.mark.timeout(180)
 

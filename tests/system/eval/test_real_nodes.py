@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chronotick.eval.analyze import analyze
+from chronotick.eval.streaming.analyze import analyze
 from system.peers import chronyd, free_port, running_daemon, wait_until
 
 if TYPE_CHECKING:

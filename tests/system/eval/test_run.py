@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chronotick.core.records import Endpoint
-from chronotick.eval.coordinator import PreflightFailed
-from chronotick.eval.launchers import LaunchFailed, LocalLauncher, SshLauncher
-from chronotick.eval.node import NodeSettings
-from chronotick.eval.run import RunSettings, run_nodes
+from chronotick.eval.streaming.coordinator import PreflightFailed
+from chronotick.eval.streaming.launchers import LaunchFailed, LocalLauncher, SshLauncher
+from chronotick.eval.streaming.node import NodeSettings
+from chronotick.eval.streaming.run import RunSettings, run_nodes
 from system.eval.sshd import sshd
 from system.peers import chronyd, free_port, running_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chronotick.eval.launchers import Running
+    from chronotick.eval.streaming.launchers import Running
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import pytest
 
 from chronotick.cli.backtest import _MODELS, command
 from chronotick.cli.group import VERBS
-from chronotick.eval.contenders import MODELS
-from unit.eval.clocks import recorded, write_csv
+from chronotick.eval.accuracy.contenders import MODELS
+from unit.eval.accuracy.clocks import recorded, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +141,9 @@ def test_without_the_extra_it_says_what_to_install(
     trace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Numpy is not in the base installation."""
-    for name in [n for n in sys.modules if n.startswith("chronotick.eval.accuracy")]:
+    for name in [
+        n for n in sys.modules if n.startswith("chronotick.eval.accuracy.judge")
+    ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "numpy", None)
 

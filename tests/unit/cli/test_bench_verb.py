@@ -11,7 +11,7 @@ import pytest
 from chronotick.cli.bench import _MODELS, command
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.group import VERBS
-from chronotick.eval.bench_cells import SUBJECTS
+from chronotick.eval.accuracy.bench_cells import SUBJECTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def test_wrong_usage_is_one_line(
 @pytest.mark.parametrize(
     ("module", "words", "extra"),
     [
-        ("chronotick.eval.bench", (), "eval"),
+        ("chronotick.eval.accuracy.bench", (), "eval"),
         ("chronotick.eval.cluster", ("--scheduler", "tcp://127.0.0.1:1"), "dask"),
     ],
 )

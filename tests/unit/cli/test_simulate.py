@@ -11,7 +11,7 @@ import pytest
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.group import VERBS
 from chronotick.cli.simulate import _DAEMONS, command
-from chronotick.eval.bench_world import DAEMONS
+from chronotick.eval.accuracy.bench_world import DAEMONS
 from chronotick.sim.recorder import Recorder
 from chronotick.sim.scenario import scenario_names
 
@@ -151,7 +151,7 @@ def test_a_missing_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line with the command that installs it."""
-    monkeypatch.setitem(sys.modules, "chronotick.eval.bench_figures", None)
+    monkeypatch.setitem(sys.modules, "chronotick.eval.accuracy.bench_figures", None)
 
     assert run("lan", "--out", str(tmp_path)) == ExitCode.FAILURE
     assert "pip install 'chronotick[eval]'" in capsys.readouterr().err

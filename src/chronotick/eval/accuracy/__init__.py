@@ -1,0 +1,1 @@
+"""Accuracy: one clock against recorded or imagined truth; nothing runs for real."""

@@ -1,0 +1,157 @@
+"""One cell of the bench: an estimator in an imagined world, and what it foretold.
+
+Decides how a cell is computed from its own description alone, so that it gives the same
+numbers in any process on any machine. Which cells there are, and what is made of them,
+is `chronotick.eval.accuracy.bench`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chronotick.core.status import Status
+from chronotick.eval.accuracy.backtest import BOUNDS, Foretold, replay
+from chronotick.eval.accuracy.bench_exchanges import can_be_replayed, recorded
+from chronotick.eval.accuracy.bench_simulation import is_unknowable
+from chronotick.eval.accuracy.bench_world import DAEMONS, Plan, run
+from chronotick.eval.accuracy.contenders import MODELS, contender
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chronotick.sim.recorder import Outlook
+    from chronotick.sim.scenario import Scenario
+
+__all__ = ["DAEMON", "SUBJECTS", "Cell", "Outcome", "compute", "is_possible"]
+
+DAEMON = "daemon"
+SUBJECTS = (*MODELS, DAEMON, *(f"{DAEMON}:{name}" for name in DAEMONS))
+"""What can be judged: estimators on the exchanges of a world, or the whole daemon in it.
+
+An estimator answers for an instant ahead by all that it knows; of the daemon, what a
+reader would make of the frame that is published, a straight line.
+"""
+
+_NORMAL_99, _NORMAL_999 = 2.5758293035489, 3.2905267314919
+_OUTLOOK_EVERY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What is computed; plain values, so that it can be sent anywhere."""
+
+    scenario: Scenario
+    seed: int
+    subject: str
+    """One of `SUBJECTS`."""
+    length_s: float
+    horizons_s: tuple[float, ...]
+    targets: int
+    """Instants that are asked for at each horizon, at most."""
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        return f"{self.scenario.name}, seed {self.seed}, {self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a cell."""
+
+    scenario: str
+    seed: int
+    subject: str
+    foretold: tuple[Foretold, ...]
+    """Per horizon. Of the daemon: what it claimed and could know."""
+    hard_violations: int = 0
+    """Of the daemon's intervals, at any age and instant; see `summarize`."""
+    hard_checked: int = 0
+
+
+def is_possible(scenario: Scenario, subject: str) -> bool:
+    """Say whether `subject` can be judged in `scenario`."""
+    return subject.partition(":")[0] == DAEMON or can_be_replayed(scenario)
+
+
+def compute(cell: Cell) -> Outcome:
+    """Return what comes of `cell`.
+
+    Raises:
+        ChronotickError: the world cannot be built, or nothing was ever measured.
+    """
+    head, _, kind = cell.subject.partition(":")
+    if head == DAEMON:
+        return _daemon(cell, kind or "default")
+    recording = recorded(cell.scenario, cell.seed, cell.length_s, cell.targets)
+    subject = contender(cell.subject, recording.trace.sources)
+    return Outcome(
+        scenario=cell.scenario.name,
+        seed=cell.seed,
+        subject=cell.subject,
+        foretold=replay(recording, subject, cell.horizons_s),
+    )
+
+
+def _daemon(cell: Cell, kind: str) -> Outcome:
+    ahead_s = tuple(h for h in cell.horizons_s if h > 0.0)
+    plan = Plan(
+        seed=cell.seed,
+        daemon=kind,
+        length_s=cell.length_s,
+        horizons_s=ahead_s,
+        outlook_every_s=max(_OUTLOOK_EVERY_S, cell.length_s / cell.targets),
+        keep_every_s=cell.length_s,
+    )
+    recorder = run(cell.scenario, plan).recorder
+    told = [
+        each
+        for each in recorder.outlooks
+        if not is_unknowable(cell.scenario, each.true_s - each.horizon_s, each.true_s)
+    ]
+    return Outcome(
+        scenario=cell.scenario.name,
+        seed=cell.seed,
+        subject=cell.subject,
+        foretold=tuple(
+            _foretold(h, [each for each in told if each.horizon_s == h])
+            for h in ahead_s
+        ),
+        hard_violations=sum(
+            not is_unknowable(cell.scenario, v.true_s - v.age_s, v.true_s)
+            for v in recorder.violations
+        ),
+        hard_checked=recorder.judgements,
+    )
+
+
+def _foretold(horizon_s: float, outlooks: Sequence[Outlook]) -> Foretold:
+    known = [each for each in outlooks if each.status is not Status.UNKNOWN]
+    half_widths = np.array(
+        [
+            (
+                each.bound_ns,
+                _or_nan(each.calibrated_99_ns),
+                _or_nan(each.calibrated_999_ns),
+                _NORMAL_99 * each.sigma_ns,
+                _NORMAL_999 * each.sigma_ns,
+            )
+            for each in known
+        ],
+        np.float64,
+    ).reshape(len(known), len(BOUNDS))
+    return Foretold(
+        horizon_s=horizon_s,
+        t_s=np.array([each.true_s for each in known], np.float64),
+        error_ns=np.array([each.error_ns for each in known], np.float64),
+        half_width_ns={name: half_widths[:, k] for k, name in enumerate(BOUNDS)},
+        slack_ns=np.zeros(len(known)),
+        hard_slack_ns=np.zeros(len(known)),
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value

@@ -1,0 +1,321 @@
+"""Say what a backtest found: tables, caveats, a Markdown page, files.
+
+Decides words and digits only. Every number comes from the document of
+`chronotick.eval.accuracy.judge`, so the same recordings and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from chronotick.daemon.quantities import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from chronotick.eval.accuracy.judge import Document
+
+__all__ = [
+    "CAPTIONS",
+    "Table",
+    "bounds_table",
+    "caveats",
+    "errors_table",
+    "markdown",
+    "share_text",
+    "size_text",
+    "warm_up_table",
+    "write_backtest",
+]
+
+CAPTIONS = {
+    "errors": "Errors over time at the shortest horizon",
+    "horizons": "How errors grow with the horizon",
+    "stability": "Stability of what is left: Allan deviation and MTIE",
+    "coverage": "How much of each bound is needed",
+}
+"""Figures by name, in the order of the report."""
+_BOUNDS = {
+    "hard": "hard",
+    "calibrated_99": "99 %",
+    "calibrated_999": "99.9 %",
+    "sigma_99": "2.58 σ",
+    "sigma_999": "3.29 σ",
+}
+_LEVELS = (
+    ("hard",),
+    ("calibrated_99", "sigma_99"),
+    ("calibrated_999", "sigma_999"),
+)
+_UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+
+
+class Table(NamedTuple):
+    """A table of texts; the first columns name the row, the others are numbers."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    names: int
+
+
+def errors_table(document: Document, *, brief: bool = False) -> Table:
+    """Return errors and coverage, a row for each trace, model and horizon.
+
+    `brief` leaves out what a narrow terminal has no room for.
+    """
+    head = ["model", "horizon", "answers", "RMSE", "95 %", "MAE", "p99", "max"]
+    head += ["hard", "99 %", "99.9 %"]
+    rows = []
+    for result in document["results"]:
+        horizon = format_duration(result["horizon_s"])
+        name = [*_trace_name(document, result), result["model"], horizon]
+        rows.append([*name, *_errors(result)])
+    whole = [[*_trace_head(document), *head], *rows]
+    if brief:
+        kept = [k for k, name in enumerate(whole[0]) if name not in {"answers", "95 %"}]
+        whole = [[row[k] for k in kept] for row in whole]
+    title = "Errors, and how often each bound holds"
+    return Table(title, whole[0], whole[1:], _names(document) + 2)
+
+
+def _errors(result: Document) -> list[str]:
+    if result["error"] is None:
+        return ["0", *["–"] * 8]
+    error, intervals, bounds = result["error"], result["intervals"], result["bounds"]
+    answers = f"{error['count']:,}"
+    if result["unanswered"]:
+        answers += f" of {result['asked']:,}"
+    return [
+        answers,
+        size_text(error["rmse_ns"]),
+        _interval(intervals["rmse_ns"]),
+        *(size_text(error[key]) for key in ("mae_ns", "p99_ns", "max_ns")),
+        *(_coverage(bounds, *keys) for keys in _LEVELS),
+    ]
+
+
+def _coverage(bounds: Document, claimed: str, normal: str = "") -> str:
+    """Return the coverage that was claimed, or what sigma would give, marked."""
+    if claimed in bounds:
+        return share_text(bounds[claimed]["coverage"])
+    if normal in bounds:
+        return f"~{share_text(bounds[normal]['coverage'])}"
+    return "–"
+
+
+def bounds_table(document: Document) -> Table:
+    """Return coverage and width of each bound."""
+    head = ["model", "horizon", "bound", "holds", "95 %", "missed", "half width"]
+    rows = [
+        [
+            *_trace_name(document, result),
+            result["model"],
+            format_duration(result["horizon_s"]),
+            label,
+            share_text(bound["coverage"]),
+            _share_interval(bound["interval"]),
+            f"{bound['missed']:,} of {bound['count']:,}",
+            size_text(bound["median_width_ns"]),
+        ]
+        for result in document["results"]
+        for key, label in _BOUNDS.items()
+        if (bound := result["bounds"].get(key))
+    ]
+    return Table("Bounds", [*_trace_head(document), *head], rows, _names(document) + 3)
+
+
+def warm_up_table(document: Document) -> Table:
+    """Return how long each model took."""
+    head = ["model", "first answer", "settled after", "within"]
+    rows = [
+        [
+            *_trace_name(document, each),
+            each["model"],
+            _seconds(each["first_answer_s"]),
+            _seconds(each.get("settled_s")),
+            "–" if each["limit_ns"] is None else f"± {size_text(each['limit_ns'])}",
+        ]
+        for each in document["warm_up"]
+    ]
+    return Table("Warm-up", [*_trace_head(document), *head], rows, _names(document) + 1)
+
+
+def caveats(document: Document) -> list[str]:
+    """Return what must be known to read the numbers, in sentences."""
+    said: dict[str, list[str]] = {}
+    for trace in document["traces"]:
+        for text in _caveats(trace):
+            said.setdefault(text, []).append(Path(trace["path"]).name)
+    for result in document["results"]:
+        if result["error"] is None:
+            text = f"{format_duration(result['horizon_s'])} ahead: {result['why_null']}"
+            names = said.setdefault(text, [])
+            names += [n for n in _trace_name(document, result) if n not in names]
+    # What is true of all recordings needs no names.
+    every = len(document["traces"])
+    found = [
+        text if len(names) in {0, every} else f"{', '.join(names)}: {text}"
+        for text, names in said.items()
+    ]
+    if any(_is_uncalibrated(result["bounds"]) for result in document["results"]):
+        found.append(
+            "coverage marked ~ is of 2.58 and 3.29 σ: no calibrated bound was claimed "
+            "there"
+        )
+    assumed_s = document["about"].get("assume_delay_s")
+    if assumed_s is not None:
+        found.append(
+            f"where no delay was recorded, {format_duration(assumed_s)} was assumed: "
+            "bounds hold only if no round trip took longer"
+        )
+    return found
+
+
+def _is_uncalibrated(bounds: Document) -> bool:
+    return "sigma_99" in bounds and "calibrated_99" not in bounds
+
+
+def _caveats(trace: Document) -> Iterable[str]:
+    if trace["steering"] == "steered":
+        yield (
+            "the clock was steered while it was measured: beyond minutes, what is "
+            "extrapolated is the servo and not the oscillator"
+        )
+    elif trace["steering"] == "unknown":
+        yield (
+            "not known whether the clock was steered; if it was, long horizons tell of "
+            "the servo and not of the oscillator (say --steered or --free-running)"
+        )
+    if trace["yardstick"] == "measurements":
+        yield (
+            "no truth: errors are against later measurements, the half with the "
+            "shorter delays, and include their noise; a bound counts as missed only "
+            "where it contradicts one"
+        )
+    for reason, count in trace["skipped"].items():
+        yield f"{count:,} × left out: {reason}"
+    if trace["without_delay"]:
+        yield f"{trace['without_delay']:,} × left out: no delay recorded"
+    if trace["targets"] < trace["candidates"]:
+        yield f"asked for {trace['targets']:,} of {trace['candidates']:,} instants"
+    yield from trace["notes"]
+
+
+# ── Files ────────────────────────────────────────────────────────────────────
+
+
+def write_backtest(
+    folder: Path, document: Document, figures: Mapping[str, bytes]
+) -> Path:
+    """Write ``backtest.json``, ``report.md`` and the figures; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / "backtest.json").write_text(text + "\n", encoding="utf-8")
+    for name, png in figures.items():
+        (folder / f"{name}.png").write_bytes(png)
+    page = folder / "report.md"
+    page.write_text(markdown(document, tuple(figures)), encoding="utf-8")
+    return page
+
+
+def markdown(document: Document, figures: Sequence[str] = ()) -> str:
+    """Return the report as Markdown; figures are named, not drawn."""
+    about = document["about"]
+    parts = ["# Backtest", ""]
+    parts += [f"- {text}" for text in caveats(document)]
+    tables = [
+        _recordings(document),
+        errors_table(document),
+        bounds_table(document),
+        warm_up_table(document),
+        Table("Made with", ["", ""], [[k, _plain(v)] for k, v in about.items()], 2),
+    ]
+    for title, head, rows, names in tables:
+        rule = ["---"] * names + ["---:"] * (len(head) - names)
+        parts += ["", f"## {title}", "", _row(head), _row(rule)]
+        parts += [_row(row) for row in rows]
+    for name in figures:
+        parts += ["", f"## {CAPTIONS[name]}", "", f"![{CAPTIONS[name]}]({name}.png)"]
+    return "\n".join(parts) + "\n"
+
+
+def _recordings(document: Document) -> Table:
+    head = ["file", "format", "clock", "held against", "SHA-256", "length", "used"]
+    rows = [
+        [
+            Path(trace["path"]).name,
+            trace["format"],
+            trace["steering"],
+            trace["yardstick"],
+            trace["sha256"][:12],
+            f"{trace['span_s'] / 3600:.1f} h",
+            f"{trace['measurements']:,} of {len(trace['sources'])} server(s)",
+        ]
+        for trace in document["traces"]
+    ]
+    return Table("Recordings", head, rows, 5)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+# ── Texts ────────────────────────────────────────────────────────────────────
+
+
+def size_text(value_ns: float) -> str:
+    """Return a length of time with its unit, three digits."""
+    for scale, unit in _UNITS:
+        if abs(value_ns) >= scale * 0.9995 or unit == "ns":
+            value = value_ns / scale
+            digits = max(2 - math.floor(math.log10(abs(value))), 0) if value else 0
+            return f"{value:.{min(digits, 2)}f} {unit}"
+    raise AssertionError("the last unit takes everything")
+
+
+def share_text(share: float) -> str:
+    """Return a share in percent; only all reads as 100 %, and only none as 0 %."""
+    percent = 100.0 * share
+    if percent in {0.0, 100.0}:
+        return f"{percent:.0f} %"
+    nearest = min(percent, 100.0 - percent)
+    digits = max(2, 1 - math.floor(math.log10(nearest)))
+    return f"{percent:.{digits}f} %"
+
+
+def _interval(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{size_text(low)} … {size_text(high)}"
+
+
+def _share_interval(interval: Sequence[float] | None) -> str:
+    if interval is None:
+        return "–"
+    low, high = interval
+    return f"{share_text(low)} … {share_text(high)}"
+
+
+def _seconds(value_s: float | None) -> str:
+    return "–" if value_s is None else f"{value_s:,.0f} s"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _names(document: Document) -> int:
+    return len(_trace_head(document))
+
+
+def _trace_head(document: Document) -> list[str]:
+    return ["recording"] if len(document["traces"]) > 1 else []
+
+
+def _trace_name(document: Document, part: Document) -> list[str]:
+    return [Path(part["trace"]).name] if len(document["traces"]) > 1 else []

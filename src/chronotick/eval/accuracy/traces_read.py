@@ -1,0 +1,163 @@
+"""Read a recording: find out who wrote it, take in every line or say why not.
+
+Decides the order of measurements and what is left out; all of that is counted. A
+malformed line ends the reading with its number, for a recording that is understood in
+part proves nothing.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from chronotick.core.units import NS_PER_S
+from chronotick.eval.accuracy.traces import (
+    MalformedTrace,
+    Measurement,
+    Skip,
+    Trace,
+    UnusableTrace,
+)
+from chronotick.eval.accuracy.traces_chrony import ChronyFormat
+from chronotick.eval.accuracy.traces_csv import CsvFormat
+from chronotick.eval.accuracy.traces_ntpd import (
+    LoopstatsFormat,
+    PeerstatsFormat,
+    RawstatsFormat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from chronotick.eval.accuracy.traces import LineFormat, Steering
+
+__all__ = ["AUTO", "FORMATS", "read_trace"]
+
+AUTO = "auto"
+"""The format that is found out by looking."""
+FORMATS = {
+    each.name: each
+    for each in (
+        CsvFormat,
+        ChronyFormat,
+        RawstatsFormat,
+        PeerstatsFormat,
+        LoopstatsFormat,
+    )
+}
+"""All formats by name, in the order in which a file is tried."""
+
+# Answers of several servers are logged as they come in, so their instants may be a
+# little out of order. More than this is a clock that was set back.
+_DISORDER_NS = 16 * NS_PER_S
+
+
+def read_trace(
+    path: Path, format_name: str = AUTO, steering: Steering | None = None
+) -> Trace:
+    """Read a recording; ``.gz`` is unpacked.
+
+    Args:
+        path: The file.
+        format_name: One of `FORMATS`, or `AUTO`.
+        steering: Whether the clock was steered, where the reader knows better than the
+            format does.
+
+    Raises:
+        MalformedTrace: a line is not what the format says.
+        UnusableTrace: the file cannot be read, nobody's format fits, or no line of it
+            holds a measurement.
+    """
+    text, digest = _text(path)
+    lines = text.split("\n")
+    found = _detect(path, lines) if format_name == AUTO else FORMATS[format_name]()
+    skipped: Counter[str] = Counter()
+    measurements = _ordered(_parsed(path, lines, found, skipped), skipped)
+    if not any(m.offset_ns is not None for m in measurements):
+        left_out = "".join(f"; {count} × {why}" for why, count in skipped.items())
+        raise UnusableTrace(str(path), f"holds no measurement ({found.name}){left_out}")
+    return Trace(
+        path=str(path),
+        format=found.name,
+        sha256=digest,
+        steering=steering or found.steering,
+        resolution_ns=found.resolution_ns,
+        measurements=tuple(measurements),
+        skipped=dict(sorted(skipped.items())),
+        notes=found.notes(),
+    )
+
+
+def _text(path: Path) -> tuple[str, str]:
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnusableTrace(str(path), f"cannot be unpacked: {error}") from error
+    except OSError as error:
+        raise UnusableTrace(str(path), error.strerror or str(error)) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise MalformedTrace(str(path), line, "expected UTF-8 text") from error
+    return text.replace("\r\n", "\n"), hashlib.sha256(data).hexdigest()
+
+
+def _detect(path: Path, lines: Iterable[str]) -> LineFormat:
+    first = next((x for x in lines if x.strip() and not x.startswith("#")), "")
+    for each in FORMATS.values():
+        if each.matches(first):
+            return each()
+    raise UnusableTrace(
+        str(path),
+        f"is in none of the formats {', '.join(FORMATS)}, by its first line; "
+        "name one with --format for a better message",
+    )
+
+
+def _parsed(
+    path: Path, lines: list[str], found: LineFormat, skipped: Counter[str]
+) -> Iterable[Measurement]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            result = found.parse(number, line)
+        except ValueError as error:
+            # Only the last line can lack its end: the program was still writing it.
+            if number == len(lines) and number > 1:
+                skipped["last line cut off"] += 1
+                continue
+            raise MalformedTrace(str(path), number, str(error)) from None
+        if isinstance(result, Skip):
+            skipped[result.reason] += 1
+        elif result is not None:
+            yield result
+
+
+def _ordered(
+    measurements: Iterable[Measurement], skipped: Counter[str]
+) -> list[Measurement]:
+    kept: list[Measurement] = []
+    newest_ns: int | None = None
+    for each in measurements:
+        if newest_ns is not None and each.local_ns < newest_ns - _DISORDER_NS:
+            skipped["time went backwards"] += 1
+            continue
+        newest_ns = max(each.local_ns, newest_ns or each.local_ns)
+        kept.append(each)
+    kept.sort(key=lambda each: each.local_ns)
+    unique: list[Measurement] = []
+    seen: dict[str, int] = {}
+    for each in kept:
+        if each.offset_ns is not None:
+            if seen.get(each.source) == each.local_ns:
+                skipped["same server, same instant"] += 1
+                continue
+            seen[each.source] = each.local_ns
+        unique.append(each)
+    return unique

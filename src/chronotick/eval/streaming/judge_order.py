@@ -1,0 +1,173 @@
+"""Order of events across nodes: proven, open, or wrong; and what the open ones cost.
+
+Two populations. *All pairs*: any two events of different nodes, however far apart.
+*Same event*: the arrivals of one event on different nodes, which are close together and
+so hard to order. A pair of intervals is provable if they are disjoint, ambiguous
+otherwise; a point clock decides every pair (but a tie), rightly or not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chronotick.eval.streaming.judge_pairs import (
+    contradictions,
+    misorders,
+    overlaps,
+    pairs,
+)
+from chronotick.eval.streaming.judged import (
+    CLOCKS,
+    INTERVALS,
+    POINTS,
+    Group,
+    by_node,
+    not_judged,
+    select,
+    share,
+)
+from chronotick.eval.streaming.tables import NULL
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from chronotick.eval.streaming.judged import IntervalClock, PointClock
+    from chronotick.eval.streaming.tables import Ints, Run
+
+__all__ = ["judge_ordering"]
+
+
+def judge_ordering(run: Run, only: Collection[str] = CLOCKS) -> Group:
+    """Return the statistics of the clocks named in `only` over the rows of `run`."""
+    clocks: Group = {}
+    for point in POINTS:
+        if point.name in only:
+            clocks[point.name] = _point(run, point)
+    for interval in INTERVALS:
+        if interval.name in only:
+            clocks[interval.name] = _interval(run, interval)
+    return {"clocks": clocks}
+
+
+def _cross_overlaps(run: Run, lower: Ints, upper: Ints) -> Ints:
+    """Return with how many events of *other* nodes each interval overlaps."""
+    count = overlaps(lower, upper)
+    for index in range(len(run.nodes)):
+        mine = np.flatnonzero(run.node == index)
+        count[mine] -= overlaps(lower[mine], upper[mine])
+    return count
+
+
+def _point(run: Run, clock: PointClock) -> Group:
+    known = run.workers.known(clock.receive)
+    if not known.any():
+        return not_judged(run.workers.why_null(clock.receive))
+    run = select(run, known)
+    stamp, truth = run.workers.ints[clock.receive], _truth(run)
+    judged = _cross_pairs(run)
+    ties = _ties(run, stamp)
+    wrong = None
+    if truth is not None:
+        wrong = misorders(stamp, truth) - sum(
+            misorders(*columns)
+            for columns in by_node(run.node, len(run.nodes), stamp, truth)
+        )
+    return {
+        "judged": len(stamp),
+        "all_pairs": _counts(judged, judged - ties, ties, wrong),
+        "same_event": _same_event(run, stamp, stamp, truth),
+    }
+
+
+def _interval(run: Run, clock: IntervalClock) -> Group:
+    known = run.workers.known(clock.lower, clock.upper)
+    if not known.any():
+        return not_judged(run.workers.why_null(clock.lower, clock.upper))
+    run = select(run, known)
+    lower, upper = run.workers.ints[clock.lower], run.workers.ints[clock.upper]
+    truth = _truth(run)
+    judged = _cross_pairs(run)
+    overlapping = _cross_overlaps(run, lower, upper)
+    ambiguous = int(overlapping.sum()) // 2
+    wrong = None
+    if truth is not None:
+        wrong = contradictions(upper, lower, truth) - sum(
+            contradictions(*columns)
+            for columns in by_node(run.node, len(run.nodes), upper, lower, truth)
+        )
+    return {
+        "judged": len(lower),
+        "rows_open": int(np.count_nonzero(overlapping)),
+        "all_pairs": _counts(judged, judged - ambiguous, ambiguous, wrong),
+        "same_event": _same_event(run, lower, upper, truth),
+    }
+
+
+def _truth(run: Run) -> Ints | None:
+    """Return the true times; None unless they are known of every row."""
+    truth = run.workers.ints["true_time_ns"]
+    return truth if (truth != NULL).all() else None
+
+
+def _cross_pairs(run: Run) -> int:
+    sizes = np.bincount(run.node, minlength=len(run.nodes))
+    return pairs(len(run.node)) - sum(pairs(int(size)) for size in sizes)
+
+
+def _ties(run: Run, stamp: Ints) -> int:
+    """Count pairs of different nodes with the same stamp."""
+    ties = _equal(stamp)
+    if not ties:
+        return 0
+    for (mine,) in by_node(run.node, len(run.nodes), stamp):
+        ties -= _equal(mine)
+    return ties
+
+
+def _equal(values: Ints) -> int:
+    ordered = np.sort(values, kind="stable")
+    breaks = np.flatnonzero(ordered[1:] != ordered[:-1])
+    sizes = np.diff(breaks, prepend=-1, append=len(ordered) - 1)
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+def _same_event(run: Run, lower: Ints, upper: Ints, truth: Ints | None) -> Group:
+    """Compare each row with those of the same event, at one distance after another.
+
+    As many steps as an event has rows: the number of nodes.
+    """
+    event = run.workers.ints["event_id"]
+    judged = decided = wrong = 0
+    for lag in range(1, len(event)):
+        is_pair = event[:-lag] == event[lag:]
+        if not is_pair.any():
+            break
+        is_pair &= run.node[:-lag] != run.node[lag:]
+        is_before = upper[:-lag] < lower[lag:]
+        is_after = upper[lag:] < lower[:-lag]
+        is_before &= is_pair
+        is_after &= is_pair
+        judged += int(np.count_nonzero(is_pair))
+        decided += int(np.count_nonzero(is_before)) + int(np.count_nonzero(is_after))
+        if truth is not None:
+            is_before &= truth[:-lag] > truth[lag:]
+            is_after &= truth[:-lag] < truth[lag:]
+            wrong += int(np.count_nonzero(is_before)) + int(np.count_nonzero(is_after))
+    return _counts(judged, decided, judged - decided, None if truth is None else wrong)
+
+
+def _counts(judged: int, decided: int, open_: int, wrong: int | None) -> Group:
+    counts: Group = {
+        "pairs": judged,
+        "decided": decided,
+        "decided_share": share(decided, judged),
+        "ambiguous": open_,
+        "ambiguous_share": share(open_, judged),
+        "wrong": wrong,
+        "wrong_share": None if wrong is None else share(wrong, judged),
+    }
+    if wrong is None:
+        counts["why_null"] = "the true times are not known"
+    return counts

@@ -1,0 +1,383 @@
+"""Recorded events as columns in memory: read from CSV or Parquet, nulls kept apart.
+
+Decides what a file must have to be judged and what its absence means. A column that is
+missing is a column of nulls, so the original framework's files can be judged as far as
+they go. The only module that imports pyarrow.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.csv  # type: ignore[import-untyped]
+import pyarrow.parquet  # type: ignore[import-untyped]
+
+from chronotick.core.errors import ChronotickError
+from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from chronotick.eval.streaming.columns import Column
+
+__all__ = [
+    "NULL",
+    "Floats",
+    "Ints",
+    "Masks",
+    "Run",
+    "Table",
+    "UnusableRecording",
+    "read_run",
+    "to_parquet",
+]
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Masks: TypeAlias = npt.NDArray[np.bool_]
+
+NULL = np.iinfo(np.int64).min
+"""Stands for null in a column of integers; NaN does in one of floats."""
+
+_ARROW = {
+    "int": pa.int64(),
+    "float": pa.float64(),
+    # Texts repeat: as a dictionary ten million of them are forty megabytes.
+    "text": pa.dictionary(pa.int32(), pa.string()),
+}
+_DTYPES = {"int": np.int64, "float": np.float64}
+# What no judge looks at stays in the files.
+_JUDGED = frozenset(
+    {
+        "event_id",
+        "receive_time_ns",
+        "coordinator_send_time_ns",
+        "send_time_ns",
+        "ntp_timestamp_ns",
+        "ct_timestamp_ns",
+        "ct_lower_bound_ns",
+        "ct_upper_bound_ns",
+        "ct_hard_lower_ns",
+        "ct_hard_upper_ns",
+        "ct_uncertainty_ms",
+        "ct_uncertainty_30s_ms",
+        "ct_uncertainty_60s_ms",
+        "commit_wait_ns",
+        "true_time_ns",
+    }
+)
+_NULLS = ["", "null", "None", "nan", "NaN"]
+# Times further from 1970 than this (146 years) would overflow where they are subtracted.
+_FURTHEST_NS = 2**62
+_ENDS = (
+    ("ct_hard_lower_ns", "ct_hard_upper_ns"),
+    ("ct_lower_bound_ns", "ct_upper_bound_ns"),
+)
+
+
+class UnusableRecording(ChronotickError):
+    """The folder holds no events that can be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Columns of equal length, ordered by event."""
+
+    ints: dict[str, Ints]
+    floats: dict[str, Floats]
+    absent: frozenset[str]
+    """Columns that the file does not have; all their values are null."""
+
+    def __len__(self) -> int:
+        return len(self.ints["event_id"])
+
+    def known(self, *names: str) -> Masks:
+        """Return in which rows all of `names` (integers) are known."""
+        mask = np.ones(len(self), dtype=np.bool_)
+        for name in names:
+            mask &= self.ints[name] != NULL
+        return mask
+
+    def why_null(self, *names: str) -> str:
+        """Return why `names` are null, for a report."""
+        gone = [name for name in names if name in self.absent]
+        if gone:
+            return f"the files have no column {', '.join(gone)}"
+        return f"no row has {' and '.join(names)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything that was recorded of one run."""
+
+    workers: Table
+    node: npt.NDArray[np.int32]
+    """Of each worker row, its index in `nodes`."""
+    nodes: tuple[str, ...]
+    sends: Table
+    run_ids: tuple[str, ...]
+    statuses: dict[str, int]
+    """How often each `ct_status` occurs among the workers' rows."""
+    damaged: int = 0
+    """Lines left out because they have too few or too many cells; empty files."""
+    repeated: int = 0
+    """Rows left out because their node has recorded the same event already."""
+
+
+class _Recorded(NamedTuple):
+    """One or several files."""
+
+    table: pa.Table
+    columns: frozenset[str]
+    """What the files have, whether it was read or not."""
+    damaged: int
+
+
+def read_run(
+    folder: Path,
+    nodes: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
+) -> Run:
+    """Read all workers' files and the coordinator's from `folder`.
+
+    Args:
+        folder: With ``worker*.csv`` and ``coordinator*.csv``; of two files that differ
+            in nothing but their ending, the Parquet file is read.
+        nodes: Judge these only; None: all that are there.
+        only: Read no other columns than these, to save memory; None: all.
+
+    Raises:
+        UnusableRecording: there is no worker's file, or one without `event_id`, or the
+            files are of several runs.
+    """
+    workers = _read_all(folder, "worker", _chosen(WORKER_COLUMNS, only))
+    if workers.table.num_rows == 0:
+        raise UnusableRecording(
+            f"{folder} holds no events: expected worker*.csv (or .parquet) with the "
+            "columns of `chronotick eval worker`"
+        )
+    if nodes is not None:
+        names = workers.table["node_id"].cast(pa.string())
+        keep = pc.is_in(names, pa.array(list(nodes)))
+        workers = workers._replace(table=workers.table.filter(keep))
+    sends = _read_all(folder, "coordinator", _chosen(COORDINATOR_COLUMNS, only))
+    run = _run(workers, sends, folder)
+    # The columns are copied in order; what they were copied from goes back at once, or
+    # it would be half as much again beside whatever judging takes.
+    del workers, sends
+    pa.default_memory_pool().release_unused()
+    return run
+
+
+def _chosen(columns: Sequence[Column], only: Collection[str] | None) -> list[Column]:
+    if only is None:
+        return list(columns)
+    names = {"event_id", "node_id", *only}
+    return [column for column in columns if column.name in names]
+
+
+def to_parquet(source: Path, columns: Sequence[Column]) -> Path:
+    """Write `source`, a CSV file, as Parquet beside it; return where."""
+    table = _read(source, columns).table
+    target = source.with_suffix(".parquet")
+    pa.parquet.write_table(table, target)
+    return target
+
+
+def _run(workers: _Recorded, sends: _Recorded, folder: Path) -> Run:
+    names = workers.table["node_id"].combine_chunks()
+    if names.null_count:
+        raise UnusableRecording("a worker's file has rows without node_id")
+    nodes = [str(name) for name in names.dictionary.to_pylist()]
+    order = sorted(range(len(nodes)), key=nodes.__getitem__)
+    rank = np.empty(len(nodes), dtype=np.int32)
+    rank[order] = np.arange(len(nodes), dtype=np.int32)
+    node = rank[names.indices.to_numpy(zero_copy_only=False)]
+    run_ids = _counts(workers.table, "run_id")
+    run_ids = dict.fromkeys(sorted({*run_ids, *_counts(sends.table, "run_id")}), 0)
+    if len(run_ids) > 1:
+        # Their events have the same numbers: compared, they would mean nothing.
+        raise UnusableRecording(
+            f"{folder} holds {len(run_ids)} runs ({', '.join(run_ids)}): give each a "
+            "folder of its own"
+        )
+    by_event, repeated = _order(workers.table["event_id"].to_numpy(), node)
+    by_send = np.argsort(sends.table["event_id"].to_numpy(), kind="stable")
+    table = _table(workers, WORKER_COLUMNS, by_event)
+    sent = _table(sends, COORDINATOR_COLUMNS, by_send)
+    _check(table, folder)
+    _check(sent, folder)
+    return Run(
+        workers=table,
+        node=node[by_event],
+        nodes=tuple(nodes[i] for i in order),
+        sends=sent,
+        run_ids=tuple(run_ids),
+        statuses=_counts(workers.table, "ct_status"),
+        damaged=workers.damaged + sends.damaged,
+        repeated=repeated,
+    )
+
+
+def _order(
+    events: Ints, node: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.intp], int]:
+    """Return rows by event and node, and how many were repeats, which are left out."""
+    order = np.lexsort((node, events))
+    by_node = node[order]
+    is_repeat = by_node[1:] == by_node[:-1]
+    del by_node
+    by_event = events[order]
+    is_repeat &= by_event[1:] == by_event[:-1]
+    repeated = int(np.count_nonzero(is_repeat))
+    if repeated:
+        # The first line counts, as the first datagram does.
+        order = np.concatenate((order[:1], order[1:][~is_repeat]))
+    return order, repeated
+
+
+def _check(table: Table, folder: Path) -> None:
+    """Refuse numbers that no clock can have shown: what follows would be nonsense."""
+    for name, values in table.ints.items():
+        if not len(values):
+            continue
+        most = int(values.max())
+        # Null itself is the one number below all others.
+        least = int(values.min(initial=0, where=values != NULL))
+        if not -_FURTHEST_NS <= least <= most <= _FURTHEST_NS and most != NULL:
+            far = most if most > _FURTHEST_NS else least
+            raise UnusableRecording(f"{folder}: {name} is {far} in a row: no time")
+    for lower, upper in _ENDS:
+        if lower not in table.ints or upper not in table.ints:
+            continue
+        is_void = table.known(lower, upper) & (table.ints[lower] > table.ints[upper])
+        if is_void.any():
+            rows = int(np.count_nonzero(is_void))
+            raise UnusableRecording(
+                f"{folder}: {upper} is below {lower} in {rows} rows"
+            )
+
+
+def _table(
+    recorded: _Recorded, columns: Sequence[Column], order: npt.NDArray[np.intp]
+) -> Table:
+    ints: dict[str, Ints] = {}
+    floats: dict[str, Floats] = {}
+    table, read = recorded.table, set(recorded.table.column_names)
+    for column in columns:
+        is_left_out = column.name in recorded.columns - read
+        if column.name not in _JUDGED or is_left_out:
+            continue
+        null = NULL if column.kind == "int" else np.nan
+        if column.name in read:
+            values = table[column.name].fill_null(null).to_numpy()[order]
+        else:
+            # No memory for what is not there: one number, seen n times.
+            values = np.broadcast_to(np.asarray(null, _DTYPES[column.kind]), len(order))
+        if column.kind == "int":
+            ints[column.name] = values
+        else:
+            # Infinite is no measurement either.
+            is_finite = np.isfinite(values)
+            values = values if is_finite.all() else np.where(is_finite, values, np.nan)
+            floats[column.name] = values
+    absent = {column.name for column in columns} - recorded.columns
+    return Table(ints=ints, floats=floats, absent=frozenset(absent))
+
+
+def _files(folder: Path, stem: str) -> list[Path]:
+    """Return the files of that name; of two of one node, the Parquet file."""
+    found = {path.stem: path for path in folder.glob(f"{stem}*.csv")}
+    found |= {path.stem: path for path in folder.glob(f"{stem}*.parquet")}
+    return [found[name] for name in sorted(found)]
+
+
+def _read_all(folder: Path, stem: str, columns: Sequence[Column]) -> _Recorded:
+    paths = _files(folder, stem)
+    # A node that died before its first line has recorded nothing; the others have.
+    files = [_read(path, columns) for path in paths if path.stat().st_size]
+    empty = len(paths) - len(files)
+    if not files:
+        nothing = pa.table({"event_id": pa.array([], pa.int64())})
+        return _Recorded(nothing, frozenset(), empty)
+    # Absent is what no file has: nodes may run different versions.
+    return _Recorded(
+        pa.concat_tables([file.table for file in files], promote_options="default"),
+        frozenset().union(*(file.columns for file in files)),
+        sum(file.damaged for file in files) + empty,
+    )
+
+
+def _read(path: Path, columns: Sequence[Column]) -> _Recorded:
+    """Return those of `columns` that `path` has; a worker's has always `node_id`."""
+    try:
+        if path.suffix == ".parquet":
+            names = pyarrow.parquet.read_schema(path).names
+            wanted = [column.name for column in columns if column.name in names]
+            table = pyarrow.parquet.read_table(path, columns=wanted, partitioning=None)
+            damaged = 0
+        else:
+            names = _header(path)
+            table, damaged = _read_csv(path, names, columns)
+        there = [c for c in columns if c.name in names]
+        table = table.select([c.name for c in there]).cast(
+            pa.schema([(c.name, _ARROW[c.kind]) for c in there])
+        )
+    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise UnusableRecording(f"cannot read {path}: {why}") from error
+    if "event_id" not in names or table["event_id"].null_count:
+        raise UnusableRecording(f"{path} has no column event_id, or gaps in it")
+    if "node_id" in {column.name for column in columns} - set(names):
+        # The original names a worker by its file alone.
+        whose = pa.array([path.stem]).dictionary_encode()
+        whose = whose.take(pa.array(np.zeros(table.num_rows, dtype=np.int32)))
+        table = table.append_column("node_id", whose)
+        names = [*names, "node_id"]
+    return _Recorded(table, frozenset(names), damaged)
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return next(csv.reader(file), [])
+
+
+def _read_csv(
+    path: Path, names: Sequence[str], columns: Sequence[Column]
+) -> tuple[pa.Table, int]:
+    """Return the columns, and how many lines are not as long as the header."""
+    wanted = {c.name: _ARROW[c.kind] for c in columns}
+    damaged = []
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        # A node that was cut off in the middle of a line: the lines before it count.
+        damaged.append(row.actual_columns)
+        return "skip"
+
+    table = pyarrow.csv.read_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=skip),
+        convert_options=pyarrow.csv.ConvertOptions(
+            include_columns=[name for name in names if name in wanted],
+            column_types=wanted,
+            null_values=_NULLS,
+            strings_can_be_null=True,
+        ),
+    )
+    return table, len(damaged)
+
+
+def _counts(table: pa.Table, name: str) -> dict[str, int]:
+    """Return how often each text of a column occurs; of none if it is not there."""
+    if name not in table.column_names:
+        return {}
+    found = pc.value_counts(table[name].combine_chunks()).to_pylist()
+    counts = {e["values"]: int(e["counts"]) for e in found if e["values"] is not None}
+    return dict(sorted(counts.items()))

@@ -1,0 +1,123 @@
+"""Cells of the bench: the same numbers whoever computes them."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from chronotick.eval.accuracy.bench_cells import (
+    SUBJECTS,
+    Cell,
+    Outcome,
+    compute,
+    is_possible,
+)
+from chronotick.eval.accuracy.bench_exchanges import recorded
+from chronotick.sim.scenario import Scenario, load_scenario
+from chronotick.sim.specs import HostSpec, Jump, OscillatorSpec, Stop
+
+LAN = load_scenario("lan")
+
+
+def cell(subject: str, **changes: object) -> Cell:
+    """Return a cell of half an hour."""
+    values: dict[str, object] = {
+        "scenario": LAN,
+        "seed": 1,
+        "subject": subject,
+        "length_s": 1800.0,
+        "horizons_s": (60.0, 300.0),
+        "targets": 10,
+        **changes,
+    }
+    return Cell(**values)  # type: ignore[arg-type]
+
+
+def rows(outcome: Outcome) -> list[list[float]]:
+    """Return all numbers of an outcome."""
+    return [
+        np.column_stack(
+            [each.t_s, each.error_ns, *each.half_width_ns.values()]
+        ).tolist()
+        for each in outcome.foretold
+    ]
+
+
+def without_nan(numbers: list[list[float]]) -> str:
+    """Return them as text: NaN equals itself there."""
+    return repr(numbers)
+
+
+@pytest.mark.parametrize("subject", ["bank", "product", "daemon"])
+def test_a_cell_gives_the_same_numbers_anywhere(subject: str) -> None:
+    """After a journey as bytes, and with nothing remembered."""
+    first = compute(cell(subject))
+    recorded.cache_clear()
+    again = compute(pickle.loads(pickle.dumps(cell(subject))))  # noqa: S301
+
+    assert without_nan(rows(first)) == without_nan(rows(again))
+    assert all(each.t_s.size for each in first.foretold)
+
+
+def test_all_estimators_are_asked_the_same_questions() -> None:
+    """Same exchanges, same instants: ratios compare like with like."""
+    bank, hold = compute(cell("bank")), compute(cell("hold"))
+
+    for ours, theirs in zip(bank.foretold, hold.foretold, strict=True):
+        assert ours.t_s.tolist() == theirs.t_s.tolist()
+    assert rows(bank) != rows(hold)
+
+
+def test_a_recording_is_what_the_daemons_sources_hand_on() -> None:
+    """Samples of every server, about one a poll; truth about once a minute."""
+    recording = recorded(LAN, 1, 1800.0, 1000)
+
+    assert recording.trace.sources == LAN.server_names()
+    assert recording.yardstick == "truth"
+    assert 1800 / 70 < len(recording.samples) < 1800 / 15
+    assert 20 < len(recording.targets) < 60
+    worst_ns = max(
+        abs(sample.offset_ns - recording.targets[0].offset_ns)
+        for sample in recording.samples[:8]
+    )
+    assert worst_ns < 1_000_000
+
+
+def test_the_daemon_answers_for_its_bounds_too() -> None:
+    """Everything that it published was held against the truth."""
+    outcome = compute(cell("daemon:minimal"))
+
+    assert outcome.hard_checked > 50
+    assert outcome.hard_violations == 0
+    assert [each.horizon_s for each in outcome.foretold] == [60.0, 300.0]
+    widths = outcome.foretold[0].half_width_ns
+    assert (np.abs(outcome.foretold[0].error_ns) <= widths["hard"]).all()
+
+
+def test_what_is_ahead_of_now_only_is_asked_of_the_daemon() -> None:
+    """A reader of a frame always reads it later."""
+    outcome = compute(cell("daemon", horizons_s=(0.0, 60.0)))
+
+    assert [each.horizon_s for each in outcome.foretold] == [60.0]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        {"jumps": (Jump(at_s=9.0, by_s=1.0),)},
+        {"suspends": (Stop(at_s=9.0, for_s=1.0),)},
+        {"stalls": (Stop(at_s=9.0, for_s=1.0),)},
+    ],
+)
+def test_estimators_alone_are_not_judged_where_the_clock_breaks(
+    events: dict[str, object],
+) -> None:
+    """They are not told what a daemon sees on the host's clocks."""
+    host = HostSpec(oscillator=OscillatorSpec(**events))  # type: ignore[arg-type]
+    broken = Scenario(name="x", host=host, servers=LAN.servers)
+
+    possible = {s for s in SUBJECTS if is_possible(broken, s)}
+    assert possible == {s for s in SUBJECTS if s.startswith("daemon")}
+    assert all(is_possible(LAN, subject) for subject in SUBJECTS)

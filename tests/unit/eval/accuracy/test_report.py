@@ -1,0 +1,147 @@
+"""How a backtest is said: words, digits, files, figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.eval.accuracy.backtest import prepare, replay
+from chronotick.eval.accuracy.contenders import contender
+from chronotick.eval.accuracy.figures import draw_accuracy
+from chronotick.eval.accuracy.judge import AccuracySettings, Document, Run, judge
+from chronotick.eval.accuracy.report import (
+    CAPTIONS,
+    caveats,
+    errors_table,
+    markdown,
+    share_text,
+    size_text,
+    write_backtest,
+)
+from unit.eval.accuracy.clocks import recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNITS = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}
+
+
+@cache
+def document(*seeds: int, truth: bool = True) -> str:
+    """Return a backtest of two models on imagined clocks, as JSON."""
+    runs = []
+    for seed in seeds:
+        recording = prepare(
+            recorded(hours=2.5, seed=seed, truth=truth), most_targets=50
+        )
+        for model in ("hold", "bank"):
+            estimator = contender(model, ["server"])
+            found = replay(recording, estimator, (60.0, 3600.0, 28_800.0))
+            runs.append(Run(model, recording, found))
+    return json.dumps(judge(runs, AccuracySettings()))
+
+
+def parsed(*seeds: int, truth: bool = True) -> Document:
+    """Return `document` to be changed at will."""
+    found: Document = json.loads(document(*seeds, truth=truth))
+    return found
+
+
+@given(st.floats(0.0, 1e13))
+def test_sizes_are_said_to_three_digits(value_ns: float) -> None:
+    """Read back, a size is within 1 % of what it was, or within half of a 0.01 ns."""
+    number, unit = size_text(value_ns).split()
+
+    assert value_ns == pytest.approx(float(number) * UNITS[unit], rel=0.01, abs=0.006)
+    assert float(number) < 1000 or unit == "s"
+
+
+@given(st.integers(0, 10**9), st.integers(1, 10**9))
+def test_only_all_reads_as_100_percent(part: int, more: int) -> None:
+    """However near: one miss among a billion shows."""
+    text = share_text(part / (part + more))
+
+    assert text != "100 %"
+    assert (text == "0 %") == (part == 0)
+    assert share_text(1.0) == "100 %"
+
+
+def test_a_steered_clock_is_said_to_be_one() -> None:
+    """Nobody should judge long horizons on it by accident."""
+    found = parsed(1)
+    for steering, expected in (
+        ("steered", "the servo and not the oscillator"),
+        ("unknown", "not known whether the clock was steered"),
+    ):
+        found["traces"][0]["steering"] = steering
+        assert any(expected in text for text in caveats(found))
+        assert expected in markdown(found)
+    found["traces"][0]["steering"] = "free-running"
+    assert not any("steered" in text for text in caveats(found))
+
+
+def test_what_was_left_out_or_assumed_is_said() -> None:
+    """Counts with their reasons, thinning, the yardstick, an assumed delay."""
+    found = parsed(1, truth=False)
+    found["traces"][0] |= {"skipped": {"negative delay": 3}, "without_delay": 2}
+    found["about"]["assume_delay_s"] = 0.1
+    text = "\n".join(caveats(found))
+
+    assert "3 × left out: negative delay" in text
+    assert "2 × left out: no delay recorded" in text
+    assert "against later measurements" in text
+    assert "100ms was assumed" in text
+    assert re.search(r"asked for 50 of \d+ instants", text)
+    assert "8h ahead: the recording is too short" in text
+    assert "no calibrated bound was claimed" in text
+
+
+def test_a_table_has_a_cell_for_every_head() -> None:
+    """For one recording and for several, answered or not."""
+    for seeds in ((1,), (1, 2)):
+        table = errors_table(parsed(*seeds))
+        assert {len(table.head)} == {len(row) for row in table.rows}
+        assert len(table.rows) == 6 * (len(seeds) + (len(seeds) > 1))
+        brief = errors_table(parsed(*seeds), brief=True)
+        assert set(table.head) - set(brief.head) == {"answers", "95 %"}
+        assert {len(brief.head)} == {len(row) for row in brief.rows}
+
+
+def test_files_are_all_there_and_named_in_the_page(tmp_path: Path) -> None:
+    """Page, numbers and figures; the page shows each figure that was drawn."""
+    found = parsed(1, 2)
+    figures = draw_accuracy(found)
+
+    page = write_backtest(tmp_path / "new", found, figures)
+
+    assert set(CAPTIONS) == set(figures)
+    text = page.read_text(encoding="utf-8")
+    for name in figures:
+        assert f"({name}.png)" in text
+        assert (page.parent / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert found == json.loads((page.parent / "backtest.json").read_text())
+
+
+def test_figures_are_the_same_for_the_same_numbers() -> None:
+    """No date and no version gets into them."""
+    assert draw_accuracy(parsed(1)) == draw_accuracy(parsed(1))
+
+
+def test_where_nothing_was_answered_nothing_is_drawn() -> None:
+    """An empty figure would look like a result."""
+    found = parsed(1)
+    for result in found["results"]:
+        result |= {"error": None, "bounds": {}, "why_null": "no question was answered"}
+    for part in found["series"]:
+        part["error_ns"] = [None] * len(part["error_ns"])
+    for part in found["stability"]:
+        part |= {"adev": [], "mtie": []}
+
+    assert draw_accuracy(found) == {}
+    assert "no question was answered" in markdown(found)
