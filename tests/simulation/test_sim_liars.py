@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from chronotick.core.status import Reason, Status
 from chronotick.sim.scenario import Scenario
 from chronotick.sim.server_specs import Lying, ServerSpec
-from chronotick.sim.specs import Exponential, LegSpec, PathSpec
+from chronotick.sim.specs import (
+    Exponential,
+    HostSpec,
+    LegSpec,
+    OscillatorSpec,
+    PathSpec,
+    Stop,
+)
 from simulation.sim_driver import simulate, unexcused
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +125,25 @@ async def test_a_lie_that_ends_is_forgiven() -> None:
     assert verdicts[:2] == ["pending", "selected"]
     assert "falseticker" in verdicts
     assert verdicts[-1] == "selected"
+
+
+async def test_a_liar_does_not_speak_first_when_the_host_wakes_up() -> None:
+    """All is forgotten ten times; whoever is polled first then, a majority speaks."""
+    liar = ServerSpec(
+        name="liar.test",
+        path=PathSpec(forward=LegSpec(base_us=5000.0)),
+        serves=Lying(offset_s=0.3),
+    )
+    naps = tuple(Stop(at_s=600.0 * k, for_s=100.0) for k in range(1, 11))
+    world = msgspec.structs.replace(
+        liar_among(liar, honest=3),
+        host=HostSpec(oscillator=OscillatorSpec(suspends=naps)),
+    )
+    run = await simulate(world, seed=1, hours=2.0)
+
+    assert not unexcused(run)
+    # Between a nap and the next one there is time enough for time.
+    for nap in naps:
+        awake = run.recorder.between(nap.at_s + 100.0, nap.at_s + 600.0)
+        assert awake[0].status is Status.UNKNOWN
+        assert awake[-1].status is Status.SYNCHRONIZED

@@ -66,9 +66,8 @@ class EstimateStage:
         whole_since_raw_ns = said_raw_ns = 0
         try:
             async for event in events:
-                clocks = (
-                    event if isinstance(event, ClockPair) else self._measured.pair()
-                )
+                # Read now: a look at the clocks that waited here knows of no sleep.
+                clocks = self._measured.pair()
                 whole, seen = clocks.is_continuous_with(seen), clocks
                 news = False
                 if not whole:
@@ -77,8 +76,8 @@ class EstimateStage:
                     ctx.logger.warning("event=disrupted why=suspended_or_moved")
                     self._estimator.disrupted()
                 elif isinstance(event, Exchange):
-                    if _measured_before(event, whole_since_raw_ns, clocks.raw_ns):
-                        # It waited in a channel while the host slept.
+                    if _begun_before(event, whole_since_raw_ns, clocks.raw_ns):
+                        # It was under way, or waited in a channel, while the host slept.
                         continue
                     self._estimator.observe(event)
                     news = event.sample is not None
@@ -126,7 +125,16 @@ class EstimateStage:
         return True
 
 
-def _measured_before(exchange: Exchange, since_raw_ns: int, now_raw_ns: int) -> bool:
-    """Say whether the sample is from before RAW last jumped, forwards or back."""
+def _begun_before(exchange: Exchange, since_raw_ns: int, now_raw_ns: int) -> bool:
+    """Say whether the exchange may have begun before RAW last jumped, or is to come.
+
+    The sample tells the middle only. It ended before now, so it began no later than as
+    long before the middle as now is after it.
+    """
     sample = exchange.sample
-    return sample is not None and not since_raw_ns <= sample.raw_ns <= now_raw_ns
+    if sample is None:
+        return False
+    began_raw_ns = 2 * sample.raw_ns - now_raw_ns
+    # Without a jump there is nothing that it could straddle, however long it waited.
+    straddles = since_raw_ns > 0 and began_raw_ns < since_raw_ns
+    return straddles or sample.raw_ns > now_raw_ns

@@ -75,11 +75,10 @@ class Estimator:
     def observe(self, exchange: Exchange) -> None:
         """Take in how one poll ended."""
         server = self._servers[exchange.server]
-        sample = exchange.sample
-        before = None if sample is None else self._agreed_span(sample.raw_ns)
-        server.observe(exchange, self._frequency.rate)
+        sample = server.observe(exchange, self._frequency.rate)
         if sample is None:
             return
+        before = self._agreed_span(sample.raw_ns)
         if self._first_raw_ns is None:
             self._first_raw_ns = sample.raw_ns
         self._sample_count += 1
@@ -156,12 +155,18 @@ class Estimator:
         candidates = self._candidates(raw_ns)
         if not candidates:
             return
+        required = self._settings.required
+        pending = self._pending(raw_ns)
+        if pending:
+            # A lone liar that is quicker than the honest ones must not speak first.
+            required = max(required, len(self._servers) // 2 + 1)
+        absent = sum(server.is_absent for server in self._servers.values())
         sound = self._agreement.ask(
             raw_ns,
             candidates,
-            required=self._required(raw_ns),
+            required=required,
             rate=self._frequency.rate,
-            absent=sum(server.is_absent for server in self._servers.values()),
+            absent=pending + absent,
         )
         if not sound:
             self._forget()
@@ -197,15 +202,12 @@ class Estimator:
         }
         return {name: span for name, span in spans.items() if span is not None}
 
-    def _required(self, raw_ns: int) -> int:
-        """Return how many must agree: more while the others may still answer."""
-        required = self._settings.required
+    def _pending(self, raw_ns: int) -> int:
+        """Return how many have not been asked yet and may still answer in time."""
         since_ns = raw_ns - (self._first_raw_ns or raw_ns)
-        in_grace = since_ns < self._settings.startup_grace_ns
-        if in_grace and any(s.last is None for s in self._servers.values()):
-            # A lone liar that is quicker than the honest ones must not speak first.
-            return max(required, len(self._servers) // 2 + 1)
-        return required
+        if since_ns >= self._settings.startup_grace_ns:
+            return 0
+        return sum(server.last is None for server in self._servers.values())
 
     # ── What is forgotten, and when ──────────────────────────────────────────
 

@@ -127,13 +127,13 @@ class Panel:
         self.fed = {each.sample.server for each in believed}
         self.sample_count = len(taken)
         self._newest_ns = max((each.sample.raw_ns for each in believed), default=0)
+        self._recenter()
 
     def observe(self, shown: Shown) -> None:
         """Score everyone on a believed server's sample, then let them learn from it."""
         sample = shown.sample
         estimates = self._estimates(sample.raw_ns)
-        bias_ns = self._learned.bias_ns(sample.server) if self._learned else 0.0
-        check = self._quiet.check(sample, bias_ns)
+        check = self._quiet.check(sample, self._bias_ns(sample.server))
         if check is not None and estimates:
             self._score(estimates, check)
         if self._takes(shown):
@@ -142,10 +142,14 @@ class Panel:
                 self._learned.observe(sample)
         if shown.useful:
             self._hold.observe(sample)
-        self.fed.add(sample.server)
+        if sample.server not in self.fed:
+            self.fed.add(sample.server)
+            self._recenter()
         self._newest_ns = max(self._newest_ns, sample.raw_ns)
         if claim := self._mixture(self._estimates(sample.raw_ns)):
             self._calibrator.claim(claim)
+            if check is not None:
+                self._compare(sample, check.noise, claim)
 
     def predict(self, raw_ns: int) -> Opinion | None:
         """Return the best guess for `raw_ns`; None before the first sample."""
@@ -207,6 +211,21 @@ class Panel:
             external=self._settings.external,
             covariates=self._settings.covariates,
         )
+
+    def _bias_ns(self, server: str) -> float:
+        return self._learned.bias_ns(server) if self._learned else 0.0
+
+    def _compare(self, sample: Sample, noise: float, claim: Estimate) -> None:
+        error_ns = sample.offset_ns - claim.offset_ns - self._bias_ns(sample.server)
+        self._quiet.compare(sample.server, error_ns, noise + claim.variance.v0)
+
+    def _recenter(self) -> None:
+        """Drop claims of before: they were of the average of other servers.
+
+        Measurements from now on say nothing of how good those were.
+        """
+        self._calibrator.forget_claims()
+        self._monitor = InnovationMonitor()
 
     def _takes(self, shown: Shown) -> bool:
         return shown.useful or (self._kind is not None and self._kind.all_samples)

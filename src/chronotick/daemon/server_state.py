@@ -32,16 +32,26 @@ class ServerState:
         self.newest: Sample | None = None
         self.samples = 0
         self.is_awaited = False
-        """Whether it answered before all was forgotten, and was not asked since."""
+        """Whether it answered before all was forgotten, and has not since."""
 
-    def observe(self, exchange: Exchange, rate: RateSpan) -> None:
-        """Take in how one poll ended; `rate` is what the oscillator's rate can be."""
+    def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:
+        """Take in how one poll ended; `rate` is what the oscillator's rate can be.
+
+        Returns:
+            Its sample, if it says something new. A copy, or one from before the
+            newest, is not another measurement.
+        """
         self.last = exchange
+        sample = exchange.sample
+        if sample is None:
+            return None
         self.is_awaited = False
-        if exchange.sample is not None:
-            self.samples += 1
-            self.newest = exchange.sample
-            self.bound.observe(exchange.sample, rate)
+        if self.newest is not None and sample.raw_ns <= self.newest.raw_ns:
+            return None
+        self.samples += 1
+        self.newest = sample
+        self.bound.observe(sample, rate)
+        return sample
 
     def forget(self) -> None:
         """Drop all measurements: RAW lost time, so they mean nothing now."""

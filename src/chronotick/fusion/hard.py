@@ -27,6 +27,8 @@ class ServerBound:
 
     Carried step by step, so it costs the same however long the server has been known.
     An old interval leaves by itself: it grows with age until the newer ones lie inside.
+    Until then an old lie counts, too: a server is truthful if all its answers that still
+    narrow this bound have been.
     """
 
     def __init__(self) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Check", "QuietExchanges"]
 
 _DELAYS = 64
+# Whether a server has a part in the guess is judged over its last ten answers or so.
+_APART_GAIN = 1.0 / 8.0
 
 
 class Check(NamedTuple):
@@ -31,10 +33,11 @@ class Check(NamedTuple):
 
 
 class QuietExchanges:
-    """Remembers each server's recent delays."""
+    """Remembers each server's recent delays, and how far it is from the guess."""
 
     def __init__(self) -> None:
         self._delays: dict[str, deque[int]] = {}
+        self._apart: dict[str, float] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
@@ -50,6 +53,18 @@ class QuietExchanges:
         noise = excess_ns**2 / 12.0 + sample.precision_ns**2
         return Check(sample.raw_ns, sample.offset_ns - round(bias_ns), noise)
 
+    def compare(self, server: str, error_ns: float, noise: float) -> None:
+        """Note how far a quiet measurement is from a guess that was told of it.
+
+        Args:
+            server: Whose.
+            error_ns: The difference, less what the server is known to read high.
+            noise: As much of its square as is noise, ns².
+        """
+        square = max(error_ns * error_ns - noise, 0.0)
+        before = self._apart.get(server, square)
+        self._apart[server] = before + _APART_GAIN * (square - before)
+
     def asymmetry_variance(self, servers: Iterable[str], share: float) -> float:
         """Return the variance of what no statistic can show, ns².
 
@@ -60,8 +75,14 @@ class QuietExchanges:
 
         Returns:
             The variance of the mean that weighs the servers by it; 0 where none of
-            them has been heard.
+            them has been heard. A server that the guess stays away from has no part in
+            that mean, however short its path is.
         """
-        floors_ns = [min(self._delays[s]) for s in servers if s in self._delays]
-        precision = sum(max(f, 1) ** -2 for f in floors_ns)
-        return share * share / precision if precision else 0.0
+        known = [s for s in servers if s in self._delays]
+        priors = [(share * max(min(self._delays[s]), 1)) ** 2 for s in known]
+        if not share or not known:
+            return 0.0
+        apart = [self._apart.get(s, 0.0) for s in known]
+        precision = sum(1.0 / (p + a) for p, a in zip(priors, apart, strict=True))
+        # Away from all of them it is the models that are lost: others say so.
+        return min(1.0 / precision, max(priors))

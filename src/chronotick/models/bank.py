@@ -81,7 +81,9 @@ class BankModel:
         self._newest_ns = self._seen[sample.server] = sample.raw_ns
         route = self._routes.setdefault(sample.server, Route(sample.server))
         leg = route.leg(sample.raw_ns, sample.delay_ns)
-        self._account[sample.server] = leg.account
+        if self._account.get(sample.server) != leg.account:
+            self._account[sample.server] = leg.account
+            self._close_accounts()
         self._biases.meet(sample.server, route.floor_ns)
         if leg.extra_ns:
             self._biases.detour(leg.account, leg.extra_ns)
@@ -135,6 +137,12 @@ class BankModel:
         if self.sample_count == 0:
             return float("inf")
         return sqrt(self._filters.mixture().variance.v2)
+
+    def _close_accounts(self) -> None:
+        """Let go of detours that are over: a path that flaps opens one each time."""
+        used = {*self._account.values(), *(each.route for each in self._withheld)}
+        used.update(route.usual_account for route in self._routes.values())
+        self._biases.keep(used)
 
     def _spoken(self) -> Mixture:
         """Return what filters and line say at the filters' instant."""
@@ -205,7 +213,9 @@ class BankModel:
         if self._biases.comparable(exchange.route):
             x, _, variance = self._filters.mixture()
             spread = exchange.excess_ns**2 / 12.0 + variance.v0 + exchange.reading
-            self._biases.learn(exchange.route, value_ns - x, spread)
+            joined = self._biases.learn(exchange.route, value_ns - x, spread)
+            if joined is not None:
+                self._filters.shift(joined.moved_ns, joined.variance)
         self._show_line(exchange)
         self._said = None
 

@@ -4,14 +4,18 @@ Each path has a constant asymmetry that no statistics of its own can show, but t
 servers that disagree show the difference of theirs, and a server whose route changes
 shows the change. Decides what measurements are shifted by so that they agree; the
 average over the servers' first routes, the nearer ones counting for more, stays where
-it is: nothing can show its error.
+it is but when a server joins: nothing else can show its error.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["BiasLedger"]
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+__all__ = ["BiasLedger", "Recentered"]
 
 # A tenth of the floor is the spread of asymmetries that public servers show; it only
 # decides how fast a difference is learned, never how large it may become.
@@ -23,10 +27,20 @@ _SCATTER_GAIN = 0.01
 _SCATTER_FROM = 8
 
 
+class Recentered(NamedTuple):
+    """Where the average has gone with the first word of a server that joined."""
+
+    moved_ns: float
+    variance: float
+    """How uncertain that is, ns²."""
+
+
 @dataclass(slots=True)
 class _Account:
     prior: float
     variance: float
+    joins: bool = False
+    """Whether it has said nothing yet."""
     bias_ns: float = 0.0
     scatter: float = 0.0
     """Mean square of what neither the bias nor the delay explains, ns²."""
@@ -49,9 +63,17 @@ class BiasLedger:
         self._detours: dict[str, _Account] = {}
 
     def meet(self, server: str, floor_ns: float) -> None:
-        """Open an account for `server`, whose delay floor is `floor_ns`."""
+        """Open an account for `server`, whose delay floor is `floor_ns`.
+
+        It differs from the average by its own asymmetry and by the average's.
+        """
         prior = (_SHARE * max(floor_ns, 1.0)) ** 2
-        account = self._servers.setdefault(server, _Account(prior, prior))
+        account = self._servers.get(server)
+        if account is None:
+            others = sum(1.0 / each.prior for each in self._servers.values())
+            common = 1.0 / others if others else 0.0
+            account = _Account(prior, prior + common, joins=others > 0.0)
+            self._servers[server] = account
         account.prior = prior
 
     def detour(self, route: str, extra_ns: float) -> None:
@@ -61,6 +83,10 @@ class BiasLedger:
         """
         prior = max(extra_ns, 1.0) ** 2 / 12.0
         self._detours.setdefault(route, _Account(prior, prior))
+
+    def keep(self, routes: Container[str]) -> None:
+        """Close the accounts of detours that are none of `routes`: they never return."""
+        self._detours = {r: each for r, each in self._detours.items() if r in routes}
 
     def bias_ns(self, route: str) -> float:
         """Return by how much `route` reads high, relative to the others."""
@@ -99,22 +125,31 @@ class BiasLedger:
         )
         return squares * count / (count - 1)
 
-    def learn(self, route: str, residual_ns: float, noise: float) -> None:
-        """Take in one residual (measurement less model) with its noise variance."""
+    def learn(self, route: str, residual_ns: float, noise: float) -> Recentered | None:
+        """Take in one residual (measurement less model) with its noise variance.
+
+        Returns:
+            By how much the model has to move, with a server's first word: the average
+            now counts it, and a near one that joins far ones counts for nearly all.
+        """
         if not self.comparable(route):
-            return
+            return None
         account = self._account(route)
-        account.scatters(max(residual_ns**2 - noise, 0.0))
-        variance = min(account.variance * _DOUBT, account.prior)
+        joins, account.joins = account.joins, False
+        variance = account.variance
+        if not joins:
+            account.scatters(max(residual_ns**2 - noise, 0.0))
+            variance = min(variance * _DOUBT, max(account.prior, variance))
         gain = variance / (variance + noise)
         account.bias_ns += gain * residual_ns
         account.variance = variance * (1.0 - gain)
-        mean = sum(
-            share * each.bias_ns
-            for share, each in zip(self._shares(), self._servers.values(), strict=True)
-        )
+        shares = dict(zip(self._servers, self._shares(), strict=True))
+        mean = sum(shares[name] * each.bias_ns for name, each in self._servers.items())
         for each in (*self._servers.values(), *self._detours.values()):
             each.bias_ns -= mean
+        if not joins:
+            return None
+        return Recentered(mean, shares[route] ** 2 * account.variance)
 
     def _shares(self) -> list[float]:
         """Return each server's part in the average.

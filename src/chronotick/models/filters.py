@@ -100,6 +100,12 @@ class FilterBank:
         self._disbelief[:] = 0.0
         self._mixture = None
 
+    def shift(self, by_ns: float, variance: float) -> None:
+        """Move every filter's offset, which makes it less certain by `variance`."""
+        self._x += by_ns
+        self._pxx += variance
+        self._mixture = None
+
     def mixture(self) -> Mixture:
         """Return what the believed filters say together.
 

@@ -52,6 +52,11 @@ class Route:
         """The usual route's floor."""
         return self._usual.lowest_ns
 
+    @property
+    def usual_account(self) -> str:
+        """Name of the usual route's constant; a detour's that has become it."""
+        return self._usual_account
+
     def leg(self, raw_ns: int, delay_ns: int) -> Leg:
         """Take in one exchange and return which route it took."""
         self._recent.append(max(delay_ns, 0))

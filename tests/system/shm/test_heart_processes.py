@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,27 @@ def test_a_killed_heart_leaves_a_whole_frame(path: str) -> None:
         assert left.sequence > last
         assert reader.read() == left
         last = left.sequence
+
+
+def test_a_daemon_that_is_stopped_is_silent_until_it_goes_on(path: str) -> None:
+    """SIGSTOP takes the thread along; after SIGCONT the old lease is not worth a beat."""
+    with (
+        ntp_server(HonestServer()) as port,
+        running_daemon(Path(path), "--server", f"127.0.0.1:{port}") as daemon,
+        Clock(path) as clock,
+    ):
+        wait_until(lambda: "selected" in daemon.verdicts().values(), 30)
+        assert not clock.interval().reasons & Reason.WRITER_SILENT
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        wait_until(lambda: clock.interval().status is Status.HOLDOVER)
+        assert clock.interval().reasons & Reason.WRITER_SILENT
+        silent = clock.interval()
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        wait_until(lambda: not clock.interval().reasons & Reason.WRITER_SILENT)
+        assert clock.interval().earliest_ns > silent.earliest_ns
+        code, _ = daemon.stop()
+
+    assert code == 0
 
 
 @pytest.mark.parametrize(("native", "who"), [("", "thread"), ("no", "loop")])

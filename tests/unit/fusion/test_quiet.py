@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,32 @@ def test_asymmetry_is_a_tenth_of_the_nearest_floor() -> None:
     alone = quiet.asymmetry_variance(["near"], 0.1)
     assert alone == pytest.approx(1e5**2)
     assert 0.99 * alone < quiet.asymmetry_variance(["near", "far"], 0.1) < alone
+
+
+def test_a_server_that_the_guess_stays_away_from_has_no_part_in_it() -> None:
+    """A near one that nobody follows makes nothing certain; once followed, it does."""
+    quiet = QuietExchanges()
+    quiet.check(sample(0, 0, server="far", delay_ns=60_000_000))
+    quiet.check(sample(0, 0, server="near", delay_ns=1_000_000))
+    assert sqrt(quiet.asymmetry_variance(("far", "near"), 0.1)) < 100_001
+    quiet.compare("near", 20_000_000, 1e9)
+    assert sqrt(quiet.asymmetry_variance(("far", "near"), 0.1)) > 5_700_000
+    for _ in range(200):
+        quiet.compare("near", 10_000, 1e9)
+    assert sqrt(quiet.asymmetry_variance(("far", "near"), 0.1)) < 110_000
+
+
+def test_far_from_everyone_is_not_the_paths_fault() -> None:
+    """After a jump the prior is that of the longest path, and nothing beyond it."""
+    quiet = QuietExchanges()
+    quiet.check(sample(0, 0, delay_ns=1_000_000))
+    quiet.compare("a", 1e9, 0.0)
+    assert sqrt(quiet.asymmetry_variance(("a",), 0.1)) == pytest.approx(100_000)
+
+
+def test_whoever_knows_paths_to_be_alike_is_believed() -> None:
+    """No share, no variance, whatever was seen."""
+    quiet = QuietExchanges()
+    quiet.check(sample(0, 0))
+    quiet.compare("a", 1e6, 0.0)
+    assert quiet.asymmetry_variance(("a",), 0.0) == 0.0

@@ -255,3 +255,21 @@ def test_prediction_moves_along_its_own_polynomial() -> None:
     early, late = estimate_at(model, end_ns), estimate_at(model, end_ns + 10**11)
     assert late.variance.v0 == pytest.approx(early.variance.at(100.0))
     assert late.variance.at(500.0) == pytest.approx(early.variance.at(600.0))
+
+
+def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
+    """Each detour has an account of its own; those that are over are closed."""
+    rng = random.Random(4)
+    model = BankModel()
+    for k in range(1500):
+        longer_ns = 8_000_000 if k > 50 and k // 15 % 2 else 0
+        there_ns, back_ns = (round(rng.expovariate(1e-5)) for _ in range(2))
+        model.observe(
+            sample(
+                k * 64 * NS_PER_S,
+                EPOCH_NS + (longer_ns + there_ns - back_ns) // 2,
+                delay_ns=FLOOR_NS + longer_ns + there_ns + back_ns,
+            )
+        )
+    assert len(model._biases._detours) <= 2
+    assert abs(estimate_at(model, 1500 * 64 * NS_PER_S).offset_ns - EPOCH_NS) < 100_000

@@ -61,12 +61,43 @@ def test_a_difference_is_learned_with_its_spread() -> None:
 
 
 def test_a_new_server_starts_in_doubt() -> None:
-    """As soon as there are two, each carries the prior's spread."""
+    """The first carries the prior's spread, who joins that of both asymmetries."""
     ledger = BiasLedger()
     ledger.meet("a", FLOOR_NS)
     ledger.meet("b", FLOOR_NS)
+    prior = (0.1 * FLOOR_NS) ** 2
     assert ledger.comparable("a")
-    assert ledger.variance("b") == pytest.approx((0.1 * FLOOR_NS) ** 2)
+    assert ledger.variance("a") == pytest.approx(prior)
+    assert ledger.variance("b") == pytest.approx(2.0 * prior)
+
+
+def test_a_near_server_that_joins_far_ones_moves_the_average() -> None:
+    """Its path can be askew by a sixtieth of theirs, so it is nearly all there is."""
+    ledger = BiasLedger()
+    for far in "abc":
+        ledger.meet(far, 60e6)
+    for far in "abc":
+        ledger.learn(far, 0.0, 1e10)
+    ledger.meet("near", 1e6)
+    joined = ledger.learn("near", 3e6, 1e10)
+    assert joined is not None
+    assert joined.moved_ns == pytest.approx(3e6, rel=0.01)
+    assert 0.0 < joined.variance < 1.1e10
+    # What the others read is what it was: the model has moved, and they against it.
+    assert ledger.bias_ns("a") == pytest.approx(-joined.moved_ns)
+    assert ledger.learn("near", 0.0, 1e10) is None
+
+
+def test_a_first_word_is_no_scatter() -> None:
+    """Who joins is far off the average, and yet not restless."""
+    ledger = BiasLedger()
+    ledger.meet("far", 60e6)
+    ledger.meet("near", 1e6)
+    ledger.learn("near", 3e6, 1e10)
+    for _ in range(20):
+        ledger.learn("far", 0.0, 1e10)
+        ledger.learn("near", 0.0, 1e10)
+    assert ledger.variance("near") < 1e10
 
 
 def test_a_detour_of_a_lone_server_is_learned() -> None:

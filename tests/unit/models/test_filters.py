@@ -97,3 +97,18 @@ def test_opening_makes_any_value_reachable() -> None:
     for _ in range(2):
         bank.update(16.0, Measurement(1e9, 1e3, 1.0))
     assert bank.mixture().x == pytest.approx(1e9, abs=1e6)
+
+
+@given(st.floats(-1e9, 1e9), st.floats(0.0, 1e15))
+def test_a_shift_moves_the_offset_and_nothing_else(by_ns: float, doubt: float) -> None:
+    """The rate and how the variance grows stay; the offset's own doubt is added."""
+    bank = FilterBank(LONE)
+    bank.begin(1e6)
+    bank.update(16.0, Measurement(500.0, 1e3, 1.0))
+    before = bank.mixture()
+    bank.shift(by_ns, doubt)
+    after = bank.mixture()
+    assert after.x == pytest.approx(before.x + by_ns)
+    assert after.y == before.y
+    assert after.variance.v0 == pytest.approx(before.variance.v0 + doubt)
+    assert after.variance[1:] == before.variance[1:]
