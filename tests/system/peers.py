@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-SERVED_S = 10.0
+SERVED_S = 30.0
 """A peer that is not up after this long is broken; only ever waited for when it is."""
 
 
