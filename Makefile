@@ -71,8 +71,13 @@ format: $(VENV)/.develops ## let ruff and cog rewrite what they can
 
 docs: format ## write generated parts of docs/ again
 
-bench: $(VENV)/.develops ## measure what reading, publishing and simulating cost
-	@for script in $(filter-out benchmarks/read_soak.py,$(wildcard benchmarks/*.py)); do \
+# The table runs the accuracy benchmarks; the soak has a target of its own.
+ELSEWHERE := benchmarks/read_soak.py benchmarks/sim_day.py \
+  $(wildcard benchmarks/accuracy_*.py benchmarks/models_*.py)
+
+bench: $(VENV)/.develops ## measure accuracy, and what reading, publishing and simulating cost
+	@for script in $(filter-out $(ELSEWHERE),$(wildcard benchmarks/*.py)) \
+	  benchmarks/accuracy_table.py; do \
 	  echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 soak: $(VENV)/.develops ## read 100 million times beside a full-speed writer: none torn

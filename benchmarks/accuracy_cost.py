@@ -1,0 +1,136 @@
+"""What estimating costs: CPU a measurement, a long-term update, the daemon's memory.
+
+``python benchmarks/accuracy_cost.py``
+
+CPU time of this process around each call, on real exchanges (`d_temp.fast`, 72 h at
+4 s: the long-term history is full at its end). The estimator is all that a measurement
+goes through: sample filter, selection, models, calibration, hard bound. Other work on
+the machine makes all of it slower. Intervals of medians: bootstrap over twenty stretches.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from importlib.metadata import requires
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from benchmarks.models_chronyd import DATA, Product, load, to_sample
+
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.weights import packaged_network
+from chronotick.models.bank import BankModel
+from chronotick.models.history import STEP_S
+from chronotick.models.longterm import LongTermModel, forecasters
+from chronotick.sim.server import HonestServer
+from system.liar import ntp_server
+from system.peers import running_daemon, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from chronotick.core.records import Sample
+
+SETTLE_S = 12.0
+STRETCHES, DRAWS = 20, 2000
+LATEST = 144
+"""Long-term updates that are judged: those of the last day."""
+
+
+class Cost(NamedTuple):
+    """A median and its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+    calls: int
+
+
+def timed(call: Callable[[Sample], object], sample: Sample) -> float:
+    """Return the CPU seconds of a call."""
+    begun = time.process_time_ns()
+    call(sample)
+    return (time.process_time_ns() - begun) / 1e9
+
+
+def samples() -> Iterator[Sample]:
+    """Yield the exchanges."""
+    for row in load(DATA / "d_temp.fast.s1.exchanges.csv.gz"):
+        yield to_sample(*(float(value) for value in row))
+
+
+def of_models() -> tuple[Cost, Cost]:
+    """Return µs of the bank a measurement, and ms of a long-term update."""
+    bank = BankModel()
+    longterm = LongTermModel(bank, forecasters(packaged_network()))
+    measured, updates, mark = [], [], None
+    for sample in samples():
+        measured.append(1e6 * timed(bank.observe, sample))
+        spent_s = timed(longterm.observe, sample)
+        if sample.raw_ns // (STEP_S * NS_PER_S) != mark:
+            mark = sample.raw_ns // (STEP_S * NS_PER_S)
+            updates.append(1e3 * spent_s)
+    return cost(measured), cost(updates[-LATEST:])
+
+
+def of_estimator(count: int = 10_000) -> Cost:
+    """Return µs of the whole estimator a measurement."""
+    product = Product()
+    return cost(
+        [1e6 * timed(product.observe, each) for each in islice(samples(), count)]
+    )
+
+
+def cost(values: list[float]) -> Cost:
+    """Return the median and its interval."""
+    medians = [np.median(each) for each in np.array_split(values, STRETCHES)]
+    drawn = np.random.default_rng(0).choice(medians, (DRAWS, STRETCHES))
+    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
+    return Cost(float(np.median(values)), float(low), float(high), len(values))
+
+
+def resident_mb() -> float:
+    """Return the memory of a daemon with its default models that has measured."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ntp_server(HonestServer()) as port,
+        running_daemon(
+            Path(folder) / "segment", "--server", f"127.0.0.1:{port}"
+        ) as daemon,
+    ):
+        wait_until(lambda: "selected" in daemon.verdicts().values())
+        threading.Event().wait(SETTLE_S)
+        return float(psutil.Process(daemon.process.pid).memory_info().rss) / 1e6
+
+
+def needs_torch() -> bool:
+    """Say whether the default install brings torch."""
+    return any(
+        need.startswith("torch") and "extra ==" not in need
+        for need in requires("chronotick") or ()
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    bank, update = of_models()
+    for name, unit, each in (
+        ("bank, a measurement", "µs", bank),
+        ("whole estimator, a measurement", "µs", of_estimator()),
+        ("long-term update, full history", "ms", update),
+    ):
+        print(f"{name}: {each.median:.3g} {unit} [{each.low:.3g}, {each.high:.3g}]")
+    print(f"daemon: {resident_mb():.1f} MB; torch: {needs_torch()}")
+
+
+if __name__ == "__main__":
+    main()
