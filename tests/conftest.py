@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 # A loaded machine is no failure: tests assert no wall-clock limit.
 settings.register_profile("chronotick", deadline=None)
 settings.load_profile("chronotick")
+
+# Started in the background by a shell without job control, we and all our children would
+# ignore Ctrl-C, and the programs that are ended with it would never end.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=["asyncio", "trio"])
