@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,8 +27,6 @@ from chronotick.eval.streaming.worker import NeverEnded, WorkerSettings, run_wor
 from chronotick.eval.streaming.worker_state import WorkerState
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from chronotick.eval.streaming.hosts import Port
 
 ANYWHERE = Endpoint("127.0.0.1", 0)
@@ -148,7 +147,15 @@ async def test_a_disk_that_fills_up_is_one_named_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not a group of errors, one for each row that was open."""
-    monkeypatch.setattr(type(tmp_path), "open", lambda *_, **__: FullDisk())
+    real = Path.open
+    monkeypatch.setattr(
+        # Only the recording's: modules may be imported meanwhile, and are files, too.
+        type(tmp_path),
+        "open",
+        lambda path, *how, **as_: (
+            FullDisk() if path.suffix == ".csv" else real(path, *how, **as_)
+        ),
+    )
     ready = replace(worker(tmp_path), accept_early=True, deadline_s=20.0)
     host = Events()
 
