@@ -52,7 +52,8 @@ async def test_the_first_answer_gives_a_valid_interval() -> None:
     valid = [p for p in run.recorder.publications if p.status]
 
     assert valid[0].true_s < 2.0
-    assert valid[-1].bound_ns < valid[0].bound_ns * 3
+    # Between answers it ages; each answer cuts it, so the best is not the first.
+    assert min(p.bound_ns for p in valid) < valid[0].bound_ns
     assert not unexcused(run)
 
 

@@ -38,7 +38,8 @@ def frame_now(host: HostClock, heartbeat_ns: int = 10_000_000) -> Frame:
         correction=Correction(
             raw_ns=clocks.raw_ns,
             utc_ns=clocks.realtime_ns,
-            rate_ppb=1234.5,
+            # An ordinary crystal, some ppm off: readings pay for the rate.
+            rate_ppb=20_123.4,
             bound_ns=100_000,
             bound_growth_ppb=15_000,
             variance=Variance(1e8, 1.0, 100.0, 1.0),
