@@ -12,19 +12,16 @@ import asyncio
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import psutil
 from mcp import Client
 
-from agents_latency import publish  # type: ignore[import-not-found]
-from chronotick.shm.writer import SegmentWriter
+from chronotick.cli.republish import republished
 
 PAUSE_S = 0.2
-HEARTBEAT_S = 0.1
+HERTZ = 10.0
 MOST_GROWTH_MIB = 3.0
 PORT = 18_124
 MIB = 1 << 20
@@ -78,28 +75,16 @@ async def load(agents: int, seconds: float, server: psutil.Process) -> bool:
 
 async def main(agents: int, seconds: float) -> bool:
     """Publish, serve, load."""
-    with tempfile.TemporaryDirectory() as folder:
-        segment = Path(folder) / "segment"
-        with SegmentWriter(segment) as writer:
-            publish(writer)
-            command = [sys.executable, "-m", "chronotick", "mcp", "--transport", "http"]
-            command += ["--port", str(PORT), "--segment", str(segment)]
-            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
-            beat = asyncio.create_task(heartbeat(writer))
-            try:
-                await listening()
-                return await load(agents, seconds, psutil.Process(process.pid))
-            finally:
-                beat.cancel()
-                process.terminate()
-                process.wait()
-
-
-async def heartbeat(writer: SegmentWriter) -> None:
-    """Publish as a daemon does."""
-    while True:
-        publish(writer)
-        await asyncio.sleep(HEARTBEAT_S)
+    with republished(HERTZ) as own:
+        command = [sys.executable, "-m", "chronotick", "mcp", "--transport", "http"]
+        command += ["--port", str(PORT), "--segment", own.path]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
+        try:
+            await listening()
+            return await load(agents, seconds, psutil.Process(process.pid))
+        finally:
+            process.terminate()
+            process.wait()
 
 
 async def listening() -> None:

@@ -6,11 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast
 
 from chronotick.agents.availability import advice, state_of
-from chronotick.agents.results import (
-    FutureUncertainty,
-    Moment,
-    TimeNow,
-)
+from chronotick.agents.results import FutureUncertainty, Moment
 from chronotick.agents.wording import duration, human, rfc3339
 from chronotick.agents.zones import zone_named
 from chronotick.core.status import Source, Status
@@ -49,43 +45,49 @@ _NS_PER_DAY = 86_400 * NS_PER_S
 _THURSDAY = 3
 
 
-def get_time(service: TimeService, request: GetTime) -> TimeNow:
-    """Return the time now.
+def get_time(service: TimeService, request: GetTime) -> dict[str, Any]:
+    """Return the time now: the fields of `TimeNow`, in its order.
+
+    A dict from the start, because agents call nothing more often, and a `TimeNow` that
+    is then made a dict is a tenth of the price.
 
     Raises:
         ClockError, SegmentError: there is no trustworthy time.
         RequestError: there is no such time zone.
     """
-    zone = UTC if request.timezone is None else zone_named(request.timezone)
+    named = request.timezone
+    zone = UTC if named is None else zone_named(named)
     reading = service.timepiece.read()
-    now, snapshot = reading.now, reading.snapshot
-    middle_ns, width_ns, doubt = now.midpoint_ns, now.width_ns, _doubt(now, service)
+    now, snapshot, _, realtime_ns = reading
+    utc_ns, expiry_ns = reading.utc_and_expiry_ns()
+    middle_ns, width_ns = now.midpoint_ns, now.width_ns
+    status, clause, mend = _doubt(now, service)
     utc = rfc3339(middle_ns)
     shown = utc if zone is UTC else rfc3339(middle_ns, zone)
     weekday = _DAYS[_weekday(middle_ns, zone)]
-    told = f"It is {shown} ({weekday}) ± {duration(width_ns / 2)}{doubt.clause}."
-    return TimeNow(
-        summary=told,
-        status=doubt.status,
-        mend=doubt.mend,
-        error_bound_kind="worst-case",
-        source_age_s=reading.source_age_s,
-        utc=utc,
-        local=None if request.timezone is None else shown,
-        timezone=request.timezone or "UTC",
-        weekday=weekday,
-        unix_ns=str(middle_ns),
-        unix_s=middle_ns / NS_PER_S,
-        earliest_unix_ns=str(now.earliest_ns),
-        latest_unix_ns=str(now.latest_ns),
-        uncertainty_s=(width_ns + 1) // 2 / NS_PER_S,
-        offset_s=reading.system_offset_ns / NS_PER_S,
-        drift_ppm=snapshot.rate_ppb / PPB_PER_PPM,
-        confidence=snapshot.confidence,
-        source=_SOURCES[now.source],
-        valid_until=rfc3339(reading.valid_until_ns),
-        system_clock_utc=rfc3339(reading.pair.realtime_ns),
-    )
+    told = f"It is {shown} ({weekday}) ± {duration(width_ns / 2)}{clause}."
+    return {
+        "summary": told,
+        "status": status,
+        "mend": mend,
+        "error_bound_kind": "worst-case",
+        "source_age_s": reading.source_age_s,
+        "utc": utc,
+        "local": None if named is None else shown,
+        "timezone": named or "UTC",
+        "weekday": weekday,
+        "unix_ns": str(middle_ns),
+        "unix_s": middle_ns / NS_PER_S,
+        "earliest_unix_ns": str(now.earliest_ns),
+        "latest_unix_ns": str(now.latest_ns),
+        "uncertainty_s": (width_ns + 1) // 2 / NS_PER_S,
+        "offset_s": (utc_ns - realtime_ns) / NS_PER_S,
+        "drift_ppm": snapshot.rate_ppb / PPB_PER_PPM,
+        "confidence": snapshot.confidence,
+        "source": _SOURCES[now.source],
+        "valid_until": rfc3339(expiry_ns),
+        "system_clock_utc": rfc3339(realtime_ns),
+    }
 
 
 def _weekday(instant_ns: int, zone: tzinfo) -> int:
@@ -107,7 +109,8 @@ def get_time_with_future_uncertainty(
     now = reading.now
     future_ns = now.midpoint_ns + round(ahead_s * NS_PER_S)
     half_ns = reading.half_width_in_ns(ahead_s)
-    until = rfc3339(reading.valid_until_ns)
+    _, expiry_ns = reading.utc_and_expiry_ns()
+    until = rfc3339(expiry_ns)
     if half_ns is None:
         told = f"the correction expires before that, at {until}, unless it is renewed"
     else:
@@ -168,10 +171,11 @@ class _Doubt(NamedTuple):
 
 
 _NO_DOUBT = _Doubt("synchronized")
+_SYNCHRONIZED = Status.SYNCHRONIZED
 
 
 def _doubt(now: Interval, service: TimeService) -> _Doubt:
-    if now.status is Status.SYNCHRONIZED:
+    if now.status is _SYNCHRONIZED:
         return _NO_DOUBT
     found = advice(now, service.timepiece.path)
     if found is None:

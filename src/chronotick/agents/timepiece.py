@@ -6,7 +6,7 @@ It only ever reads: nothing here can make the daemon query a server or change a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chronotick.client.clock import Clock
 from chronotick.client.status import read_status
@@ -20,17 +20,28 @@ if TYPE_CHECKING:
 
     from chronotick.client.clock import HostClocks
     from chronotick.client.status import StatusReport
-    from chronotick.core.ports import MeasuredClock
     from chronotick.core.reading import Interval
-    from chronotick.core.records import ClockPair
     from chronotick.shm.codec import PastCorrection, Snapshot
     from chronotick.shm.reader import Header
 
-__all__ = ["Inspection", "Reading", "Timepiece"]
+__all__ = ["Inspection", "PairedClocks", "Reading", "Timepiece"]
 
 _FS_PER_UNIT = 1e15
+_new = tuple.__new__  # builds a NamedTuple in half the time that its class takes
 # Most daemons publish a hundred times in it; a look at the path costs 3 us.
 _QUIET_NS = NS_PER_S
+
+
+class PairedClocks(Protocol):
+    """What a `Timepiece` reads of the host's clocks; `HostClock` is one."""
+
+    def raw_ns(self) -> int:
+        """Return CLOCK_MONOTONIC_RAW now."""
+        ...
+
+    def bracket_ns(self) -> tuple[int, int, int]:
+        """Return RAW, REALTIME, and how far apart their instants can be, in ns."""
+        ...
 
 
 class Reading(NamedTuple):
@@ -38,32 +49,28 @@ class Reading(NamedTuple):
 
     now: Interval
     snapshot: Snapshot
-    pair: ClockPair
-    """The host's clocks, read just after `now`."""
+    raw_ns: int
+    """CLOCK_MONOTONIC_RAW, read just after `now`."""
+    realtime_ns: int
+    """CLOCK_REALTIME at `raw_ns`."""
 
-    def utc_at(self, raw_ns: int) -> int:
-        """Return the corrected Unix nanoseconds (midpoint) at a RAW instant."""
-        age_ns = raw_ns - self.snapshot.raw_ns
-        rate = self.snapshot.rate_fs_per_s / _FS_PER_UNIT
-        return self.snapshot.utc_ns + age_ns + int(age_ns * rate)
-
-    @property
-    def system_offset_ns(self) -> int:
-        """UTC − CLOCK_REALTIME by the midpoint: positive where that clock is behind."""
-        return self.utc_at(self.pair.raw_ns) - self.pair.realtime_ns
-
-    @property
-    def valid_until_ns(self) -> int:
-        """Unix nanoseconds from which this correction is refused."""
-        return self.utc_at(self.snapshot.void_after_raw_ns)
+    def utc_and_expiry_ns(self) -> tuple[int, int]:
+        """Return UTC at `raw_ns` (midpoint), and UTC from which this is refused."""
+        _, snapshot, raw_ns, _ = self
+        anchor_ns, utc_ns = snapshot.raw_ns, snapshot.utc_ns
+        rate = snapshot.rate_fs_per_s / _FS_PER_UNIT
+        age_ns, life_ns = raw_ns - anchor_ns, snapshot.void_after_raw_ns - anchor_ns
+        return (
+            utc_ns + age_ns + int(age_ns * rate),
+            utc_ns + life_ns + int(life_ns * rate),
+        )
 
     @property
     def source_age_s(self) -> float | None:
         """Seconds since the newest measurement that was used; None where unknown."""
-        synced_ns = self.snapshot.last_sync_raw_ns
-        if synced_ns is None:
-            return None
-        return max(self.pair.raw_ns - synced_ns, 0) / NS_PER_S
+        _, snapshot, raw_ns, _ = self
+        synced_ns = snapshot.last_sync_raw_ns
+        return None if synced_ns is None else max(raw_ns - synced_ns, 0) / NS_PER_S
 
     def half_width_in_ns(self, ahead_s: float) -> int | None:
         """Return the bound `ahead_s` from now if no measurement comes.
@@ -71,7 +78,7 @@ class Reading(NamedTuple):
         None where the correction will have expired by then: there is no time to be
         had from it, so there is no bound either.
         """
-        at_ns = self.pair.raw_ns + round(ahead_s * NS_PER_S)
+        at_ns = self.raw_ns + round(ahead_s * NS_PER_S)
         if at_ns >= self.snapshot.void_after_raw_ns:
             return None
         grown_ns = ahead_s * NS_PER_S * self.snapshot.bound_growth_ppb / PPB
@@ -104,11 +111,11 @@ class Timepiece:
         path: str | os.PathLike[str] | None = None,
         *,
         clocks: HostClocks | None = None,
-        host: MeasuredClock | None = None,
+        host: PairedClocks | None = None,
     ) -> None:
         self._given = path
         self._clock = Clock(path) if clocks is None else Clock(path, clocks=clocks)
-        self._host: MeasuredClock = HostClock() if host is None else host
+        self._host: PairedClocks = HostClock() if host is None else host
         self._reader: SegmentReader | None = None
 
     @property
@@ -132,11 +139,12 @@ class Timepiece:
         """
         now = self._clock.interval()
         reader = self._reader or self._attach()
-        snapshot, pair = reader.read(), self._host.pair()
-        if pair.raw_ns - snapshot.as_of_raw_ns > _QUIET_NS:
+        snapshot = reader.read()
+        raw_ns, realtime_ns, _ = self._host.bracket_ns()
+        if raw_ns - snapshot.as_of_raw_ns > _QUIET_NS:
             # Perhaps a new daemon made a new file. The clock has seen to that by now.
             snapshot = self._attach().read()
-        return Reading(now, snapshot, pair)
+        return _new(Reading, (now, snapshot, raw_ns, realtime_ns))
 
     def inspect(self) -> Inspection:
         """Return what is known of the daemon.
@@ -154,8 +162,8 @@ class Timepiece:
         header, report = reader.header, read_status(self._given)
         if report is not None and report.start_id != header.start_id:
             report = None
-        pair = self._host.pair()
-        return Inspection(header, snapshot, report, pair.raw_ns, pair.realtime_ns)
+        raw_ns, realtime_ns, _ = self._host.bracket_ns()
+        return Inspection(header, snapshot, report, raw_ns, realtime_ns)
 
     def history(self) -> tuple[list[PastCorrection], int]:
         """Return recent corrections, newest first, and RAW now. Raises as `inspect`."""

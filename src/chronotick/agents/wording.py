@@ -50,6 +50,7 @@ _STEPS = tuple(
 )
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _MINUTE_S = 60
+_MINUTE_NS = _MINUTE_S * NS_PER_S
 _LONGEST_TEXT = 64
 _MOST_OFFSET_MINUTES = 59
 _MOST_OFFSET_HOURS = 23
@@ -82,16 +83,17 @@ def rfc3339(instant_ns: int, zone: tzinfo = UTC) -> str:
         RequestError: the instant lies outside the years 1 to 9999 there.
     """
     seconds, fraction_ns = divmod(instant_ns, NS_PER_S)
+    nine = str(NS_PER_S + fraction_ns)[1:]  # as by :09d, for half the price
     try:
         if zone is UTC:
-            return f"{_utc_second(seconds)}.{fraction_ns:09d}Z"
+            return f"{_utc_second(seconds)}.{nine}Z"
         text = datetime.fromtimestamp(seconds, zone).isoformat()
     except (OverflowError, ValueError, OSError):
         raise RequestError(
             f"{instant_ns} ns since 1970 lies outside the years 1 to 9999"
         ) from None
     # isoformat() of whole seconds: 19 characters, then the offset.
-    return f"{text[:19]}.{fraction_ns:09d}{text[19:]}"
+    return f"{text[:19]}.{nine}{text[19:]}"
 
 
 def unix_ns_of(wall: WallTime, zone: tzinfo) -> int:
@@ -180,7 +182,7 @@ def duration(duration_ns: float) -> str:
     """Return a duration with three digits and the unit that fits: ``812 µs``."""
     size = abs(duration_ns)
     sign = "−" if duration_ns < 0 else ""
-    if size >= _MINUTE_S * NS_PER_S:
+    if size >= _MINUTE_NS:
         return f"{sign}{human(size / NS_PER_S)}"
     for least, step, unit in _STEPS:
         if size >= least:

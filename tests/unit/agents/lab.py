@@ -78,9 +78,13 @@ class LabHost:
         """Return CLOCK_MONOTONIC_RAW."""
         return self.raw
 
+    def bracket_ns(self) -> tuple[int, int, int]:
+        """Return both clocks, read at one instant."""
+        return self.raw, self.utc_ns - self.behind_ns, 0
+
     def pair(self) -> ClockPair:
         """Return both clocks."""
-        return ClockPair(self.raw, self.utc_ns - self.behind_ns, 0, 0)
+        return ClockPair(*self.bracket_ns(), 0)
 
 
 class Lab:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from mcp import Client, MCPError
-from mcp_types import (
-    TextContent,
-    TextResourceContents,
-)
+from mcp_types import CallToolResult, TextContent, TextResourceContents
 
 from chronotick.agents.guidance import INSTRUCTIONS, PROMPTS
 from chronotick.agents.resources import RESOURCES, STATUS_URI
 from chronotick.agents.server import build_server
-from chronotick.agents.tools import TOOLS
+from chronotick.agents.tools import TOOLS, call
 from chronotick.core.status import Status
 from unit.agents.lab import START_NS, Lab
 from unit.agents.test_tools import CALLS
@@ -79,6 +76,18 @@ async def test_every_tool_answers_with_text_and_structure(
     (content,) = result.content
     assert isinstance(content, TextContent)
     assert content.text == result.structured_content["summary"]
+
+
+async def test_an_answer_is_what_the_sdk_would_write(lab: Lab, era: str) -> None:
+    """It is written out here, and no client can tell."""
+    outcome = await call(lab.service, "get_time")
+    written = CallToolResult(
+        content=[TextContent(type="text", text=outcome.text)],
+        structured_content=outcome.structured,
+    )
+    async with connected(lab, era) as client:
+        result = await client.call_tool("get_time", {})
+    assert result.model_dump(exclude={"meta"}) == written.model_dump(exclude={"meta"})
 
 
 async def test_without_time_the_call_is_an_error_with_the_command(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from chronotick.agents.availability import State, trouble_of
+from chronotick.agents.results import TimeNow
 from chronotick.agents.tools import Outcome, call
 from chronotick.core.errors import (
     ClockDisrupted,
@@ -55,6 +57,16 @@ async def test_the_time_comes_with_its_bound(lab: Lab) -> None:
     assert (now["status"], now["mend"]) == ("synchronized", None)
     assert (now["timezone"], now["local"], now["weekday"]) == ("UTC", None, "Saturday")
     assert now["summary"] == ("It is 2026-11-21T14:00:00.000000000Z (Saturday) ± 1 ms.")
+
+
+@pytest.mark.parametrize("timezone", [None, "UTC", "Asia/Kathmandu"])
+async def test_the_time_has_the_fields_of_its_class(
+    lab: Lab, timezone: str | None
+) -> None:
+    """All of them, of the types and in the order that the schema is made from."""
+    now = await ask(lab, "get_time", timezone=timezone)
+    as_class = msgspec.convert(now, TimeNow)
+    assert list(now.items()) == list(msgspec.to_builtins(as_class).items())
 
 
 async def test_the_system_clock_is_told_beside_it(lab: Lab) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from chronotick.agents.wording import (
@@ -38,6 +38,29 @@ def test_an_offset_changes_the_spelling_and_not_the_instant(
     """Any whole-minute offset reads back to the same nanosecond."""
     zone = timezone(timedelta(minutes=minutes))
     assert parse_instant(rfc3339(instant_ns, zone)) == instant_ns
+
+
+@given(
+    instant_ns=st.integers(min_value=-62_135_000_000 * 10**9, max_value=LATEST_NS)
+    | st.integers(min_value=-(10**10), max_value=10**10),
+    minutes=st.just(0) | OFFSETS,
+)
+@example(instant_ns=-1, minutes=0)
+@example(instant_ns=0, minutes=-1)
+def test_every_nanosecond_is_spelled_with_nine_digits(
+    instant_ns: int, minutes: int
+) -> None:
+    """Also before 1970 and in the year 1: as the calendar says, field by field."""
+    assume(instant_ns < LATEST_NS - 10**14 or minutes <= 0)
+    seconds, nanoseconds = divmod(instant_ns, 10**9)
+    ahead = timedelta(minutes=minutes)
+    at = datetime(1970, 1, 1) + timedelta(seconds=seconds) + ahead  # noqa: DTZ001
+    hours, left = divmod(abs(minutes), 60)
+    offset = f"{'-' if minutes < 0 else '+'}{hours:02}:{left:02}" if minutes else "Z"
+    assert rfc3339(instant_ns, timezone(ahead)) == (
+        f"{at.year:04}-{at.month:02}-{at.day:02}T{at.hour:02}:{at.minute:02}:"
+        f"{at.second:02}.{nanoseconds:09}{offset}"
+    )
 
 
 @given(text=st.text(max_size=70))
