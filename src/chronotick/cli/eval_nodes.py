@@ -10,36 +10,24 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import Duration, segment_option
+from chronotick.cli.options import Duration, course_options, segment_option, together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chronotick.core.records import Endpoint
     from chronotick.eval.streaming.coordinator import CoordinatorSettings
     from chronotick.eval.streaming.node import NodeSettings
 
 __all__ = ["coordinator", "worker"]
 
-_F = TypeVar("_F", bound="Callable[..., Any]")
 _PORT = click.IntRange(1, 65535)
-
-
-def _node_options(verb: _F) -> _F:
-    """Add what coordinator and worker have in common."""
-    for option in reversed(_NODE_OPTIONS):
-        verb = option(verb)
-    return verb
-
-
-_NODE_OPTIONS = (
+_node_options = together(
     click.option(
         "--ntp-server",
         "ntp_servers",
@@ -137,31 +125,7 @@ def worker(
     required=True,
     help="The workers. Default for a name: HOST:PORT.",
 )
-@click.option("--num-events", type=click.IntRange(1, 100_000_000))
-@click.option(
-    "--target-duration", "target_s", metavar="DURATION", type=Duration(0.001),
-    help="Send for so long, instead of --num-events or at most.",
-)  # fmt: skip
-@click.option(
-    "--pattern",
-    default="mixed",
-    show_default=True,
-    help="Gaps between events: fast, medium, slow, very_slow, mixed or fixed:SECONDS.",
-)
-@click.option(
-    "--seed",
-    default=1,
-    show_default=True,
-    help="Draws the order in which workers are sent each event.",
-)
-@click.option(
-    "--preflight",
-    "preflight_s",
-    metavar="DURATION",
-    type=Duration(0.1),
-    default=120.0,
-    help="How long all may take to be ready. Default: 2m.",
-)
+@course_options
 @_node_options
 def coordinator(
     workers: str,

@@ -16,7 +16,7 @@ import click
 
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import Duration, json_option, segment_option
+from chronotick.cli.options import course_options, json_option, segment_option
 from chronotick.core.records import Endpoint
 
 if TYPE_CHECKING:
@@ -62,32 +62,13 @@ _ANYWHERE = "0.0.0.0"  # noqa: S104 - asked from elsewhere
     metavar="WORDS",
     help="How the evaluation is called on the nodes.",
 )
-@click.option("--num-events", type=click.IntRange(1, 100_000_000))
-@click.option(
-    "--target-duration", "target_s", metavar="DURATION", type=Duration(0.001),
-    help="Send for so long, instead of --num-events or at most.",
-)  # fmt: skip
-@click.option("--pattern", default="mixed", show_default=True)
-@click.option(
-    "--seed",
-    default=1,
-    show_default=True,
-    help="Draws the order in which workers are sent each event.",
-)
+@course_options
 @click.option(
     "--ntp-server",
     "ntp_servers",
     metavar="HOST[:PORT][,…]",
     default="",
     help="Servers for plain NTP, on all nodes.",
-)
-@click.option(
-    "--preflight",
-    "preflight_s",
-    metavar="DURATION",
-    type=Duration(0.1),
-    default=120.0,
-    help="How long all may take to be ready. Default: 2m.",
 )
 @click.option(
     "--output",

@@ -1,4 +1,4 @@
-"""Options that several verbs share: the segment, durations, `--json`."""
+"""Options that several verbs share: the segment, durations, `--json`, a run's course."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from chronotick.daemon.quantities import DURATION, format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Duration", "Durations", "json_option", "segment_option"]
+__all__ = [
+    "Duration",
+    "Durations",
+    "course_options",
+    "json_option",
+    "segment_option",
+    "together",
+]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -103,3 +110,48 @@ def json_option(verb: _F) -> _F:
     return click.option(
         "--json", "as_json", is_flag=True, help="Print JSON, for programs."
     )(verb)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[_F], _F]:
+    """Return a decorator that adds `options`, in the order in which help shows them."""
+
+    def add(verb: _F) -> _F:
+        for option in reversed(options):
+            verb = option(verb)
+        return verb
+
+    return add
+
+
+course_options = together(
+    click.option("--num-events", type=click.IntRange(1, 100_000_000)),
+    click.option(
+        "--target-duration",
+        "target_s",
+        metavar="DURATION",
+        type=Duration(0.001),
+        help="Send for so long, instead of --num-events or at most.",
+    ),
+    click.option(
+        "--pattern",
+        default="mixed",
+        show_default=True,
+        help="Gaps between events: fast, medium, slow, very_slow, mixed or "
+        "fixed:SECONDS.",
+    ),
+    click.option(
+        "--seed",
+        default=1,
+        show_default=True,
+        help="Draws the order in which workers are sent each event.",
+    ),
+    click.option(
+        "--preflight",
+        "preflight_s",
+        metavar="DURATION",
+        type=Duration(0.1),
+        default=120.0,
+        help="How long all may take to be ready. Default: 2m.",
+    ),
+)
+"""What is sent in a run of the evaluation, and when it begins."""

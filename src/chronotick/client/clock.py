@@ -18,11 +18,18 @@ from __future__ import annotations
 import time
 from functools import partial
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
-from chronotick.client.view import AWAKE_NS, NO_MARKER, HostReading, View, prepare
+from chronotick.client.view import (
+    AWAKE_NS,
+    NO_MARKER,
+    HostReading,
+    Publication,
+    View,
+    prepare,
+)
 from chronotick.client.waiting import pause_s
 from chronotick.core.errors import (
     ClockError,
@@ -46,10 +53,9 @@ if TYPE_CHECKING:
 
     from chronotick.client.line import Line
     from chronotick.client.past import Corrected, StampClock
-    from chronotick.shm.codec import PastCorrection, Snapshot
-    from chronotick.shm.reader import Header
+    from chronotick.shm.codec import Snapshot
 
-__all__ = ["Clock", "HostClocks", "Publication", "PythonClock"]
+__all__ = ["Clock", "HostClocks", "PythonClock"]
 
 _RAW = time.CLOCK_MONOTONIC_RAW
 _REALTIME = time.CLOCK_REALTIME
@@ -75,19 +81,6 @@ class HostClocks(Protocol):
     def sleep(self, seconds: float, /) -> None:
         """Suspend the calling thread for at least `seconds`."""
         ...
-
-
-class Publication(NamedTuple):
-    """What holds now and where it comes from."""
-
-    snapshot: Snapshot
-    """As published, but with its pair of clock reads (`as_of_raw_ns`, `realtime_ns`)
-    replaced by one made now."""
-    header: Header
-    history: list[PastCorrection]
-    """Recent corrections, newest first."""
-    owner_uid: int
-    """User who may publish here."""
 
 
 class PythonClock:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chronotick.client.clock import Publication
+    from chronotick.client.view import Publication
     from chronotick.shm.codec import PastCorrection, Snapshot
 
     _Known: TypeAlias = PastCorrection | Snapshot

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from chronotick.core.status import Source
     from chronotick.shm.codec import PastCorrection, Snapshot
-    from chronotick.shm.reader import Look
+    from chronotick.shm.reader import Header, Look
 
 __all__ = [
     "AWAKE_NS",
@@ -28,6 +28,7 @@ __all__ = [
     "ONE_Q60",
     "ROUNDING_NS",
     "HostReading",
+    "Publication",
     "View",
     "half_width_ns",
     "midpoint_ns",
@@ -61,6 +62,19 @@ _Q110_PER_FS_PER_S = 1_298_074_214_633_706_907
 _Q60_PER_PPB = 1_152_921_505
 ONE_Q60 = 1 << 60
 """The rate of a clock that neither gains nor loses."""
+
+
+class Publication(NamedTuple):
+    """What holds now and where it comes from."""
+
+    snapshot: Snapshot
+    """As published, but with its pair of clock reads (`as_of_raw_ns`, `realtime_ns`)
+    replaced by one made now."""
+    header: Header
+    history: list[PastCorrection]
+    """Recent corrections, newest first."""
+    owner_uid: int
+    """User who may publish here."""
 
 
 class HostReading(NamedTuple):
