@@ -17,7 +17,7 @@ from chronotick.core.units import NS_PER_S
 from chronotick.daemon.clocks import HostClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["CallFailed", "Cluster", "Unreachable"]
 
@@ -107,14 +107,31 @@ class Cluster:
                 why = f"{worker} has {_PACKAGE} {found}, and this host {here}"
                 raise CallFailed(f"{why}: install the same on both")
 
+    def get_ready(self) -> None:
+        """Make sure that there are workers, and that all can do what we ask them to.
+
+        Raises:
+            Unreachable: nobody would ever do it.
+            CallFailed: as `require`.
+        """
+        workers = self.workers()
+        if not workers:
+            raise Unreachable(
+                f"the Dask scheduler at {self.scheduler} has no workers: start some "
+                f"with `dask worker {self.scheduler}`"
+            )
+        self.require(workers)
+
     def map(
         self,
         function: Callable[..., _T],
         values: Mapping[str, Sequence[Any]],
         *,
         limit_s: float,
-    ) -> dict[str, _T]:
-        """Return what `function` makes of each of `values`, wherever there is room.
+    ) -> Iterator[tuple[str, _T]]:
+        """Yield what `function` makes of each of `values`, in order, as it is known.
+
+        They are computed wherever there is room.
 
         Raises:
             CallFailed: one of them raised, or not all were done within `limit_s`.
@@ -126,14 +143,11 @@ class Cluster:
             for name, words in values.items()
         }
         try:
-            return {
-                name: self._result(
-                    future, name, max(until_ns - clock.raw_ns(), 0) / NS_PER_S
-                )
-                for name, future in futures.items()
-            }
+            for name, future in futures.items():
+                left_s = max(until_ns - clock.raw_ns(), 0) / NS_PER_S
+                yield name, self._result(future, name, left_s)
         finally:
-            # Those of a failure's siblings that have not begun need not begin.
+            # After a failure, those that have not begun need not begin.
             self._client.cancel(list(futures.values()))
 
     def _result(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import distributed
@@ -26,7 +28,6 @@ from unit.eval.streaming.recordings import imagine, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 EVAL = [sys.executable, "-m", "chronotick.cli.eval"]
 
@@ -122,6 +123,18 @@ def test_a_call_has_a_deadline_and_names_the_worker(local: Cluster) -> None:
         local.call(worker, subprocess.call, ["sleep", "2"], limit_s=0.2)
     with pytest.raises(CallFailed, match=r"tcp://.*: FileNotFoundError"):
         local.call(worker, subprocess.call, ["/no/such/program"], limit_s=60.0)
+
+
+def test_results_are_told_as_they_come(tmp_path: Path, local: Cluster) -> None:
+    """The second is not done before the first has been heard of."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("1")
+    os.mkfifo(second)
+    found = local.map(Path.read_text, {"a": (first,), "b": (second,)}, limit_s=100.0)
+
+    assert next(found) == ("a", "1")
+    second.write_text("2")
+    assert list(found) == [("b", "2")]
 
 
 def test_another_version_on_a_worker_is_named(tmp_path: Path) -> None:

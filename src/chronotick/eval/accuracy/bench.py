@@ -92,10 +92,10 @@ def on_cluster(scheduler: str, limit_s: float = CLUSTER_LIMIT_S) -> Mapper:
         function: Callable[[Cell], Outcome], cells: Sequence[Cell], /
     ) -> Iterator[Outcome]:
         with Cluster(scheduler) as cluster:
-            found = cluster.map(
-                function, {cell.name: (cell,) for cell in cells}, limit_s=limit_s
-            )
-        yield from (found[cell.name] for cell in cells)
+            cluster.get_ready()
+            named = {cell.name: (cell,) for cell in cells}
+            for _, outcome in cluster.map(function, named, limit_s=limit_s):
+                yield outcome
 
     return there
 

@@ -72,10 +72,10 @@ def judge_on(
     Raises:
         CallFailed: a part failed or took too long; says which and why.
     """
-    cluster.require(cluster.workers())
+    cluster.get_ready()
     parts = ("run", *CLOCKS, "commit_wait", "course")
     words = {part: (str(folder.resolve()), part, settings) for part in parts}
-    found = cluster.map(judge_part, words, limit_s=limit_s)
+    found = dict(cluster.map(judge_part, words, limit_s=limit_s))
     statistics: Group = {
         "run": found["run"],
         "causality": _clocks(found, "causality"),

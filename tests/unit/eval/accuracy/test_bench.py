@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import distributed
 import numpy as np
 import pytest
 
@@ -19,9 +21,11 @@ from chronotick.eval.accuracy.bench_report import (
     write_bench,
 )
 from chronotick.eval.accuracy.bench_scores import BenchSettings, judge
+from chronotick.eval.cluster import Unreachable
 from chronotick.sim.scenario import load_scenario
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -91,17 +95,33 @@ def test_processes_give_the_numbers_of_this_process() -> None:
     assert markdown(here) == markdown(there)
 
 
+@contextmanager
+def dask(workers: int) -> Iterator[str]:
+    """Run a Dask scheduler and workers in this process; yield the former's address."""
+    started = distributed.LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=workers, threads_per_worker=1, processes=False,
+        dashboard_address=None, protocol="tcp://", host="127.0.0.1",
+    )  # fmt: skip
+    with started as running:
+        yield running.scheduler_address
+
+
 def test_a_cluster_gives_the_numbers_of_this_process() -> None:
-    """A Dask scheduler and a worker in this process, spoken to over loopback."""
-    distributed = pytest.importorskip("distributed")
+    """A Dask scheduler and a worker, spoken to over loopback."""
     small = settings(seeds=(1,), subjects=("hold",))
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
-        protocol="tcp://", host="127.0.0.1",
-    ) as cluster:  # fmt: skip
-        there = perform(small, on_cluster(cluster.scheduler_address))
+    with dask(workers=1) as scheduler:
+        there = perform(small, on_cluster(scheduler))
 
     assert json.dumps(there) == json.dumps(perform(small, locally(1)))
+
+
+def test_a_cluster_without_workers_is_refused() -> None:
+    """At once: the bench would wait for a week, and say nothing."""
+    with (
+        dask(workers=0) as scheduler,
+        pytest.raises(Unreachable, match="has no workers: start some with"),
+    ):
+        perform(settings(seeds=(1,)), on_cluster(scheduler))
 
 
 def test_progress_counts_cells() -> None:
