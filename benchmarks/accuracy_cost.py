@@ -5,7 +5,9 @@
 CPU time of this process around each call, on real exchanges (`d_temp.fast`, 72 h at
 4 s: the long-term history is full at its end). The estimator is all that a measurement
 goes through: sample filter, selection, models, calibration, hard bound. Other work on
-the machine makes all of it slower. Intervals of medians: bootstrap over twenty stretches.
+the machine makes all of it slower, up to twice, so beside each figure stands what a
+``time.time()`` cost meanwhile: runs in which that differs say nothing of each other.
+Intervals of medians: bootstrap over twenty stretches.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ SETTLE_S = 12.0
 STRETCHES, DRAWS = 20, 2000
 LATEST = 144
 """Long-term updates that are judged: those of the last day."""
+PACE_EVERY, PACE_CALLS = 250, 500
 
 
 class Cost(NamedTuple):
@@ -53,6 +56,8 @@ class Cost(NamedTuple):
     low: float
     high: float
     calls: int
+    pace_ns: float
+    """Median cost of a `time.time()` in the same minutes."""
 
 
 def timed(call: Callable[[Sample], object], sample: Sample) -> float:
@@ -60,6 +65,14 @@ def timed(call: Callable[[Sample], object], sample: Sample) -> float:
     begun = time.process_time_ns()
     call(sample)
     return (time.process_time_ns() - begun) / 1e9
+
+
+def pace_ns() -> float:
+    """Return the CPU time of a `time.time()`, ns: how fast the machine is now."""
+    begun = time.process_time_ns()
+    for _ in range(PACE_CALLS):
+        time.time()
+    return (time.process_time_ns() - begun) / PACE_CALLS
 
 
 def samples() -> Iterator[Sample]:
@@ -72,30 +85,41 @@ def of_models() -> tuple[Cost, Cost]:
     """Return µs of the bank a measurement, and ms of a long-term update."""
     bank = BankModel()
     longterm = LongTermModel(bank, forecasters(packaged_network()))
-    measured, updates, mark = [], [], None
-    for sample in samples():
+    measured, updates, paces, mark = [], [], [], None
+    for k, sample in enumerate(samples()):
+        if k % PACE_EVERY == 0:
+            paces.append(pace_ns())
         measured.append(1e6 * timed(bank.observe, sample))
         spent_s = timed(longterm.observe, sample)
         if sample.raw_ns // (STEP_S * NS_PER_S) != mark:
             mark = sample.raw_ns // (STEP_S * NS_PER_S)
             updates.append(1e3 * spent_s)
-    return cost(measured), cost(updates[-LATEST:])
+    return cost(measured, paces), cost(updates[-LATEST:], paces)
 
 
 def of_estimator(count: int = 10_000) -> Cost:
     """Return µs of the whole estimator a measurement."""
     product = Product()
-    return cost(
-        [1e6 * timed(product.observe, each) for each in islice(samples(), count)]
-    )
+    measured, paces = [], []
+    for k, sample in enumerate(islice(samples(), count)):
+        if k % PACE_EVERY == 0:
+            paces.append(pace_ns())
+        measured.append(1e6 * timed(product.observe, sample))
+    return cost(measured, paces)
 
 
-def cost(values: list[float]) -> Cost:
+def cost(values: list[float], paces: list[float]) -> Cost:
     """Return the median and its interval."""
     medians = [np.median(each) for each in np.array_split(values, STRETCHES)]
     drawn = np.random.default_rng(0).choice(medians, (DRAWS, STRETCHES))
     low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
-    return Cost(float(np.median(values)), float(low), float(high), len(values))
+    return Cost(
+        float(np.median(values)),
+        float(low),
+        float(high),
+        len(values),
+        float(np.median(paces)),
+    )
 
 
 def resident_mb() -> float:
@@ -128,7 +152,10 @@ def main() -> None:
         ("whole estimator, a measurement", "µs", of_estimator()),
         ("long-term update, full history", "ms", update),
     ):
-        print(f"{name}: {each.median:.3g} {unit} [{each.low:.3g}, {each.high:.3g}]")
+        print(
+            f"{name}: {each.median:.3g} {unit} [{each.low:.3g}, {each.high:.3g}]; "
+            f"a time.time() meanwhile: {each.pace_ns:.0f} ns"
+        )
     print(f"daemon: {resident_mb():.1f} MB; torch: {needs_torch()}")
 
 

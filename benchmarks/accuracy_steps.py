@@ -13,8 +13,7 @@ an hour (`fast`: a minute). Medians over seeds, 95 % intervals by bootstrap.
 
 The models alone (`dual`) are what compares with the targets. The daemon (`product`)
 never publishes a midpoint outside its hard interval, and a leap of the clock breaks what
-that assumes: until the interval has grown over it, or contradicts itself and is thrown
-away, the midpoint is held back.
+that assumes, until models and answers together have told the daemon so.
 """
 
 from __future__ import annotations

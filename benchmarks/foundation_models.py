@@ -101,7 +101,7 @@ class AlwaysBelieved(LongTermModel):
         super()._look_ahead(estimate)
 
     @staticmethod
-    def _all_to_it(speaking):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205
+    def _all_to_it(speaking, _):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205
         weight = np.zeros(speaking.shape)
         weight[-1] = speaking[-1]
         weight[0] = ~speaking[-1]

@@ -151,12 +151,9 @@ class Product:
         models = PanelSettings(path_asymmetry=0.0, network=packaged_network())
         self._estimator = Estimator(EstimatorSettings(servers=(SERVER,), models=models))
         self._filter = SampleFilter()
-        self.jumps = 0
-        """How often the models were told to forget."""
 
     def observe(self, sample: Sample) -> None:
         """Take in an exchange as the daemon's source would hand it on."""
-        before = self._estimator.panel.sample_count
         useful = self._filter.add(sample).is_worth_using
         self._estimator.observe(
             Exchange(
@@ -164,7 +161,11 @@ class Product:
                 reach=0b1111_1111,
             )
         )  # fmt: skip
-        self.jumps += self._estimator.panel.sample_count < before
+
+    @property
+    def jumps(self) -> int:
+        """How often the past was dropped."""
+        return self._estimator.breaks
 
     def read(self, raw_ns: int) -> Reading | None:
         """Return what would be published at `raw_ns`."""

@@ -123,6 +123,29 @@ async def test_a_hidden_jump_is_noticed_named_and_recovered_from(
     assert publications[-1].status is Status.SYNCHRONIZED
 
 
+async def test_a_hidden_jump_smaller_than_the_delay_is_found_out_by_the_models() -> (
+    None
+):
+    """7 ms where paths take 8: no answer contradicts what was known, all of them do."""
+    addresses = [f"192.0.2.{i + 1}" for i in range(3)]
+    fast = Scenario(
+        name="leap",
+        host=HostSpec(
+            oscillator=OscillatorSpec(jumps=(Jump(at_s=3600.0, by_s=0.007),))
+        ),
+        # Numeric addresses of nobody are our own: they may be polled fast.
+        servers=tuple(
+            ServerSpec(name=a, address=a, path=PathSpec(forward=WAY)) for a in addresses
+        ),
+        polling=PollingSpec(min_poll_s=4.0, max_poll_s=4.0),
+    )
+    run = await simulate(fast, seed=1, hours=1.2, keep_every_s=4.0)
+
+    assert not unexcused(run, (3600.0, 3612.0))
+    assert max(abs(p.error_ns) for p in run.recorder.between(3612.0, 4320.0)) < 500_000
+    assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
+
+
 async def test_a_suspend_is_known_at_once() -> None:
     """On waking, nothing from before is published, and the time comes back."""
     oscillator = OscillatorSpec(suspends=(Stop(at_s=3600.0, for_s=600.0),))

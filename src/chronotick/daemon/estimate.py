@@ -79,7 +79,10 @@ class EstimateStage:
                     if _begun_before(event, whole_since_raw_ns, clocks.raw_ns):
                         # It was under way, or waited in a channel, while the host slept.
                         continue
+                    breaks = self._estimator.breaks
                     self._estimator.observe(event)
+                    if self._estimator.breaks > breaks:
+                        ctx.logger.warning("event=jumped why=raw_or_servers")
                     news = event.sample is not None
                 elif self._knows:
                     if clocks.raw_ns - said_raw_ns < _REFRESH_NS:

@@ -16,8 +16,8 @@ from chronotick.core.status import Leap, Reason, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.agreement import Agreement
 from chronotick.daemon.panel import Panel, PanelSettings, Shown
-from chronotick.daemon.server_state import ServerState
-from chronotick.fusion import Evidence, FrequencyBound, fuse
+from chronotick.daemon.roster import Roster
+from chronotick.fusion import Evidence, FrequencyBound, fuse, newest_against
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,9 @@ class Estimator:
 
     def __init__(self, settings: EstimatorSettings) -> None:
         self._settings = settings
-        self._servers = {name: ServerState(name) for name in settings.servers}
-        self._first_raw_ns: int | None = None
+        self._roster = Roster(
+            settings.servers, startup_grace_ns=settings.startup_grace_ns
+        )
         self._sample_count = 0
         self._frequency = FrequencyBound(
             max_frequency_error_ppm=settings.max_frequency_error_ppm,
@@ -71,35 +72,37 @@ class Estimator:
         self._history: deque[Shown] = deque(maxlen=_HISTORY)
         self._agreement = Agreement(tolerate=settings.tolerate)
         self._stepped = False
+        self.breaks = 0
+        """How often the past was dropped, as RAW or most of the servers jumped."""
 
     def observe(self, exchange: Exchange) -> None:
         """Take in how one poll ended."""
-        server = self._servers[exchange.server]
-        sample = server.observe(exchange, self._frequency.rate)
+        sample = self._roster.observe(exchange, self._frequency.rate)
         if sample is None:
             return
         before = self._agreed_span(sample.raw_ns)
-        if self._first_raw_ns is None:
-            self._first_raw_ns = sample.raw_ns
         self._sample_count += 1
-        if server.bound.on_probation:
+        if self._roster.is_on_probation(sample.server):
             # Its past is worthless now, whoever jumped.
             self._history = deque(
                 (s for s in self._history if s.sample.server != sample.server), _HISTORY
             )
         shown = Shown(sample, exchange.useful)
         self._history.append(shown)
-        self._detect_step()
+        if self._roster.has_jumped:
+            self._forget()
+            self._stepped = True
         self._agree(sample.raw_ns)
         if self._selection and sample.server in self._selection.truechimers:
             self._panel.check_hard(sample, before)
         self._learn_rate(sample.raw_ns)
         self._feed(shown)
+        if shown.useful:
+            self._detect_leap(sample)
 
     def disrupted(self) -> None:
         """Forget everything: the host slept or was moved, so RAW lost time."""
-        for server in self._servers.values():
-            server.forget()
+        self._roster.forget()
         self._forget()
         self._stepped = True
 
@@ -111,7 +114,7 @@ class Estimator:
         opinion = self._panel.predict(raw_ns)
         status, reasons = self._judge()
         chosen = self._selection.truechimers if self._selection else ()
-        newest = [s for name in chosen if (s := self._servers[name].newest)]
+        newest = self._roster.newest(chosen)
         return fuse(
             Evidence(
                 raw_ns=raw_ns,
@@ -122,7 +125,7 @@ class Estimator:
                 coverage_999=opinion.coverage.factor_999 if opinion else 0.0,
                 status=status,
                 reasons=reasons,
-                confidence=len(chosen) / len(self._servers),
+                confidence=len(chosen) / len(self._roster),
                 last_sync_raw_ns=max((s.raw_ns for s in newest), default=0),
                 measurement_count=self._sample_count,
                 delay_ns=min((s.delay_ns for s in newest), default=0),
@@ -132,12 +135,7 @@ class Estimator:
 
     def reports(self, correction: Correction) -> Sequence[SourceReport]:
         """Return one row per server, offsets against `correction`."""
-        chosen = self._selection.truechimers if self._selection else ()
-        wrong = self._selection.falsetickers if self._selection else ()
-        return [
-            server.report(correction, selected=name in chosen, wrong=name in wrong)
-            for name, server in self._servers.items()
-        ]
+        return self._roster.reports(correction, self._selection)
 
     @property
     def panel(self) -> Panel:
@@ -152,21 +150,20 @@ class Estimator:
 
     def _agree(self, raw_ns: int) -> None:
         """Ask the servers' intervals for a majority at `raw_ns`."""
-        candidates = self._candidates(raw_ns)
+        candidates = self._roster.spans(raw_ns, self._frequency.rate)
         if not candidates:
             return
         required = self._settings.required
-        pending = self._pending(raw_ns)
+        pending = self._roster.pending(raw_ns)
         if pending:
             # A lone liar that is quicker than the honest ones must not speak first.
-            required = max(required, len(self._servers) // 2 + 1)
-        absent = sum(server.is_absent for server in self._servers.values())
+            required = max(required, len(self._roster) // 2 + 1)
         sound = self._agreement.ask(
             raw_ns,
             candidates,
             required=required,
             rate=self._frequency.rate,
-            absent=pending + absent,
+            absent=pending + self._roster.absent,
         )
         if not sound:
             self._forget()
@@ -182,6 +179,7 @@ class Estimator:
             self._frequency.forget()
         if not self._frequency.observe(raw_ns, self._selection.span):
             # The new majority contradicts the old one: nothing of the old counts.
+            self.breaks += 1
             self._panel.restart()
 
     @property
@@ -192,36 +190,41 @@ class Estimator:
         """Return the last agreed interval, carried to `raw_ns`."""
         return self._agreement.span_at(raw_ns, self._frequency.rate)
 
-    def _candidates(self, raw_ns: int) -> dict[str, Span]:
-        # Once all are gone nobody votes: the last agreement ages (holdover). Asked again,
-        # the spans of those that were found out would grow until they agree with all.
-        spans = {
-            name: server.bound.span_at(raw_ns, self._frequency.rate)
-            for name, server in self._servers.items()
-            if server.bound.usable and server.answers
-        }
-        return {name: span for name, span in spans.items() if span is not None}
-
-    def _pending(self, raw_ns: int) -> int:
-        """Return how many have not been asked yet and may still answer in time."""
-        since_ns = raw_ns - (self._first_raw_ns or raw_ns)
-        if since_ns >= self._settings.startup_grace_ns:
-            return 0
-        return sum(server.last is None for server in self._servers.values())
-
     # ── What is forgotten, and when ──────────────────────────────────────────
 
-    def _detect_step(self) -> None:
-        """Forget all where most of the servers have jumped: then it was us, or time."""
-        heard = [
-            s for s in self._servers.values() if s.newest is not None and s.answers
-        ]
-        jumped = [s for s in heard if s.bound.on_probation]
-        if jumped and 2 * len(jumped) > len(heard):
-            self._forget()
-            self._stepped = True
+    def _detect_leap(self, sample: Sample) -> None:
+        """Drop what is older than a leap that no interval shows, but the models do.
+
+        Only evidence is dropped, so intervals can only widen; and only once each of the
+        servers that are believed says by itself what all of them together rule out.
+        """
+        raw_ns, agreed = sample.raw_ns, self._agreed_span(sample.raw_ns)
+        if self._selection is None or agreed is None or agreed.holds(sample.offset_ns):
+            return
+        guess = self._panel.sure(raw_ns)
+        if guess is None or guess.intersect(agreed) is not None:
+            return
+        believed = self._roster.answering(self._selection.truechimers)
+        theirs = [s.sample for s in self._history if s.sample.server in believed]
+        leapt_ns = newest_against(theirs, guess, raw_ns, self._frequency.rate)
+        if leapt_ns is None:
+            return
+        newer = [s for s in self._history if s.sample.raw_ns > leapt_ns]
+        # One that was long on its way allows for anything, and says nothing.
+        if believed <= {s.sample.server for s in newer if s.useful}:
+            self._remember(newer)
+
+    def _remember(self, shown: Sequence[Shown]) -> None:
+        """Drop all but `shown`; the models, who know of the leap, go on."""
+        self.breaks += 1
+        self._frequency.forget()
+        self._agreement.forget()
+        self._history = deque(shown, _HISTORY)
+        self._roster.remember([s.sample for s in shown], self._frequency.rate)
+        self._agree(shown[-1].sample.raw_ns)
 
     def _forget(self) -> None:
+        self.breaks += 1
         self._frequency.forget()
         self._history.clear()
         self._agreement.forget()
@@ -245,16 +248,15 @@ class Estimator:
         if self._stepped:
             reasons |= Reason.STEP
         if not self._agreement.is_known:
-            heard = any(server.samples for server in self._servers.values())
             if not self._stepped:
+                heard = self._roster.was_heard
                 reasons |= Reason.NO_AGREEMENT if heard else Reason.NO_SAMPLES
             return Status.UNKNOWN, reasons
         if self._selection is None:
             return Status.HOLDOVER, reasons | Reason.NO_AGREEMENT
         if self._selection.falsetickers:
             reasons |= Reason.FALSETICKERS
-        chosen = [self._servers[name] for name in self._selection.truechimers]
-        if not any(server.answers for server in chosen):
+        if not self._roster.answering(self._selection.truechimers):
             return Status.HOLDOVER, reasons | Reason.SOURCES_LOST
         if self._panel.is_lost:
             return Status.HOLDOVER, reasons | Reason.INNOVATION

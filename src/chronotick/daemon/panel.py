@@ -7,10 +7,12 @@ I/O and no clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import sqrt
+from dataclasses import dataclass
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.records import Estimate
+from chronotick.core.span import Span
 from chronotick.core.units import NS_PER_S
 from chronotick.fusion.audit import Auditor
 from chronotick.fusion.calibrate import Calibrator, Coverage
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from chronotick.core.rates import RateForecast, RateHistory
-    from chronotick.core.records import Audit, Estimate, Sample
-    from chronotick.core.span import Span
+    from chronotick.core.records import Audit, Sample
     from chronotick.fusion.quiet import Check
     from chronotick.models.network import Network
 
@@ -132,9 +133,8 @@ class Panel:
     def observe(self, shown: Shown) -> None:
         """Score everyone on a believed server's sample, then let them learn from it."""
         sample = shown.sample
-        estimates = self._estimates(sample.raw_ns)
         check = self._quiet.check(sample, self._bias_ns(sample.server))
-        if check is not None and estimates:
+        if check is not None and (estimates := self._estimates(sample.raw_ns)):
             self._score(estimates, check)
         if self._takes(shown):
             self.sample_count += 1
@@ -146,14 +146,14 @@ class Panel:
             self.fed.add(sample.server)
             self._recenter()
         self._newest_ns = max(self._newest_ns, sample.raw_ns)
-        if claim := self._mixture(self._estimates(sample.raw_ns)):
+        if claim := self._claim(sample.raw_ns):
             self._calibrator.claim(claim)
             if check is not None:
                 self._compare(sample, check.noise, claim)
 
     def predict(self, raw_ns: int) -> Opinion | None:
         """Return the best guess for `raw_ns`; None before the first sample."""
-        claim = self._mixture(self._estimates(raw_ns))
+        claim = self._claim(raw_ns)
         if claim is None:
             return None
         unseen = self._quiet.asymmetry_variance(self.fed, self._settings.path_asymmetry)
@@ -161,10 +161,26 @@ class Panel:
         found = self._calibrator.coverage(age_s)
         earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)
         stated = self._calibrator.stretched(claim.variance, age_s, earned.factor_99)
-        return Opinion(
-            replace(claim, variance=stated._replace(v0=stated.v0 + unseen)),
-            earned if found.scores else _UNEARNED,
+        estimate = Estimate(
+            raw_ns=raw_ns,
+            offset_ns=claim.offset_ns,
+            rate_ppb=claim.rate_ppb,
+            variance=stated._replace(v0=stated.v0 + unseen),
+            source=claim.source,
         )
+        return Opinion(estimate, earned if found.scores else _UNEARNED)
+
+    def sure(self, raw_ns: int) -> Span | None:
+        """Return where UTC − RAW is at 99.9 %, by all that measurements can show.
+
+        Without the prior of what they can't show. None until that level is earned.
+        """
+        claim = self._claim(raw_ns)
+        found = self._calibrator.coverage((raw_ns - self._newest_ns) / NS_PER_S)
+        if claim is None or not found.scores:
+            return None
+        sigma_ns = sqrt(max(claim.variance.v0, 0.0))
+        return Span.around(claim.offset_ns, ceil(found.factor_999 * sigma_ns))
 
     def check_hard(self, sample: Sample, claimed: Span | None) -> None:
         """Audit the hard interval of before with a believed server's answer."""
@@ -230,11 +246,24 @@ class Panel:
     def _takes(self, shown: Shown) -> bool:
         return shown.useful or (self._kind is not None and self._kind.all_samples)
 
+    def _claim(self, raw_ns: int) -> Estimate | None:
+        """Return what those that are believed say together."""
+        learned = self._learned_estimate(raw_ns)
+        if learned is not None and not self._weights.believes(_HOLD):
+            return learned
+        return self._mixture(self._estimates(raw_ns))
+
     def _estimates(self, raw_ns: int) -> Mapping[str, Estimate]:
-        said = {_HOLD: self._hold.predict(raw_ns)}
-        if self._learned and self.sample_count >= _LEARNED_FROM:
-            said[_LEARNED] = self._learned.predict(raw_ns)
+        said = {
+            _HOLD: self._hold.predict(raw_ns),
+            _LEARNED: self._learned_estimate(raw_ns),
+        }
         return {name: each for name, each in said.items() if each is not None}
+
+    def _learned_estimate(self, raw_ns: int) -> Estimate | None:
+        if self._learned is None or self.sample_count < _LEARNED_FROM:
+            return None
+        return self._learned.predict(raw_ns)
 
     def _mixture(self, estimates: Mapping[str, Estimate]) -> Estimate | None:
         weights = self._weights.weights(estimates)

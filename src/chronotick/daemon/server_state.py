@@ -14,6 +14,8 @@ from chronotick.core.units import scale_ppb_ns
 from chronotick.fusion import ServerBound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chronotick.core.records import Correction, Exchange, Sample
     from chronotick.fusion import RateSpan
 
@@ -58,6 +60,14 @@ class ServerState:
         self.bound = ServerBound()
         self.newest = None
         self.is_awaited = self.answers
+
+    def remember(self, samples: Iterable[Sample], rate: RateSpan) -> None:
+        """Drop all measurements but `samples`, in order: they are newer than a leap."""
+        self.forget()
+        for sample in samples:
+            self.newest = sample
+            self.bound.observe(sample, rate)
+            self.is_awaited = False
 
     @property
     def answers(self) -> bool:

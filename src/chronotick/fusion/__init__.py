@@ -3,5 +3,13 @@
 from chronotick.fusion.frequency import FrequencyBound, RateSpan
 from chronotick.fusion.fuse import Evidence, fuse
 from chronotick.fusion.hard import ServerBound
+from chronotick.fusion.leap import newest_against
 
-__all__ = ["Evidence", "FrequencyBound", "RateSpan", "ServerBound", "fuse"]
+__all__ = [
+    "Evidence",
+    "FrequencyBound",
+    "RateSpan",
+    "ServerBound",
+    "fuse",
+    "newest_against",
+]

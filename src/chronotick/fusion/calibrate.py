@@ -51,32 +51,34 @@ class _Track:
 
     def __init__(self, horizon_s: float) -> None:
         self.horizon_s = horizon_s
+        self._horizon_ns = round(horizon_s * NS_PER_S)
+        self._spacing_ns = round(horizon_s * NS_PER_S / _PER_HORIZON)
         self.claims: deque[Estimate] = deque()
         self._log_excess = [0.0 for _ in _LEVELS]
+        self.factors = list(_LEAST)
+        """Half widths in sigmas, per level."""
         self.count = 0
         self.outcomes = 0.0
         """Scores that don't share what they are about: an hour has one an hour."""
         self._scored_ns = 0
 
     def keep(self, claim: Estimate) -> None:
-        spacing_ns = round(self.horizon_s * NS_PER_S / _PER_HORIZON)
-        if not self.claims or claim.raw_ns - self.claims[-1].raw_ns >= spacing_ns:
-            self.claims.append(claim)
-        while claim.raw_ns - self.claims[0].raw_ns > self.horizon_s * NS_PER_S:
-            self.claims.popleft()
+        claims, raw_ns = self.claims, claim.raw_ns
+        if not claims or raw_ns - claims[-1].raw_ns >= self._spacing_ns:
+            claims.append(claim)
+        while raw_ns - claims[0].raw_ns > self._horizon_ns:
+            claims.popleft()
 
     def score(self, ratio: float, raw_ns: int) -> None:
         self.count += 1
         since_ns = raw_ns - self._scored_ns
-        self.outcomes += min(since_ns / (self.horizon_s * NS_PER_S), 1.0)
+        self.outcomes += min(since_ns / self._horizon_ns, 1.0)
         self._scored_ns = raw_ns
         for k, level in enumerate(_LEVELS):
-            missed = ratio > self.factor(k)
+            missed = ratio > self.factors[k]
             step = _GAIN * ((1.0 if missed else 0.0) - (1.0 - level))
             self._log_excess[k] = max(self._log_excess[k] + step, 0.0)
-
-    def factor(self, level: int) -> float:
-        return _LEAST[level] * exp(self._log_excess[level])
+            self.factors[k] = _LEAST[k] * exp(self._log_excess[k])
 
 
 class Calibrator:
@@ -117,11 +119,14 @@ class Calibrator:
         from the next longer one that has, where errors are more surprising if anything.
         """
         first = sum(age_s > horizon_s for horizon_s in HORIZONS_S[:-1])
-        checked = [each for each in self._tracks[first:] if each.count >= _ENOUGH]
-        track = checked[0] if checked else self._tracks[first]
-        early = 1.0 + _EARLY / (1.0 + max(each.count for each in self._tracks))
-        low, high = (track.factor(level) * early for level in range(len(_LEVELS)))
-        return Coverage(low, max(low, high), track.count)
+        track = self._tracks[first]
+        for longer in self._tracks[first:]:
+            if longer.count >= _ENOUGH:
+                track = longer
+                break
+        early = 1.0 + _EARLY / (1.0 + max([each.count for each in self._tracks]))
+        low, high = track.factors
+        return Coverage(low * early, max(low, high) * early, track.count)
 
     def stretched(self, variance: Variance, age_s: float, factor: float) -> Variance:
         """Return `variance` with what later ages need beyond `factor` added to it.
@@ -130,18 +135,19 @@ class Calibrator:
         the hours miss more than the minutes, or have not been checked yet, the claim
         must grow faster.
         """
-        _, *terms = variance
+        v0, *terms = variance
         for k, track in enumerate(self._tracks[1:]):
             horizon_s = track.horizon_s
             if horizon_s <= age_s:
                 continue
             early = 1.0 + _EARLY / (1.0 + track.outcomes)
-            need = (track.factor(0) * early / factor) ** 2 * variance.at(horizon_s)
-            stated = Variance(variance.v0, *terms).at(horizon_s)
+            need = (track.factors[0] * early / factor) ** 2 * variance.at(horizon_s)
+            v1, v2, v3 = terms
+            stated = v0 + horizon_s * (v1 + horizon_s * (v2 + horizon_s * v3))
             # Minutes grow linearly, an hour quadratically, hours cubically: so that
             # what the longer ones need does not spoil the shorter ones.
             terms[k] += max(need - stated, 0.0) / horizon_s ** (k + 1)
-        return Variance(variance.v0, *terms)
+        return Variance(v0, *terms)
 
 
 def _ratio(claim: Estimate, check: Check, age_s: float) -> float:

@@ -7,6 +7,7 @@ Decides nothing about the claims.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,18 +33,34 @@ class Check(NamedTuple):
     """Its variance, ns²."""
 
 
+class _Delays:
+    """One server's recent delays, by rank as well: each is asked for its place."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[int] = deque()
+        self.ranked: list[int] = []
+
+    def add(self, delay_ns: int) -> None:
+        self._arrived.append(delay_ns)
+        insort(self.ranked, delay_ns)
+        if len(self._arrived) > _DELAYS:
+            del self.ranked[bisect_left(self.ranked, self._arrived.popleft())]
+
+
 class QuietExchanges:
     """Remembers each server's recent delays, and how far it is from the guess."""
 
     def __init__(self) -> None:
-        self._delays: dict[str, deque[int]] = {}
+        self._delays: dict[str, _Delays] = {}
         self._apart: dict[str, float] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
-        delays = self._delays.setdefault(sample.server, deque(maxlen=_DELAYS))
-        delays.append(sample.delay_ns)
-        ranked = sorted(delays)
+        delays = self._delays.get(sample.server)
+        if delays is None:
+            delays = self._delays[sample.server] = _Delays()
+        delays.add(sample.delay_ns)
+        ranked = delays.ranked
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
         # Queues on either leg: uniform within half of the excess. Over the lowest of
@@ -79,9 +96,9 @@ class QuietExchanges:
             that mean, however short its path is.
         """
         known = [s for s in servers if s in self._delays]
-        priors = [(share * max(min(self._delays[s]), 1)) ** 2 for s in known]
         if not share or not known:
             return 0.0
+        priors = [(share * max(self._delays[s].ranked[0], 1)) ** 2 for s in known]
         apart = [self._apart.get(s, 0.0) for s in known]
         precision = sum(1.0 / (p + a) for p, a in zip(priors, apart, strict=True))
         # Away from all of them it is the models that are lost: others say so.

@@ -57,6 +57,10 @@ class PrequentialWeights:
                 gained = _log_density(estimate, check) - reference
                 self._lead[name] = _MEMORY * self._lead.get(name, 0.0) + gained
 
+    def believes(self, name: str) -> bool:
+        """Whether `name` has a say: it is the baseline, or has done better of late."""
+        return name == self._baseline or self._lead.get(name, 0.0) > 0.0
+
     def weights(self, estimates: Mapping[str, Estimate]) -> dict[str, float]:
         """Return weights that sum to 1 over those of `estimates` that are believed.
 
@@ -85,11 +89,11 @@ def mix(estimates: Mapping[str, Estimate], weights: Mapping[str, float]) -> Esti
     Raises:
         ValueError: No weights, or estimates for different instants.
     """
+    if len(weights) == 1:
+        return estimates[next(iter(weights))]
     parts = [(weight, estimates[name]) for name, weight in weights.items()]
-    if not parts or len({estimate.raw_ns for _, estimate in parts}) != 1:
+    if len({estimate.raw_ns for _, estimate in parts}) != 1:
         raise ValueError("a mixture needs weighted estimates of one instant")
-    if len(parts) == 1:
-        return parts[0][1]
     # Offsets are too large for floats; their differences are not.
     origin_ns = parts[0][1].offset_ns
     shift_ns = sum(w * (each.offset_ns - origin_ns) for w, each in parts)

@@ -52,6 +52,7 @@ class BankModel:
         self._routes: dict[str, Route] = {}
         self._line = LineVoice()
         self._said: Mixture | None = None
+        self._latest: Estimate | None = None
         self._biases = BiasLedger()
         self._jumps = JumpWatch()
         self._withheld: list[_Exchange] = []
@@ -79,7 +80,10 @@ class BankModel:
         ):
             return
         self._newest_ns = self._seen[sample.server] = sample.raw_ns
-        route = self._routes.setdefault(sample.server, Route(sample.server))
+        self._said = self._latest = None
+        route = self._routes.get(sample.server)
+        if route is None:
+            route = self._routes[sample.server] = Route(sample.server)
         leg = route.leg(sample.raw_ns, sample.delay_ns)
         if self._account.get(sample.server) != leg.account:
             self._account[sample.server] = leg.account
@@ -108,23 +112,10 @@ class BankModel:
         """Extrapolate to `raw_ns`; for instants before the newest sample, its state."""
         if self.sample_count == 0:
             return None
-        if self._said is None:
-            self._said = self._spoken()
-        x, y, grown = self._said
-        t = max((raw_ns - self._raw_ns) / NS_PER_S, 0.0)
-        return Estimate(
-            raw_ns=raw_ns,
-            offset_ns=self._epoch_ns + round(x + y * t),
-            rate_ppb=y,
-            # Re-anchored: the polynomial's derivatives at age t.
-            variance=Variance(
-                v0=grown.at(t) + self._doubt,
-                v1=grown.v1 + t * (2.0 * grown.v2 + 3.0 * t * grown.v3),
-                v2=grown.v2 + 3.0 * t * grown.v3,
-                v3=grown.v3,
-            ),
-            source=Source.CPU_MODEL,
-        )
+        # Asked by several, for the same instant.
+        if self._latest is None or self._latest.raw_ns != raw_ns:
+            self._latest = self._at(raw_ns)
+        return self._latest
 
     def bias_ns(self, server: str) -> float:
         """Return by how much `server` reads high on the route that it was last heard."""
@@ -137,6 +128,26 @@ class BankModel:
         if self.sample_count == 0:
             return float("inf")
         return sqrt(self._filters.mixture().variance.v2)
+
+    def _at(self, raw_ns: int) -> Estimate:
+        if self._said is None:
+            self._said = self._spoken()
+        x, y, grown = self._said
+        t = max((raw_ns - self._raw_ns) / NS_PER_S, 0.0)
+        _, v1, v2, v3 = grown
+        return Estimate(
+            raw_ns=raw_ns,
+            offset_ns=self._epoch_ns + round(x + y * t),
+            rate_ppb=y,
+            # Re-anchored: the polynomial's derivatives at age t.
+            variance=Variance(
+                grown.at(t) + self._doubt,
+                v1 + t * (2.0 * v2 + 3.0 * t * v3),
+                v2 + 3.0 * t * v3,
+                v3,
+            ),
+            source=Source.CPU_MODEL,
+        )
 
     def _close_accounts(self) -> None:
         """Let go of detours that are over: a path that flaps opens one each time."""
@@ -172,8 +183,8 @@ class BankModel:
         )
 
     def _take(self, exchange: _Exchange) -> None:
-        self._said = None
-        verdict = self._judge(exchange)
+        age_s, measurement = self._age_s(exchange), self._measurement(exchange)
+        verdict = self._judge(exchange, age_s, measurement)
         if verdict is Verdict.WITHHOLD:
             self._withheld.append(exchange)
             return
@@ -181,52 +192,52 @@ class BankModel:
         if verdict is Verdict.JUMP:
             self.jump_count += 1
             self._line.forget()
-            self._filters.open(self._age_s(exchange), self._measured_ns(exchange))
+            self._filters.open(age_s, measurement.value_ns)
             for withheld in self._withheld:
-                self._update(withheld)
+                self._update(withheld, self._measurement(withheld))
+            measurement = self._measurement(exchange)
         self._withheld.clear()
-        self._update(exchange)
+        self._update(exchange, measurement)
 
-    def _judge(self, exchange: _Exchange) -> Verdict:
+    def _judge(
+        self, exchange: _Exchange, age_s: float, measurement: Measurement
+    ) -> Verdict:
         """Ask whether the most believed filter can be reconciled with this."""
-        predicted_ns, variance = self._filters.foresee(self._age_s(exchange))
-        innovation_ns = self._measured_ns(exchange) - predicted_ns
+        predicted_ns, variance = self._filters.foresee(age_s)
+        innovation_ns = measurement.value_ns - predicted_ns
         verdict = self._jumps.judge(
             exchange.raw_ns,
             innovation_ns,
             # Twice what queues can do, as the floor itself may have moved.
             exchange.excess_ns,
-            sqrt(variance + self._noise(exchange)),
+            sqrt(variance + measurement.variance),
         )
         # Either a spike, and the prediction stands, or a jump, and it is off by all of
         # this: until the next exchange tells, half of it is one standard deviation.
         self._doubt = innovation_ns * innovation_ns / 4.0
         return verdict
 
-    def _update(self, exchange: _Exchange) -> None:
-        noise = self._noise(exchange)
-        value_ns = self._measured_ns(exchange)
-        self._filters.update(
-            self._age_s(exchange), Measurement(value_ns, exchange.excess_ns, noise)
-        )
+    def _update(self, exchange: _Exchange, measurement: Measurement) -> None:
+        self._filters.update(self._age_s(exchange), measurement)
         self._raw_ns = exchange.raw_ns
         if self._biases.comparable(exchange.route):
             x, _, variance = self._filters.mixture()
             spread = exchange.excess_ns**2 / 12.0 + variance.v0 + exchange.reading
-            joined = self._biases.learn(exchange.route, value_ns - x, spread)
+            joined = self._biases.learn(
+                exchange.route, measurement.value_ns - x, spread
+            )
             if joined is not None:
                 self._filters.shift(joined.moved_ns, joined.variance)
         self._show_line(exchange)
-        self._said = None
 
     def _age_s(self, exchange: _Exchange) -> float:
         return (exchange.raw_ns - self._raw_ns) / NS_PER_S
 
-    def _measured_ns(self, exchange: _Exchange) -> float:
+    def _measurement(self, exchange: _Exchange) -> Measurement:
         """Return the offset relative to the epoch, less what the server reads high."""
-        return (
-            exchange.offset_ns - self._epoch_ns - self._biases.bias_ns(exchange.route)
+        route = exchange.route
+        return Measurement(
+            exchange.offset_ns - self._epoch_ns - self._biases.bias_ns(route),
+            exchange.excess_ns,
+            exchange.reading + self._biases.variance(route),
         )
-
-    def _noise(self, exchange: _Exchange) -> float:
-        return exchange.reading + self._biases.variance(exchange.route)

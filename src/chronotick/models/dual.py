@@ -7,7 +7,6 @@ expects the rate to do; while the short-term model is still learning the rate it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chronotick.core.status import Source
@@ -72,11 +71,9 @@ class DualModel:
         now = self.short_term(raw_ns)
         if now is None or self._needed != float("inf"):
             return now
-        ahead = self.long_term.predict(raw_ns)
-        if ahead is None or _is_same(ahead, now):
-            return now
         late = raw_ns - self._newest_ns > _STEP_NS
-        return replace(ahead, source=Source.GPU_MODEL if late else Source.FUSION)
+        ahead = self.long_term.ahead(now, Source.GPU_MODEL if late else Source.FUSION)
+        return now if _is_same(ahead, now) else ahead
 
     def bias_ns(self, server: str) -> float:
         """Return by how much `server` reads high, as the short-term model has it."""

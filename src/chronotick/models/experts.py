@@ -6,6 +6,7 @@ over the coming horizons. None decides whether it is right: the ensemble keeps s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -55,14 +56,14 @@ def hourly(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     """The last hour's mean: blind to what cycles faster than that."""
     if rates_ppb.size < _HOUR:
         return None
-    return np.full(horizons_s.size, rates_ppb[-_HOUR:].mean())
+    return np.full(horizons_s.size, _mean(rates_ppb[-_HOUR:]))
 
 
 def midway(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     """Half way between the last hour's mean and the last day's."""
     if rates_ppb.size < 2 * _HOUR:
         return None
-    middle = (rates_ppb[-_HOUR:].mean() + rates_ppb[-_DAY:].mean()) / 2.0
+    middle = (_mean(rates_ppb[-_HOUR:]) + _mean(rates_ppb[-_DAY:])) / 2.0
     return np.full(horizons_s.size, middle)
 
 
@@ -70,7 +71,7 @@ def reverting(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     """Relaxes to the last day's mean (Ornstein–Uhlenbeck)."""
     if rates_ppb.size < 2 * _HOUR:
         return None
-    start, end = rates_ppb[-_HOUR:].mean(), rates_ppb[-_DAY:].mean()
+    start, end = _mean(rates_ppb[-_HOUR:]), _mean(rates_ppb[-_DAY:])
     turns = horizons_s / _RETURN_S
     # Mean of exp(−t) over the horizon.
     left: Vector = -np.expm1(-turns) / turns
@@ -84,11 +85,11 @@ def daily(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     if rates_ppb.size < _DAY + _HOUR:
         return None
     start = rates_ppb.size - _DAY
-    then = rates_ppb[start - _HOUR : start].mean()
-    followed = np.cumsum(rates_ppb[start:] - then)
+    then = _mean(rates_ppb[start - _HOUR : start])
+    followed = np.add.accumulate(rates_ppb[start:] - then)
     reached = np.minimum(steps, _DAY)
     change = _AGAIN * followed[reached - 1] / reached
-    forecast: Vector = rates_ppb[-_HOUR:].mean() + change
+    forecast: Vector = _mean(rates_ppb[-_HOUR:]) + change
     return forecast
 
 
@@ -96,16 +97,13 @@ def harmonic(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     """A line, a day's and half a day's wave, fitted to up to three days."""
     if rates_ppb.size < 3 * _DAY // 4:
         return None
-    past = np.arange(1 - rates_ppb.size, 1.0)
-    design = _waves(past)
-    level = rates_ppb.mean()
-    gram = design.T @ design + _RIDGE * np.eye(design.shape[1])
-    fit = np.linalg.solve(gram, design.T @ (rates_ppb - level))
-    ahead = _waves(np.arange(1.0, np.ceil(horizons_s.max() / STEP_S) + 1.0)) @ fit
-    recent = (design[-_HOUR:] @ fit).mean()
+    design, gram = _past(rates_ppb.size)
+    fit = np.linalg.solve(gram, design.T @ (rates_ppb - _mean(rates_ppb)))
+    ahead = _coming_waves(int(np.ceil(horizons_s.max() / STEP_S))) @ fit
+    recent = _mean(design[-_HOUR:] @ fit)
     steps = np.ceil(horizons_s / STEP_S).astype(int)
-    change = np.cumsum(ahead - recent)[steps - 1] / steps
-    forecast: Vector = rates_ppb[-_HOUR:].mean() + change
+    change = np.add.accumulate(ahead - recent)[steps - 1] / steps
+    forecast: Vector = _mean(rates_ppb[-_HOUR:]) + change
     return forecast
 
 
@@ -154,7 +152,7 @@ def surrounded(rates_ppb: Vector, around: Matrix, horizons_s: Vector) -> Vector 
     ahead = _coming(felt[count - 1 :], int(steps.max())) @ fit[1:]
     recent = felt[count - _HOUR : count] @ fit[1:]
     change = np.cumsum(ahead - recent.mean())[steps - 1] / steps
-    forecast: Vector = rates_ppb[-_HOUR:].mean() + change
+    forecast: Vector = _mean(rates_ppb[-_HOUR:]) + change
     return forecast
 
 
@@ -166,6 +164,30 @@ def _coming(felt: Matrix, steps: int) -> Matrix:
     since = felt[1 : steps + 1]
     left = np.arange(1.0, steps - len(since) + 1.0)[:, None] * STEP_S / _RETURN_S
     return np.concatenate((since, felt[-1] * np.exp(-left)))
+
+
+def _mean(values: Vector) -> float:
+    """Return `values.mean()`, whose bookkeeping takes longer than the sum."""
+    return float(np.add.reduce(values)) / values.size
+
+
+@lru_cache(maxsize=1)
+def _past(count: int) -> tuple[Matrix, Matrix]:
+    """Return the waves of the newest `count` rates, and their ridged Gram matrix.
+
+    Kept, as the history soon is as long as it will ever be.
+    """
+    design = _waves(np.arange(1 - count, 1.0))
+    gram = design.T @ design + _RIDGE * np.eye(design.shape[1])
+    design.flags.writeable = gram.flags.writeable = False
+    return design, gram
+
+
+@lru_cache(maxsize=1)
+def _coming_waves(steps: int) -> Matrix:
+    design = _waves(np.arange(1.0, steps + 1.0))
+    design.flags.writeable = False
+    return design
 
 
 def _waves(steps: Vector) -> Vector:

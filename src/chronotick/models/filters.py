@@ -4,10 +4,6 @@ A grid of two-state (offset, rate) Kalman filters runs side by side, each with i
 idea of wander and noise, and each is believed as far as it has predicted measurements
 before seeing them. Knows nothing of servers, samples or instants: values are ns
 relative to an epoch, times are seconds since the last update.
-
-``x`` is the offset in ns, ``y`` its rate in ns/s, which is ppb. Process noise is the
-two-state clock model (white FM q1, random-walk FM q2; Zucca & Tavella, IEEE T-UFFC 52
-(2005) 289): ``Q(t) = [[q1 t + q2 t³/3, q2 t²/2], [q2 t²/2, q2 t]]``.
 """
 
 from __future__ import annotations
@@ -20,11 +16,13 @@ import numpy as np
 from chronotick.core.records import Variance
 from chronotick.models.grid import ONE_SIDED_SHARE
 from chronotick.models.likelihood import Evidence, between, contaminate, gaussian
+from chronotick.models.states import Measurement, Motion
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chronotick.models.grid import BankTuning
+    from chronotick.models.states import States
 
     Vector = NDArray[np.float64]
 
@@ -33,19 +31,9 @@ __all__ = ["FilterBank", "Measurement", "Mixture"]
 # A filter that disbelieves more than half of the last ten or so measurements while
 # others believe them has lost the clock.
 _LOST = 0.5
-_DISBELIEF_GAIN = 0.1
+_BELIEF_GAIN = np.array(0.1)
 # Rounding may take a variance a hair below zero; nothing physical is this small.
-_LEAST_VARIANCE = 1e-6
-
-
-class Measurement(NamedTuple):
-    """What the filters are told of one exchange."""
-
-    value_ns: float
-    excess_ns: float
-    """How far the delay may be above the path's floor."""
-    variance: float
-    """Noise that has nothing to do with the delay, ns²."""
+_LEAST_VARIANCE = np.array(1e-6)
 
 
 class Mixture(NamedTuple):
@@ -61,49 +49,56 @@ class FilterBank:
 
     def __init__(self, tuning: BankTuning) -> None:
         self._tuning = tuning
-        self._q2, self._base, self._slope, self._one_sided = tuning.grid()
-        size = self._q2.size
-        self._x, self._y = np.zeros(size), np.zeros(size)
-        self._pxx, self._pxy = np.zeros(size), np.zeros(size)
-        self._pyy = np.full(size, tuning.rate_sd_ppb**2)
+        self._motion = Motion(tuning)
+        size, split = self._now.x.size, self._now.one_sided[0].size
         self._weight = np.full(size, 1.0 / size)
-        self._disbelief = np.zeros(size)
+        self._best = 0
+        # Of late, per filter: whether measurements were what it expected.
+        self._trust = np.ones(size)
         self._mixture: Mixture | None = None
+        found = np.empty((3, size))
+        self._evidence = Evidence(*found)
+        self._one_sided = Evidence(*found[:, :split]) if split else None
+        self._normal = Evidence(*found[:, split:])
 
     def begin(self, variance: float) -> None:
         """Start from the epoch, known with `variance` ns²."""
-        self._pxx = self._base + variance
+        self._now.pxx[:] = self._now.base + variance
 
     def foresee(self, elapsed_s: float) -> tuple[float, float]:
         """Return the most believed filter's next value and its variance (no delay)."""
-        best, t = int(self._weight.argmax()), elapsed_s
-        wander = self._tuning.white_fm + t * t * float(self._q2[best]) / 3.0
-        rate_part = 2.0 * float(self._pxy[best]) + t * float(self._pyy[best])
-        variance = float(self._pxx[best]) + t * (rate_part + wander)
-        value_ns = float(self._x[best]) + t * float(self._y[best])
-        return value_ns, variance + float(self._base[best])
+        x, y, pyy, pxx, pxy, _, q2, base = self._now.predictive[:, self._best].tolist()
+        t = elapsed_s
+        wander = self._tuning.white_fm + t * t * q2 / 3.0
+        variance = pxx + t * (2.0 * pxy + t * pyy + wander)
+        return x + t * y, variance + base
 
     def update(self, elapsed_s: float, measurement: Measurement) -> None:
         """Advance by `elapsed_s` and take in a measurement."""
-        self._advance(elapsed_s)
-        innovation = measurement.value_ns - self._x
-        evidence, belief = self._judge(innovation, measurement)
-        self._learn(evidence)
+        half_width_ns = max(ONE_SIDED_SHARE * measurement.excess_ns, 1.0)
+        now = self._motion.advance(elapsed_s, measurement, half_width_ns)
+        self._mixture = None
+        if self._one_sided is not None:
+            between(*now.one_sided, half_width_ns, self._one_sided)
+        gaussian(*now.normal, self._normal)
+        evidence, belief = contaminate(self._evidence, now.innovation, now.scale)
+        _learn(now, evidence)
         self._weigh(evidence.density, elapsed_s)
         self._reseed(belief)
 
     def open(self, elapsed_s: float, value_ns: float) -> None:
         """Widen every filter so that it can reach `value_ns` after `elapsed_s`."""
-        innovation = value_ns - (self._x + elapsed_s * self._y)
-        self._pxx += innovation * innovation
-        self._pyy += (innovation / max(elapsed_s, 1.0)) ** 2
-        self._disbelief[:] = 0.0
+        now = self._now
+        innovation = value_ns - (now.x + elapsed_s * now.y)
+        now.pxx += innovation * innovation
+        now.pyy += (innovation / max(elapsed_s, 1.0)) ** 2
+        self._trust[:] = 1.0
         self._mixture = None
 
     def shift(self, by_ns: float, variance: float) -> None:
         """Move every filter's offset, which makes it less certain by `variance`."""
-        self._x += by_ns
-        self._pxx += variance
+        self._now.x += by_ns
+        self._now.pxx += variance
         self._mixture = None
 
     def mixture(self) -> Mixture:
@@ -114,74 +109,79 @@ class FilterBank:
         tenfold.
         """
         if self._mixture is None:
-            keep = self._weight >= self._tuning.prune * self._weight.max()
-            weight = self._weight[keep] / self._weight[keep].sum()
-            xs, ys = self._x[keep], self._y[keep]
-            x, y = float(weight @ xs), float(weight @ ys)
-            dx, dy = xs - x, ys - y
-            covariance = float(weight @ (self._pxy[keep] + dx * dy))
-            variance = Variance(
-                v0=float(weight @ (self._pxx[keep] + dx * dx)),
-                v1=2.0 * covariance + self._tuning.white_fm,
-                v2=float(weight @ (self._pyy[keep] + dy * dy)),
-                v3=float(weight @ self._q2[keep]) / 3.0,
-            )
-            self._mixture = Mixture(x, y, variance)
+            self._mixture = self._mix()
         return self._mixture
 
-    def _advance(self, t: float) -> None:
-        q2t = self._q2 * t
-        drift = t * self._pyy
-        growth = drift + self._tuning.white_fm + (t / 3.0) * q2t
-        self._x += t * self._y
-        self._pxx += t * (2.0 * self._pxy + growth)
-        self._pxy += drift + (0.5 * t) * q2t
-        self._pyy += q2t
-        self._mixture = None
+    @property
+    def _now(self) -> States:
+        return self._motion.states
 
-    def _judge(
-        self, innovation: Vector, measurement: Measurement
-    ) -> tuple[Evidence, Vector]:
-        split, excess_ns = self._one_sided, measurement.excess_ns
-        base = self._pxx + (self._base + measurement.variance)
-        half_width_ns = max(ONE_SIDED_SHARE * excess_ns, 1.0)
-        one_sided = between(innovation[:split], base[:split], half_width_ns)
-        noise = self._slope[split:] * excess_ns
-        normal = gaussian(innovation[split:], base[split:] + noise * noise)
-        pairs = zip(one_sided, normal, strict=True)
-        return contaminate(Evidence(*map(np.concatenate, pairs)), innovation)
+    def _mix(self) -> Mixture:
+        now, weight = self._now, self._weight
+        weight = weight * (weight >= self._least_heard)
+        x, y, pyy, pxx, pxy, total, q2 = now.mixed.dot(weight).tolist()
+        x, y = x / total, y / total
+        dx, dy = now.x - x, now.y - y
+        weighted = weight * dx
+        covariance = (pxy + float(weighted.dot(dy))) / total
+        variance = Variance(
+            (pxx + float(weighted.dot(dx))) / total,
+            2.0 * covariance + self._tuning.white_fm,
+            (pyy + float((weight * dy).dot(dy))) / total,
+            q2 / total / 3.0,
+        )
+        return Mixture(x, y, variance)
 
-    def _learn(self, evidence: Evidence) -> None:
-        score, curvature = evidence.score, evidence.curvature
-        pxx, pxy = self._pxx, self._pxy
-        self._x += pxx * score
-        self._y += pxy * score
-        cross = pxy * curvature
-        self._pyy = np.maximum(self._pyy + pxy * cross, _LEAST_VARIANCE)
-        self._pxy = pxy + pxx * cross
-        self._pxx = np.maximum(pxx + pxx * pxx * curvature, _LEAST_VARIANCE)
+    @property
+    def _least_heard(self) -> float:
+        """Weight of the least believed filter that still speaks."""
+        return self._tuning.prune * float(self._weight[self._best])
 
     def _weigh(self, density: Vector, elapsed_s: float) -> None:
         by_count = 1.0 - 1.0 / self._tuning.memory_samples
         memory = max(by_count, exp(-elapsed_s / self._tuning.memory_s))
         # Neither factor can underflow: the shares and the outlier density are floors.
-        weight = self._weight**memory * density
-        weight *= (1.0 - self._tuning.fixed_share) / weight.sum()
+        weight = self._weight**memory
+        weight *= density
+        total = float(weight.dot(self._now.one))
+        weight *= (1.0 - self._tuning.fixed_share) / total
         weight += self._tuning.fixed_share / weight.size
         self._weight = weight
+        self._best = int(weight.argmax())
 
     def _reseed(self, belief: Vector) -> None:
         """Put filters that have lost the clock where the others are."""
-        self._disbelief += _DISBELIEF_GAIN * ((1.0 - belief) - self._disbelief)
-        if self._disbelief.max() <= _LOST:
+        trust = self._trust
+        belief -= trust
+        belief *= _BELIEF_GAIN
+        trust += belief
+        if trust.item(trust.argmin()) >= 1.0 - _LOST:
             return
-        lost = self._disbelief > _LOST
-        if lost[self._weight.argmax()]:
+        lost = trust < 1.0 - _LOST
+        if lost[self._best]:
             return
+        now = self._now
         x, y, variance = self.mixture()
-        self._x[lost], self._y[lost] = x, y
-        self._pxx[lost] = variance.v0
-        self._pxy[lost] = (variance.v1 - self._tuning.white_fm) / 2.0
-        self._pyy[lost] = variance.v2
-        self._disbelief[lost] = 0.0
-        self._mixture = None
+        now.x[lost], now.y[lost] = x, y
+        now.pxx[lost] = variance.v0
+        now.pxy[lost] = (variance.v1 - self._tuning.white_fm) / 2.0
+        now.pyy[lost] = variance.v2
+        trust[lost] = 1.0
+        if (self._weight[lost] >= self._least_heard).any():
+            self._mixture = None
+
+
+def _learn(now: States, evidence: Evidence) -> None:
+    """Move each filter by what the innovation says to it."""
+    _, score, curvature = evidence
+    pxx, pxy = now.pxx, now.pxy
+    now.x += pxx * score
+    now.y += pxy * score
+    cross = pxy * curvature
+    now.pyy += pxy * cross
+    cross *= pxx
+    change = pxx * curvature
+    change *= pxx
+    pxy += cross
+    pxx += change
+    np.maximum(now.variances, _LEAST_VARIANCE, out=now.variances)

@@ -7,6 +7,7 @@ clock and for a batch of simulated ones. Rates are in ppb, newest last, one per
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Vector = NDArray[np.float64]
     Matrix = NDArray[np.float64]
     Truths = NDArray[np.bool_]
 
@@ -31,9 +33,16 @@ _DAY = 144
 # The older, the coarser: 10 minutes, 30 minutes, an hour.
 _STRIDES = (1, 3, 6)
 _SPANS = (1, 3, 6, 12, 24, 36, 48)
+_DAYS_AGO = np.arange(len(_STRIDES), dtype=np.float64)
+_SPAN_LENGTHS = np.array(_SPANS, np.float64)
 INPUTS = sum(_DAY // stride for stride in _STRIDES) + len(_STRIDES) + len(_SPANS)
 """Length of a feature vector: three days of rates, how much of each is known, and how
 fast the clock has been changing."""
+# For each step that is forecast: the span below it, and how far it is from there to
+# the next.
+_STEPS = np.arange(1.0, HORIZON + 1.0)
+_LEFT = np.clip(np.searchsorted(_SPANS, _STEPS), 1, len(_SPANS) - 1) - 1
+_SHARE = (_STEPS - np.take(_SPANS, _LEFT)) / np.take(np.diff(_SPANS), _LEFT)
 # A clock without any wander still needs a unit; no oscillator is this quiet.
 _LEAST_SCALE_PPB = 1e-3
 # Beyond this many deviations the network has no experience.
@@ -63,63 +72,78 @@ def featurize(rates_ppb: Matrix, known: Matrix | None = None) -> Features:
             others are taken as equal to the anchor, and the network is told.
     """
     count, length = rates_ppb.shape
+    anchor = rates_ppb[:, -1]
+    centered = rates_ppb - anchor[:, None]
+    valid = None
     if known is None:
         known = np.full(count, float(length))
-    age = np.arange(length - 1, -1, -1.0)
-    valid = age[None, :] < known[:, None]
-    anchor = rates_ppb[:, -1]
-    centered = np.where(valid, rates_ppb - anchor[:, None], 0.0)
-    scale = _deviation(centered[:, -_DAY:], valid[:, -_DAY:])
+    else:
+        valid = np.arange(length - 1, -1, -1.0) < known[:, None]
+        centered *= valid
+    scale = _deviation(centered, known, valid)
     past = np.zeros((count, PAST))
-    past[:, PAST - length :] = centered / scale[:, None]
-    parts = []
+    np.divide(centered, scale[:, None], out=past[:, PAST - length :])
+    shares = known[:, None] / _DAY - _DAYS_AGO
+    np.maximum(shares, 0.0, out=shares)
+    np.minimum(shares, 1.0, out=shares)
+    parts: list[Matrix] = []
     for day, stride in enumerate(_STRIDES):
         end = PAST - day * _DAY
         block = past[:, end - _DAY : end]
-        parts.append(block.reshape(count, _DAY // stride, stride).mean(axis=2))
-        parts.append(np.clip(known / _DAY - day, 0.0, 1.0)[:, None])
-    changes = _changes(centered, known)
+        if stride > 1:
+            block = block.reshape(count, _DAY // stride, stride)
+            block = np.add.reduce(block, axis=2) / stride
+        parts += (block, shares[:, day, None])
+    changes = _changes(centered, known, masked=valid is not None)
     parts.append(np.log(changes / scale[:, None]))
-    inputs = np.clip(np.concatenate(parts, axis=1), -_CLIP, _CLIP)
-    return Features(inputs, anchor, _to_every_step(changes))
+    inputs = np.concatenate(parts, axis=1)
+    np.maximum(inputs, -_CLIP, out=inputs)
+    np.minimum(inputs, _CLIP, out=inputs)
+    # A change between two spans is interpolated.
+    unit = changes[:, _LEFT] * (1.0 - _SHARE) + changes[:, _LEFT + 1] * _SHARE
+    return Features(inputs, anchor, unit)
 
 
-def _deviation(centered: Matrix, valid: Truths) -> Matrix:
-    total = valid.sum(axis=1)
-    mean = centered.sum(axis=1) / total
-    square = np.where(valid, (centered - mean[:, None]) ** 2, 0.0).sum(axis=1) / total
+def _deviation(centered: Matrix, known: Vector, valid: Truths | None) -> Matrix:
+    """Return the standard deviation of the last day."""
+    day = centered[:, -_DAY:]
+    total = np.minimum(known, day.shape[1])
+    mean = np.add.reduce(day, axis=1) / total
+    apart = day - mean[:, None]
+    if valid is not None:
+        apart *= valid[:, -_DAY:]
+    square = np.add.reduce(apart * apart, axis=1) / total
     return np.asarray(np.sqrt(square) + _LEAST_SCALE_PPB, np.float64)
 
 
-def _changes(centered: Matrix, known: Matrix) -> Matrix:
+def _changes(centered: Matrix, known: Vector, *, masked: bool) -> Matrix:
     """Return what "no change" has cost over each of `_SPANS`, ppb rms."""
     count, length = centered.shape
-    total = np.cumsum(np.pad(centered, ((0, 0), (1, 0))), axis=1)
-    result = np.empty((count, len(_SPANS)))
-    before, before_span = np.full(count, _LEAST_SCALE_PPB), 1
+    total = np.zeros((count, length + 1))
+    np.add.accumulate(centered, axis=1, out=total[:, 1:])
+    number = known[:, None] - _SPAN_LENGTHS
+    squares = np.zeros((count, len(_SPANS)))
     for column, span in enumerate(_SPANS):
-        # A history too short for this span wanders on as far as one can tell.
-        result[:, column] = before * np.sqrt(span / before_span)
-        if length > span:
-            error = (total[:, 1 + span :] - total[:, 1:-span]) / span
-            error -= centered[:, :-span]
+        if length <= span:
+            break
+        error = total[:, 1 + span :] - total[:, 1:-span]
+        error /= span
+        error -= centered[:, :-span]
+        if masked:
             # From the first change that lies wholly within what is known.
-            number = np.clip(known - span, 0.0, length - span)
-            if (number < length - span).any():
-                age = np.arange(length - span, 0.0, -1.0)
-                error = np.where(age <= number[:, None], error, 0.0)
-            square = np.einsum("ij,ij->i", error, error)
-            rms = np.sqrt(square / np.maximum(number, 1.0)) + _LEAST_SCALE_PPB
-            enough = number >= _LEAST_CHANGES
-            result[enough, column] = rms[enough]
-        before, before_span = result[:, column], span
-    return result
+            error *= np.arange(length - span, 0.0, -1.0) <= number[:, column, None]
+        np.einsum("ij,ij->i", error, error, out=squares[:, column])
+    rms: Matrix = np.sqrt(squares / np.maximum(number, 1.0)) + _LEAST_SCALE_PPB
+    enough = number >= _LEAST_CHANGES
+    if not enough.all():
+        _wander_on(rms, enough)
+    return rms
 
 
-def _to_every_step(changes: Matrix) -> Matrix:
-    steps = np.arange(1.0, HORIZON + 1.0)
-    right = np.clip(np.searchsorted(_SPANS, steps), 1, len(_SPANS) - 1)
-    low, high = np.array(_SPANS)[right - 1], np.array(_SPANS)[right]
-    share = (steps - low) / (high - low)
-    between: Matrix = changes[:, right - 1] * (1.0 - share) + changes[:, right] * share
-    return between
+def _wander_on(rms: Matrix, enough: Truths) -> None:
+    """Fill in spans that a history is too short for: a walk, as far as one can tell."""
+    before, before_span = np.full(len(rms), _LEAST_SCALE_PPB), 1
+    for column, span in enumerate(_SPANS):
+        walked = before * sqrt(span / before_span)
+        before = np.where(enough[:, column], rms[:, column], walked)
+        rms[:, column], before_span = before, span

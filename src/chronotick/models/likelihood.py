@@ -11,6 +11,9 @@ and curvature ``h`` of its logarithm, the state moves by ``P g`` and its varianc
   far above it rules out what it rules out, no more.
 
 Decides nothing about which kind fits: that is what the bank's weights are for.
+
+With a hundred filters a measurement costs what its numpy calls cost, whatever they do.
+So there are as few as possible, in place where the numbers are not needed again.
 """
 
 from __future__ import annotations
@@ -27,20 +30,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Evidence", "between", "contaminate", "gaussian"]
 
-_ROOT_HALF = sqrt(0.5)
-_ROOT_TWO_PI = sqrt(2.0 * pi)
+# Arrays without dimensions: numpy makes one of a float at each use.
+_ONE, _MINUS_HALF, _ROOT_HALF = np.array(1.0), np.array(-0.5), np.array(sqrt(0.5))
+_ROOT_TWO_PI = np.array(sqrt(2.0 * pi))
+_TWICE_NORMAL = np.array(2.0 / sqrt(2.0 * pi))
 # Outliers: one exchange in a thousand is taken to be about anything, eight
 # deviations wide. It is what lets a filter survive a server's hiccup.
 _OUTLIER_SHARE = 1e-3
-_OUTLIER_WIDTH = 8.0
+_OUTLIER_SQUARE = np.array(8.0**2)
+_OUTLIER_HEIGHT = np.array(_OUTLIER_SHARE / pi)
+_INLIER_SHARE = np.array(1.0 - _OUTLIER_SHARE)
 # Below this share of belief a measurement is noise to that filter: exactly none of it
 # is used, so that rounding in a vanished density cannot move the state.
-_NO_BELIEF = 1e-6
+_NO_BELIEF = np.array(1e-6)
 # An interval much narrower than the smear is a point with a variance; the difference
 # of two equal error functions would be rounding noise.
 _NARROW = 1e-2
-_LEAST_MASS = 1e-14
-_SIDES = np.array([[-1.0], [1.0]])
+_TWICE_LEAST_MASS = np.array(2e-14)
 
 
 class Evidence(NamedTuple):
@@ -52,56 +58,106 @@ class Evidence(NamedTuple):
     """d log density / d prediction, 1/ns."""
     curvature: Vector
     """Its second derivative, 1/ns²."""
-    variance: Vector
-    """Predictive variance, ns² (for intervals: an upper scale)."""
 
 
-def gaussian(innovation: Vector, variance: Vector) -> Evidence:
-    """Return the evidence under normal noise; `variance` is P + R in ns²."""
-    curvature = -1.0 / variance
-    score = -curvature * innovation
-    density = np.exp(-0.5 * score * innovation) / (_ROOT_TWO_PI * np.sqrt(variance))
-    return Evidence(density, score, curvature, variance)
+def gaussian(
+    innovation: Vector, variance: Vector, out: Evidence | None = None
+) -> Evidence:
+    """Return the evidence under normal noise; `variance` is P + R in ns².
+
+    Args:
+        innovation: Measurement less prediction, ns.
+        variance: What is expected of its square, ns².
+        out: Where to put the result; into new arrays by default.
+    """
+    density, score, curvature = out or (None, None, None)
+    precision = _ONE / variance
+    score = np.multiply(precision, innovation, out=score)
+    exponent = score * innovation
+    exponent *= _MINUS_HALF
+    np.exp(exponent, out=exponent)
+    curvature = np.negative(precision, out=curvature)
+    height = np.sqrt(precision, out=precision)
+    height /= _ROOT_TWO_PI
+    return Evidence(np.multiply(exponent, height, out=density), score, curvature)
 
 
-def between(innovation: Vector, variance: Vector, half_width: float) -> Evidence:
+def between(
+    innovation: Vector,
+    variance: Vector,
+    half_width: float,
+    out: Evidence | None = None,
+) -> Evidence:
     """Return the evidence where the error is uniform on ± `half_width` ns.
 
-    `variance` is P plus the base jitter's, ns². Exact for a normal prior; the
-    posterior's first two moments are those of a truncated normal.
+    Exact for a normal prior; the posterior's first two moments are those of a truncated
+    normal.
+
+    Args:
+        innovation: Measurement less prediction, ns.
+        variance: P plus the base jitter's, ns².
+        half_width: Of the interval, ns.
+        out: Where to put the result; into new arrays by default.
     """
+    density, score, curvature = out or (None, None, None)
     sd = np.sqrt(variance)
-    edges = (innovation + _SIDES * half_width) / sd
+    center, reach = innovation / sd, half_width / sd
+    edges = np.empty((2, sd.size))
+    np.subtract(center, reach, out=edges[0])
+    np.add(center, reach, out=edges[1])
     points = edges * _ROOT_HALF
-    below, above = (
-        np.fromiter(map(erf, side.tolist()), np.float64, sd.size) for side in points
-    )
-    mass = np.maximum(0.5 * (above - below), _LEAST_MASS)
-    low, high = np.exp(-points * points) / (_ROOT_TWO_PI * mass)
-    score = (low - high) / sd
-    curvature = (edges[0] * low - edges[1] * high) / variance - score * score
-    density = mass / (2.0 * half_width)
-    if half_width < _NARROW * sd.max(initial=0.0):
-        narrow = sd > half_width / _NARROW
-        point = gaussian(innovation[narrow], variance[narrow] + half_width**2 / 3.0)
-        density[narrow], score[narrow], curvature[narrow], _ = point
-    return Evidence(density, score, curvature, variance + half_width**2)
+    errors = np.fromiter(map(erf, points.ravel().tolist()), np.float64, edges.size)
+    # Twice the probability of the interval.
+    mass = errors[sd.size :] - errors[: sd.size]
+    np.maximum(mass, _TWICE_LEAST_MASS, out=mass)
+    density = np.multiply(mass, 0.25 / half_width, out=density)
+    peaks = points * points
+    np.negative(peaks, out=peaks)
+    np.exp(peaks, out=peaks)
+    mass *= sd
+    scale = _TWICE_NORMAL / mass
+    score = np.multiply(peaks[0] - peaks[1], scale, out=score)
+    scale /= sd
+    peaks *= edges
+    bend = peaks[0] - peaks[1]
+    bend *= scale
+    curvature = np.subtract(bend, score * score, out=curvature)
+    found = Evidence(density, score, curvature)
+    if reach[reach.argmin()] < _NARROW:
+        narrow = reach < _NARROW
+        point = gaussian(innovation, variance + half_width**2 / 3.0)
+        for part, better in zip(found, point, strict=True):
+            np.copyto(part, better, where=narrow)
+    return found
 
 
-def contaminate(evidence: Evidence, innovation: Vector) -> tuple[Evidence, Vector]:
+def contaminate(
+    evidence: Evidence, innovation: Vector, variance: Vector
+) -> tuple[Evidence, Vector]:
     """Allow for outliers; return the evidence and each filter's belief, 0..1.
 
     The innovation comes from the stated noise or, rarely, from a heavy-tailed density
     that says nothing about the state. Moment-matched, so a measurement that is
     believed by half moves the state by half and leaves it less certain.
+
+    Args:
+        evidence: As if there were none.
+        innovation: Measurement less prediction, ns.
+        variance: Predictive variance, ns² (for intervals: an upper scale).
     """
+    density, score, curvature = evidence
     # A Cauchy density, (1 / π s) / (1 + (ν / s)²), with s = width · deviation.
-    square = _OUTLIER_WIDTH**2 * evidence.variance
-    outlier = (_OUTLIER_SHARE / pi) * np.sqrt(square) / (square + innovation**2)
-    inlier = (1.0 - _OUTLIER_SHARE) * evidence.density
-    density = inlier + outlier
-    belief = inlier / density
-    belief *= belief > _NO_BELIEF
-    score = belief * evidence.score
-    curvature = belief * evidence.curvature + score * (evidence.score - score)
-    return Evidence(density, score, curvature, evidence.variance), belief
+    square = variance * _OUTLIER_SQUARE
+    outlier = np.sqrt(square)
+    outlier *= _OUTLIER_HEIGHT
+    square += innovation * innovation
+    outlier /= square
+    belief = density * _INLIER_SHARE
+    total = belief + outlier
+    belief /= total
+    belief[belief <= _NO_BELIEF] = 0.0
+    believed = belief * score
+    bend = score - believed
+    bend *= believed
+    bend += belief * curvature
+    return Evidence(total, believed, bend), belief

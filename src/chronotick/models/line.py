@@ -68,7 +68,9 @@ class LineVoice:
         self._line = None
         if bounds.server is None:
             return
-        hull = self._hulls.setdefault(bounds.server, BoundHull())
+        hull = self._hulls.get(bounds.server)
+        if hull is None:
+            hull = self._hulls[bounds.server] = BoundHull()
         hull.add(bounds.raw_ns, bounds.offset_ns, bounds.delay_ns)
         self._wait -= 1
         if self._wait > 0 or hull.least_variance(_BEND) > known:

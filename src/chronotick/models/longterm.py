@@ -28,6 +28,7 @@ from chronotick.models.experts import (
 )
 from chronotick.models.heard import Heard
 from chronotick.models.history import PAST, STEP_S
+from chronotick.models.outlook import NO_CHANGE, Outlook
 from chronotick.models.scores import HORIZONS_S, ScoreBoard
 from chronotick.models.surroundings import Surroundings
 
@@ -73,22 +74,6 @@ def forecasters(network: Network | None = None) -> Sequence[Forecaster]:
     return [*simple, Forecaster(learned(network), _NETWORK_PRIOR)]
 
 
-class _Outlook(NamedTuple):
-    """What the ensemble says, per `HORIZONS_S`."""
-
-    change_ppb: Vector
-    """Mean rate over the horizon, less the bank's rate."""
-    shrink: Vector
-    """Mean square error over the bank's, at most 1."""
-    spread_ppb: Vector
-    """Standard deviation among the experts that are believed."""
-
-
-_NO_CHANGE = _Outlook(
-    np.zeros(HORIZONS_S.size), np.ones(HORIZONS_S.size), np.zeros(HORIZONS_S.size)
-)
-
-
 class LongTermModel:
     """An ensemble of rate forecasts on top of a short-term model.
 
@@ -122,7 +107,7 @@ class LongTermModel:
         self._mark: int | None = None
         self._felt_to = 0
         self._marked: Estimate | None = None
-        self._outlook = _NO_CHANGE
+        self._outlook = NO_CHANGE
         self._newest_ns = 0
         self._base = 0.0
 
@@ -148,21 +133,27 @@ class LongTermModel:
         estimate = self._bank.predict(raw_ns)
         if estimate is None:
             return None
-        age_s = max((raw_ns - self._newest_ns) / NS_PER_S, 0.0)
-        moved_ns, rate_ppb = self._moved(age_s)
-        shrink = float(np.interp(age_s, HORIZONS_S, self._outlook.shrink))
-        spread_ns = age_s * float(
-            np.interp(age_s, HORIZONS_S, self._outlook.spread_ppb)
-        )
+        return self.ahead(estimate, Source.GPU_MODEL)
+
+    def ahead(self, estimate: Estimate, source: Source) -> Estimate:
+        """Return a short-term estimate with what the experts add to it.
+
+        Args:
+            estimate: Of the short-term model, now.
+            source: Who the result is said to be from.
+        """
+        age_s = max((estimate.raw_ns - self._newest_ns) / NS_PER_S, 0.0)
+        moved_ns, rate_ppb, shrink, spread_ppb = self._outlook.at(age_s)
+        spread_ns = age_s * spread_ppb
         v0, v1, v2, v3 = estimate.variance
         # Only the growth is foreseen better; where the clock was is as uncertain as ever.
         v0 = min(self._base, v0) + shrink * max(v0 - self._base, 0.0)
         return Estimate(
-            raw_ns=raw_ns,
+            raw_ns=estimate.raw_ns,
             offset_ns=estimate.offset_ns + round(moved_ns),
             rate_ppb=estimate.rate_ppb + rate_ppb,
             variance=Variance(v0 + spread_ns**2, shrink * v1, shrink * v2, shrink * v3),
-            source=Source.GPU_MODEL,
+            source=source,
         )
 
     def bias_ns(self, server: str) -> float:
@@ -211,24 +202,15 @@ class LongTermModel:
         if silent and self._felt_to > before and self._marked is not None:
             self._foresee(self._marked, self._votes(self._marked))
 
-    def _moved(self, age_s: float) -> tuple[float, float]:
-        """Return how far the rate's change has carried the clock, and how fast now."""
-        # Mean change over an age is piecewise linear from 0 at age 0; beyond the last
-        # horizon the rate that was reached there is kept.
-        ages = np.concatenate(([0.0], HORIZONS_S))
-        moved = ages * np.concatenate(([0.0], self._outlook.change_ppb))
-        k = min(int(np.searchsorted(ages, age_s, side="right")), ages.size - 1)
-        slope = float((moved[k] - moved[k - 1]) / (ages[k] - ages[k - 1]))
-        return float(moved[k - 1]) + slope * (age_s - float(ages[k - 1])), slope
-
     def _extend(self, mark: int, estimate: Estimate) -> None:
         """Append the rate of this ten minutes; a gap is bridged by a straight line."""
         rate_ppb, doubt_ppb = estimate.rate_ppb, sqrt(estimate.variance.v2)
         missed = 1 if self._mark is None else min(mark - self._mark, PAST)
-        before = self._rates[-1] if self._rates.size else rate_ppb
-        bridge = np.linspace(before, rate_ppb, missed + 1)[1:]
+        bridge = [rate_ppb]
+        if missed > 1:
+            bridge = np.linspace(self._rates[-1], rate_ppb, missed + 1)[1:].tolist()
         self._rates = np.concatenate((self._rates, bridge))[-PAST:]
-        self._doubts = np.append(self._doubts, np.full(missed, doubt_ppb))[-PAST:]
+        self._doubts = np.concatenate((self._doubts, [doubt_ppb] * missed))[-PAST:]
         # What was learned while the rate itself was being learned is not history.
         settled = int(np.argmax(self._doubts <= _UNSETTLED * doubt_ppb))
         if settled:
@@ -258,11 +240,12 @@ class LongTermModel:
     def _foresee(self, estimate: Estimate, votes: Matrix) -> None:
         """Weigh the votes."""
         speaking = np.isfinite(votes)
-        weights = self._board.weights(speaking)
+        ratios = self._board.ratios()
+        weights = self._board.weights(speaking, ratios)
         said = np.where(speaking, votes, 0.0)
         mean = (weights * said).sum(axis=0)
         spread = (weights * (said - mean) ** 2).sum(axis=0)
-        shrink = (weights * self._board.ratios()).sum(axis=0)
-        self._outlook = _Outlook(
+        shrink = (weights * ratios).sum(axis=0)
+        self._outlook = Outlook(
             mean - estimate.rate_ppb, np.minimum(shrink, 1.0), np.sqrt(spread)
         )

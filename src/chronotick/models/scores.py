@@ -28,6 +28,8 @@ __all__ = ["HORIZONS_S", "ScoreBoard"]
 HORIZONS_S = np.array([600.0, 1800.0, 3600.0, 7200.0, 14400.0, 21600.0, 28800.0])
 """Where experts are compared: 10 minutes to 8 hours."""
 _COLUMNS = np.arange(HORIZONS_S.size)
+# Overlapping forecasts count by the share that is new.
+_SHARES = np.minimum(STEP_S / HORIZONS_S, 1.0)
 # Two days' worth of outcomes count.
 _FADE = exp(-STEP_S / (48 * 3600.0))
 # Forecasts made 10 minutes apart over 8 hours share most of their outcome: so many
@@ -41,6 +43,8 @@ _MARGIN = 0.97
 _LEAST_SQUARE = 1e-12
 # A measurement seldom comes exactly when a horizon ends.
 _TOLERANCE = 0.25
+_NEAR_S = _TOLERANCE * HORIZONS_S
+_LONGEST_NS = round(float(HORIZONS_S[-1] + _NEAR_S[-1])) * NS_PER_S
 
 
 class _Forecast(NamedTuple):
@@ -61,13 +65,13 @@ class ScoreBoard:
         count = len(priors)
         self._priors = np.array(priors)[:, None]
         self._pending: deque[_Forecast] = deque()
-        self._square = np.zeros((count, HORIZONS_S.size))
-        self._bank_square = np.zeros((count, HORIZONS_S.size))
-        self._outcomes = np.zeros((count, HORIZONS_S.size))
+        # Mean squares of its errors, of the bank's when it spoke, and how often it did.
+        self._totals = np.zeros((3, count, HORIZONS_S.size))
+        self._square, self._bank_square, self._outcomes = self._totals
 
     def mature(self, raw_ns: int, offset_ns: int) -> None:
         """Score what has come due, now that the clock's offset is known."""
-        oldest_ns = raw_ns - round(HORIZONS_S[-1] * (1.0 + _TOLERANCE)) * NS_PER_S
+        oldest_ns = raw_ns - _LONGEST_NS
         while self._pending and self._pending[0].raw_ns < oldest_ns:
             self._pending.popleft()
         if not self._pending:
@@ -75,11 +79,10 @@ class ScoreBoard:
         ages_s = np.array([raw_ns - each.raw_ns for each in self._pending]) / NS_PER_S
         distance_s = np.abs(ages_s[:, None] - HORIZONS_S)
         nearest = distance_s.argmin(axis=0)
-        near = distance_s[nearest, _COLUMNS] <= _TOLERANCE * HORIZONS_S
-        for column in np.flatnonzero(near).tolist():
-            due = self._pending[int(nearest[column])]
-            rate_ppb = (offset_ns - due.offset_ns) / ages_s[nearest[column]]
-            self._score(column, due.means_ppb[:, column] - rate_ppb)
+        near = distance_s[nearest, _COLUMNS] <= _NEAR_S
+        columns = near.nonzero()[0]
+        if columns.size:
+            self._score(columns, nearest[columns].tolist(), raw_ns, offset_ns)
 
     def record(self, raw_ns: int, offset_ns: int, means_ppb: Matrix) -> None:
         """Keep forecasts made at `raw_ns`: experts × horizons, NaN where silent."""
@@ -101,22 +104,33 @@ class ScoreBoard:
         shrunk: Matrix = np.where(self._outcomes > 0.0, ratio, self._priors)
         return shrunk
 
-    def weights(self, speaking: NDArray[np.bool_]) -> Matrix:
-        """Return weights that sum to 1 per horizon; silent experts get none."""
-        ratio = self.ratios()
-        weight = np.where(ratio < _MARGIN, ratio**-_SHARPNESS, 0.0) * speaking
+    def weights(self, speaking: NDArray[np.bool_], ratios: Matrix) -> Matrix:
+        """Return weights that sum to 1 per horizon; silent experts get none.
+
+        Args:
+            speaking: Experts × horizons.
+            ratios: What `ratios` has returned.
+        """
+        weight = np.where(ratios < _MARGIN, ratios**-_SHARPNESS, 0.0) * speaking
         weight[0] = 1.0
         weight /= weight.sum(axis=0)
         return weight
 
-    def _score(self, column: int, errors_ppb: Matrix) -> None:
+    def _score(
+        self, columns: NDArray[np.intp], due: list[int], raw_ns: int, offset_ns: int
+    ) -> None:
+        """Score the forecasts at places `due`, each at the horizon in `columns`."""
+        said, rates_ppb = [], []
+        for column, place in zip(columns.tolist(), due, strict=True):
+            made_ns, was_ns, means_ppb = self._pending[place]
+            said.append(means_ppb[:, column])
+            rates_ppb.append((offset_ns - was_ns) / ((raw_ns - made_ns) / NS_PER_S))
+        errors_ppb = np.array(said).T - rates_ppb
         spoke = np.isfinite(errors_ppb)
-        # Overlapping forecasts count by the share that is new.
-        share = min(STEP_S / HORIZONS_S[column], 1.0)
-        square = np.where(spoke, errors_ppb, 0.0) ** 2
-        for total, addition in (
-            (self._square, square),
-            (self._bank_square, np.where(spoke, errors_ppb[0] ** 2, 0.0)),
-            (self._outcomes, spoke.astype(np.float64)),
-        ):
-            total[:, column] = _FADE * total[:, column] + share * addition
+        found = np.empty((3, *spoke.shape))
+        found[0] = np.where(spoke, errors_ppb, 0.0) ** 2
+        found[1] = np.where(spoke, errors_ppb[0] ** 2, 0.0)
+        found[2] = spoke
+        found *= _SHARES[columns]
+        self._totals[:, :, columns] *= _FADE
+        self._totals[:, :, columns] += found

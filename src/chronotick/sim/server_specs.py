@@ -7,6 +7,7 @@ Decides which kinds there are and their ranges; `chronotick.sim.world` turns the
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
@@ -125,7 +126,8 @@ class ServerSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1)]
     path: PathSpec
     address: str | None = None
-    """Numeric; None: one from the documentation's network (RFC 5737)."""
+    """Numeric; None: `name` where that is numeric, else one from the documentation's
+    network (RFC 5737)."""
     port: Annotated[int, Meta(ge=1, le=65535)] = 123
     serves: Kind = Honest()
     claims: Claims = Claims()
@@ -136,6 +138,18 @@ class ServerSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     wander_period_s: Positive = 7200.0
     turnaround_us: NonNegative = 30.0
     """Mean time from request to answer, exponential."""
+
+    @property
+    def numeric_address(self) -> str | None:
+        """The address that it must have; None where any will do."""
+        if self.address is not None:
+            return self.address
+        try:
+            ipaddress.ip_address(self.name)
+        except ValueError:
+            return None
+        # Nobody asks a resolver for it.
+        return self.name
 
     @property
     def is_honest(self) -> bool:

@@ -36,7 +36,7 @@ from chronotick.sim.server_specs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from chrono_daemon import Clock
     from chronotick.core.ports import MeasuredClock, Transport
@@ -149,7 +149,7 @@ def _network(scenario: Scenario, epoch_utc_ns: int) -> Network:
     nodes = [
         Node(
             name=spec.name,
-            endpoint=Endpoint(spec.address or _numbered(i), spec.port),
+            endpoint=Endpoint(address, spec.port),
             path=spec.path,
             responder=_responder(spec, epoch_utc_ns),
             error_us=spec.error_us,
@@ -157,7 +157,9 @@ def _network(scenario: Scenario, epoch_utc_ns: int) -> Network:
             wander_period_s=spec.wander_period_s,
             turnaround_us=spec.turnaround_us,
         )
-        for i, spec in enumerate(scenario.servers)
+        for address, spec in zip(
+            _addresses(scenario.servers), scenario.servers, strict=True
+        )
     ]
     try:
         return Network.of(nodes)
@@ -165,10 +167,18 @@ def _network(scenario: Scenario, epoch_utc_ns: int) -> Network:
         raise ConfigError(f"servers: {error}") from None
 
 
-def _numbered(index: int) -> str:
-    if index >= _MAX_NUMBERED:
-        raise ConfigError("servers: beyond 254, give each an address")
-    return _DOCUMENTATION_NET.format(index + 1)
+def _addresses(servers: Sequence[ServerSpec]) -> list[str]:
+    """Return an address for each server: its own, or one that nobody has."""
+    own = [spec.numeric_address for spec in servers]
+    found = []
+    for index, address in enumerate(own):
+        number = index + 1
+        while address is None and _DOCUMENTATION_NET.format(number) in own:
+            number += len(servers)
+        if number > _MAX_NUMBERED:
+            raise ConfigError("servers: beyond 254, give each an address")
+        found.append(address or _DOCUMENTATION_NET.format(number))
+    return found
 
 
 def _responder(spec: ServerSpec, epoch_utc_ns: int) -> NtpResponder | None:

@@ -39,6 +39,16 @@ def test_at_least_half_are_asked_at_their_lowest(delays_ns: list[int]) -> None:
             assert check.noise >= 49.0
 
 
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=200))
+def test_the_quieter_half_is_of_the_last_64(delays_ns: list[int]) -> None:
+    """Asked is who is not above their median, equal delays or not."""
+    quiet = QuietExchanges()
+    for k, delay_ns in enumerate(delays_ns):
+        latest = sorted(delays_ns[max(0, k - 63) : k + 1])
+        check = quiet.check(sample(k * NS_PER_S, EPOCH_NS, delay_ns=delay_ns))
+        assert (check is not None) == (delay_ns <= latest[(len(latest) - 1) // 2])
+
+
 def test_a_known_bias_is_taken_off() -> None:
     """A server that reads 5 µs high measures 5 µs less."""
     check = QuietExchanges().check(sample(0, EPOCH_NS + 5_000), bias_ns=5_000.0)

@@ -43,6 +43,8 @@ def test_without_scores_the_baseline_speaks_alone() -> None:
     weights = PrequentialWeights("base")
     both = {"base": estimate(0, 10.0), "other": estimate(5, 1.0)}
     assert weights.weights(both) == {"base": 1.0}
+    assert weights.believes("base")
+    assert not weights.believes("other")
 
 
 @pytest.mark.parametrize(("error_ns", "winner"), [(0, "other"), (60, "base")])
@@ -57,6 +59,7 @@ def test_belief_follows_prediction(error_ns: int, winner: str) -> None:
     assert max(result, key=lambda name: result[name]) == winner
     assert sum(result.values()) == pytest.approx(1.0)
     assert ("other" in result) == (winner == "other")
+    assert weights.believes("other") == (winner == "other")
 
 
 def test_one_spike_does_not_undo_a_record() -> None:

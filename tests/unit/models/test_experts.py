@@ -125,3 +125,19 @@ def test_a_sensor_that_comes_late_is_used_from_then_on() -> None:
     told = surrounded(rates, late[:, None], HORIZONS_S)
     assert told is not None
     assert np.isfinite(told).all()
+
+
+def test_what_was_asked_before_does_not_matter() -> None:
+    """A fit to one length of history is the same after fits to others."""
+    rates = np.random.default_rng(2).normal(size=432).cumsum()
+    lengths = (432, 200, 432, 431, 200)
+    first, second, *later = (
+        harmonic(rates[-length:], HORIZONS_S) for length in lengths
+    )
+    assert first is not None
+    assert second is not None
+    assert later[0] is not None
+    assert later[2] is not None
+    assert later[0].tolist() == first.tolist()
+    assert later[2].tolist() == second.tolist()
+    assert second.tolist() != first.tolist()

@@ -49,7 +49,7 @@ def test_an_interval_updates_as_integration_says(
     """Density, mean and variance of the truncated posterior are exact."""
     prior, jitter = 500.0**2, 100.0**2
     nu, spread = arrays(innovation, prior + jitter)
-    density, score, curvature, _ = between(nu, spread, half_width)
+    density, score, curvature = between(nu, spread, half_width)
     mass, mean, variance = brute_force(prior, jitter, half_width, innovation)
     assert density[0] == pytest.approx(mass, rel=1e-4)
     assert prior * score[0] == pytest.approx(mean, rel=1e-4, abs=0.05)
@@ -75,7 +75,7 @@ def test_nothing_overflows(
     """Any innovation yields finite evidence and a belief between 0 and 1."""
     nu, spread = arrays(innovation, variance)
     for evidence in (gaussian(nu, spread), between(nu, spread, half_width)):
-        robust, belief = contaminate(evidence, nu)
+        robust, belief = contaminate(evidence, nu, spread)
         assert 0.0 <= belief[0] <= 1.0
         assert robust.density[0] > 0.0
         assert all(math.isfinite(float(part[0])) for part in robust)
@@ -94,7 +94,7 @@ def test_an_update_never_adds_certainty_beyond_the_prior(
 def test_a_wild_outlier_moves_nothing() -> None:
     """At a hundred deviations the belief is exactly zero, and so is the update."""
     nu, spread = arrays(1e6, 1e8)
-    robust, belief = contaminate(gaussian(nu, spread), nu)
+    robust, belief = contaminate(gaussian(nu, spread), nu, spread)
     assert belief[0] == 0.0
     assert robust.score[0] == 0.0
     assert robust.curvature[0] == 0.0
@@ -108,3 +108,15 @@ def test_evidence_is_per_filter() -> None:
     for part, first, second in zip(both, *alone, strict=True):
         assert part == pytest.approx([first[0], second[0]])
     assert isinstance(both, Evidence)
+
+
+@given(innovations, variances, widths)
+def test_what_is_put_elsewhere_is_the_same(
+    innovation: float, variance: float, half_width: float
+) -> None:
+    """Given where to put it, the evidence is there, and equal to that in new arrays."""
+    nu, spread = arrays(innovation, variance)
+    into = Evidence(*np.full((3, 1), np.nan))
+    assert gaussian(nu, spread, into) == into == gaussian(nu, spread)
+    assert between(nu, spread, half_width, into) == into
+    assert into == between(nu, spread, half_width)

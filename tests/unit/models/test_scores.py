@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from chronotick.core.units import NS_PER_S
 from chronotick.models.scores import HORIZONS_S, ScoreBoard
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE_PPB = 100.0
 SPEAKING = np.ones((3, HORIZONS_S.size), dtype=bool)
@@ -22,18 +27,25 @@ def play(board: ScoreBoard, errors_ppb: tuple[float, float, float], steps: int) 
         board.record(raw_ns, offset_ns, means)
 
 
+def weights_of(
+    board: ScoreBoard, speaking: NDArray[np.bool_] = SPEAKING
+) -> NDArray[np.float64]:
+    """Return the weights, by what the board itself has found."""
+    return board.weights(speaking, board.ratios())
+
+
 def test_nothing_matured_leaves_the_bank_alone() -> None:
     """Before any horizon has passed, all of the weight is the bank's."""
     board = ScoreBoard((1.0, 1.0, 1.0))
     play(board, (1.0, 0.0, 2.0), 1)
-    assert board.weights(SPEAKING)[0].tolist() == [1.0] * HORIZONS_S.size
+    assert weights_of(board)[0].tolist() == [1.0] * HORIZONS_S.size
 
 
 def test_a_better_expert_takes_over_and_a_worse_one_never_does() -> None:
     """After two days the best has most of the weight, the worst none."""
     board = ScoreBoard((1.0, 1.0, 1.0))
     play(board, (1.0, 0.5, 2.0), 288)
-    weights = board.weights(SPEAKING)
+    weights = weights_of(board)
     assert weights.sum(axis=0) == pytest.approx(np.ones(HORIZONS_S.size))
     assert (weights[1] > weights[0]).all()
     assert (weights[2] == 0.0).all()
@@ -47,7 +59,7 @@ def test_short_horizons_mature_first() -> None:
     """After two hours, eight-hour forecasts have proven nothing."""
     board = ScoreBoard((1.0, 1.0, 1.0))
     play(board, (1.0, 0.1, 1.0), 13)
-    weights = board.weights(SPEAKING)
+    weights = weights_of(board)
     assert weights[1, 0] > 0.5
     assert weights[1, -1] == 0.0
 
@@ -58,7 +70,7 @@ def test_an_expert_that_falls_silent_has_no_say() -> None:
     play(board, (1.0, 0.1, 1.0), 100)
     speaking = SPEAKING.copy()
     speaking[1] = False
-    assert (board.weights(speaking)[1] == 0.0).all()
+    assert (weights_of(board, speaking)[1] == 0.0).all()
 
 
 def test_silence_is_not_scored() -> None:
@@ -79,13 +91,13 @@ def test_the_newest_forecast_can_be_amended() -> None:
         board.record(raw_ns, offset_ns, silent)
         errors = np.outer((1.0, 0.1, 2.0), np.ones(HORIZONS_S.size))
         board.amend(RATE_PPB + errors)
-    assert (board.weights(SPEAKING)[1] > board.weights(SPEAKING)[0]).all()
-    assert (board.weights(SPEAKING)[2] == 0.0).all()
+    assert (weights_of(board)[1] > weights_of(board)[0]).all()
+    assert (weights_of(board)[2] == 0.0).all()
 
 
 def test_a_prior_is_heard_first_and_outvoted_later() -> None:
     """An expert with a reputation speaks at once, and loses its say by being wrong."""
     board = ScoreBoard((1.0, 0.5, 1.0))
-    assert (board.weights(SPEAKING)[1] > 0.9).all()
+    assert (weights_of(board)[1] > 0.9).all()
     play(board, (1.0, 3.0, 1.0), 288)
-    assert (board.weights(SPEAKING)[1] == 0.0).all()
+    assert (weights_of(board)[1] == 0.0).all()

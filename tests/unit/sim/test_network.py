@@ -236,6 +236,23 @@ def test_two_servers_at_one_address_are_a_configuration_error() -> None:
         world(*twice)
 
 
+def test_a_numeric_name_is_an_address_that_nobody_else_is_given() -> None:
+    """Each server is found where the daemon asks for it, and tells its own time."""
+    here = world(
+        ServerSpec(name="a.test", path=PATH),
+        ServerSpec(name="192.0.2.1", path=PATH),
+        ServerSpec(name="b.test", path=PATH),
+        ServerSpec(name="2001:db8::1", path=PATH),
+    )
+    nodes = here.network.nodes
+    assert [node.name for node in nodes.values()] == [
+        "a.test", "192.0.2.1", "b.test", "2001:db8::1",
+    ]  # fmt: skip
+    assert len({endpoint.address for endpoint in nodes}) == 4
+    assert nodes[Endpoint("192.0.2.1", 123)].name == "192.0.2.1"
+    assert nodes[Endpoint("2001:db8::1", 123)].name == "2001:db8::1"
+
+
 def test_the_truth_reaches_beyond_now() -> None:
     """Where RAW will be is known, so corrections can be judged ahead of time."""
     here = world()

@@ -1,0 +1,99 @@
+"""`daemon.roster`: who may be heard, who is awaited, and who has jumped."""
+
+from __future__ import annotations
+
+import pytest
+
+from chronotick.core.records import Exchange
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.roster import Roster
+from chronotick.fusion import RateSpan
+from unit.oscillators import sample
+
+ANY = RateSpan(-500_000, 500_000)
+GRACE_NS = NS_PER_S
+
+
+def roster(*names: str) -> Roster:
+    """Return a roster of servers that have not been asked yet."""
+    return Roster(names, startup_grace_ns=GRACE_NS)
+
+
+def answer(
+    servers: Roster, name: str, raw_ns: int, offset_ns: int = 0, delay_ns: int = 1000
+) -> None:
+    """Let `name` answer a poll."""
+    servers.observe(
+        Exchange(
+            server=name,
+            endpoint=None,
+            state="ok",
+            sample=sample(raw_ns, offset_ns, server=name, delay_ns=delay_ns),
+            reach=1,
+        ),
+        ANY,
+    )
+
+
+def lose(servers: Roster, name: str, reach: int) -> None:
+    """Let a poll of `name` go unanswered."""
+    servers.observe(
+        Exchange(server=name, endpoint=None, state="lost", reach=reach), ANY
+    )
+
+
+def test_only_those_that_answer_and_agree_with_themselves_are_heard() -> None:
+    """One has been silent for three polls, one has jumped, one was never asked."""
+    servers = roster("good", "silent", "jumped", "new")
+    for name in ("good", "silent", "jumped"):
+        answer(servers, name, 0)
+    lose(servers, "silent", 0b1000)
+    answer(servers, "jumped", 1, offset_ns=NS_PER_S)
+    assert set(servers.spans(2, ANY)) == {"good"}
+    assert servers.answering(("good", "silent", "jumped", "new")) == {"good", "jumped"}
+    assert servers.absent == 1
+    assert not servers.has_jumped
+
+
+def test_a_span_is_carried_back_as_soundly_as_forth() -> None:
+    """A far server's exchange has its middle before a near one's newest answer."""
+    servers, raw_ns, rate_ppb = roster("near"), 10 * NS_PER_S, 490_000
+    answer(servers, "near", raw_ns, offset_ns=raw_ns * rate_ppb // NS_PER_S, delay_ns=2)
+    for at_ns in (0, raw_ns, 2 * raw_ns):
+        truth_ns = at_ns * rate_ppb // NS_PER_S
+        assert servers.spans(at_ns, ANY)["near"].holds(truth_ns)
+
+
+def test_the_others_are_waited_for_until_the_grace_has_passed() -> None:
+    """Counted from the first answer; who was asked in vain is not waited for."""
+    servers = roster("quick", "slow", "dead")
+    assert servers.pending(0) == 3
+    answer(servers, "quick", 0)
+    lose(servers, "dead", 0)
+    assert servers.pending(GRACE_NS - 1) == 1
+    assert servers.pending(GRACE_NS) == 0
+
+
+@pytest.mark.parametrize(("jumping", "expected"), [(1, False), (2, False), (3, True)])
+def test_most_must_jump_for_it_to_be_us(jumping: int, expected: bool) -> None:
+    """Half of them is not most: then nobody knows."""
+    names = ("a", "b", "c", "d")
+    servers = roster(*names)
+    for name in names:
+        answer(servers, name, 0)
+    for name in names[:jumping]:
+        answer(servers, name, 1, offset_ns=NS_PER_S)
+    assert servers.has_jumped is expected
+
+
+def test_after_a_leap_only_newer_answers_are_left() -> None:
+    """Who has not answered since is awaited; nothing of before narrows anything."""
+    servers = roster("heard", "unheard")
+    for name in ("heard", "unheard"):
+        answer(servers, name, 0, delay_ns=10)
+    newer = sample(1, 0, server="heard", delay_ns=1000)
+    answer(servers, "heard", 1)
+    servers.remember([newer], ANY)
+    assert servers.spans(1, ANY) == {"heard": newer.span}
+    assert servers.absent == 1
+    assert servers.newest(("heard", "unheard")) == [newer]
