@@ -16,13 +16,10 @@ The two assumptions, both configured and both published with the bound's meaning
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from chronotick.core.span import Span
 from chronotick.core.units import NS_PER_S, PPB, PPB_PER_PPM
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["FrequencyBound", "RateSpan"]
 
@@ -86,11 +83,16 @@ class FrequencyBound:
             False where this contradicts what was learned (the oscillator left its
             limits, or an interval was wrong): then everything is forgotten but this.
         """
-        self._anchors = [a for a in self._anchors if raw_ns - a[0] <= _WINDOW_NS]
-        lo_ppb, hi_ppb = self._prior
-        for mean in self._means(raw_ns, span):
-            lo_ppb = max(lo_ppb, mean.lo_ppb - self._drift_ppb)
-            hi_ppb = min(hi_ppb, mean.hi_ppb + self._drift_ppb)
+        if self._anchors and raw_ns - self._anchors[0][0] > _WINDOW_NS:
+            self._anchors = [a for a in self._anchors if raw_ns - a[0] <= _WINDOW_NS]
+        (lo_ns, hi_ns), (lo_ppb, hi_ppb) = span, self._prior
+        for then_ns, (then_lo_ns, then_hi_ns) in self._anchors:
+            elapsed_ns = raw_ns - then_ns
+            if elapsed_ns > 0:
+                slowest = (lo_ns - then_hi_ns) * PPB // elapsed_ns
+                fastest = -((then_lo_ns - hi_ns) * PPB // elapsed_ns)
+                lo_ppb = max(lo_ppb, slowest - self._drift_ppb)
+                hi_ppb = min(hi_ppb, fastest + self._drift_ppb)
         if lo_ppb > hi_ppb:
             self.forget()
             self._anchors = [(raw_ns, span)]
@@ -103,15 +105,6 @@ class FrequencyBound:
         """Fall back to the prior: after a jump nothing older counts."""
         self._anchors = []
         self._rate = self._prior
-
-    def _means(self, raw_ns: int, span: Span) -> Iterator[RateSpan]:
-        for then_ns, then in self._anchors:
-            elapsed_ns = raw_ns - then_ns
-            if elapsed_ns > 0:
-                yield RateSpan(
-                    (span.lo_ns - then.hi_ns) * PPB // elapsed_ns,
-                    -((then.lo_ns - span.hi_ns) * PPB // elapsed_ns),
-                )
 
     def _keep(self, raw_ns: int, span: Span) -> None:
         """Remember the interval; thin out so that every age keeps a narrow one."""

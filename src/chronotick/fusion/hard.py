@@ -55,16 +55,15 @@ class ServerBound:
         """
         if self._span is not None and sample.raw_ns < self._raw_ns:
             return
+        claimed = sample.span
         expected = self.span_at(sample.raw_ns, rate)
-        span: Span | None = sample.span
-        if expected is not None:
-            span = expected.intersect(sample.span)
+        span = claimed if expected is None else expected.intersect(claimed)
         if span is None:
             # Nothing older can be reconciled with this answer. Which side is wrong
             # cannot be known from one server: so nothing is claimed for a while.
             self.jumps += 1
             self._to_prove = _PROBATION
-            span = sample.span
+            span = claimed
         self._raw_ns, self._span = sample.raw_ns, span
         if self._to_prove:
             self._to_prove -= 1
