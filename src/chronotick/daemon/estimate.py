@@ -69,7 +69,7 @@ class EstimateStage:
                 # Read now: a look at the clocks that waited here knows of no sleep.
                 clocks = self._measured.pair()
                 whole, seen = clocks.is_continuous_with(seen), clocks
-                news = False
+                news, breaks = False, self._estimator.breaks
                 if not whole:
                     # An exchange that ends just now may have begun before: left out.
                     whole_since_raw_ns = clocks.raw_ns
@@ -79,10 +79,7 @@ class EstimateStage:
                     if _begun_before(event, whole_since_raw_ns, clocks.raw_ns):
                         # It was under way, or waited in a channel, while the host slept.
                         continue
-                    breaks = self._estimator.breaks
                     self._estimator.observe(event)
-                    if self._estimator.breaks > breaks:
-                        ctx.logger.warning("event=jumped why=raw_or_servers")
                     news = event.sample is not None
                 elif self._knows:
                     if clocks.raw_ns - said_raw_ns < _REFRESH_NS:
@@ -90,6 +87,8 @@ class EstimateStage:
                         continue
                     news = True
                 correction = self._estimator.correction(self._measured.raw_ns())
+                if whole and self._estimator.breaks > breaks:
+                    ctx.logger.warning("event=jumped why=raw_or_servers")
                 if self._is_news(ctx, correction) or news:
                     said_raw_ns = correction.raw_ns
                     await corrections.send(correction)

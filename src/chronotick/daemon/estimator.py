@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from chronotick.core.status import Leap, Reason, Status
@@ -17,7 +18,13 @@ from chronotick.core.units import NS_PER_S
 from chronotick.daemon.agreement import Agreement
 from chronotick.daemon.panel import Panel, PanelSettings, Shown
 from chronotick.daemon.roster import Roster
-from chronotick.fusion import Evidence, FrequencyBound, fuse, newest_against
+from chronotick.fusion import (
+    Evidence,
+    FrequencyBound,
+    fuse,
+    has_leapt,
+    newest_against,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +79,7 @@ class Estimator:
         self._history: deque[Shown] = deque(maxlen=_HISTORY)
         self._agreement = Agreement(tolerate=settings.tolerate)
         self._stepped = False
+        self._samples_since_leap = _WARMUP_SAMPLES
         self.breaks = 0
         """How often the past was dropped, as RAW or most of the servers jumped."""
 
@@ -82,6 +90,7 @@ class Estimator:
             return
         before = self._agreed_span(sample.raw_ns)
         self._sample_count += 1
+        self._samples_since_leap += 1
         if self._roster.is_on_probation(sample.server):
             # Its past is worthless now, whoever jumped.
             self._history = deque(
@@ -97,8 +106,7 @@ class Estimator:
             self._panel.check_hard(sample, before)
         self._learn_rate(sample.raw_ns)
         self._feed(shown)
-        if shown.useful:
-            self._detect_leap(sample)
+        self._detect_leap(sample)
 
     def disrupted(self) -> None:
         """Forget everything: the host slept or was moved, so RAW lost time."""
@@ -195,8 +203,8 @@ class Estimator:
     def _detect_leap(self, sample: Sample) -> None:
         """Drop what is older than a leap that no interval shows, but the models do.
 
-        Only evidence is dropped, so intervals can only widen; and only once each of the
-        servers that are believed says by itself what all of them together rule out.
+        Only evidence is dropped, so intervals can only widen; and only if most of the
+        servers that are believed say each for itself that there was a leap.
         """
         raw_ns, agreed = sample.raw_ns, self._agreed_span(sample.raw_ns)
         if self._selection is None or agreed is None or agreed.holds(sample.offset_ns):
@@ -204,24 +212,30 @@ class Estimator:
         guess = self._panel.sure(raw_ns)
         if guess is None or guess.intersect(agreed) is not None:
             return
-        believed = self._roster.answering(self._selection.truechimers)
-        theirs = [s.sample for s in self._history if s.sample.server in believed]
-        leapt_ns = newest_against(theirs, guess, raw_ns, self._frequency.rate)
+        rate = self._frequency.rate
+        theirs: dict[str, list[Sample]] = {
+            name: [] for name in self._roster.answering(self._selection.truechimers)
+        }
+        for each, _ in self._history:
+            if each.server in theirs:
+                theirs[each.server].append(each)
+        leapt_ns = newest_against(chain(*theirs.values()), guess, raw_ns, rate)
         if leapt_ns is None:
             return
-        newer = [s for s in self._history if s.sample.raw_ns > leapt_ns]
-        # One that was long on its way allows for anything, and says nothing.
-        if believed <= {s.sample.server for s in newer if s.useful}:
-            self._remember(newer)
+        agree = sum(has_leapt(each, leapt_ns, rate) for each in theirs.values())
+        if 2 * agree > len(theirs):
+            self._leapt([s for s in self._history if s.sample.raw_ns > leapt_ns])
 
-    def _remember(self, shown: Sequence[Shown]) -> None:
-        """Drop all but `shown`; the models, who know of the leap, go on."""
+    def _leapt(self, since: Sequence[Shown]) -> None:
+        """Drop all but what was measured since; the models know of the leap."""
         self.breaks += 1
         self._frequency.forget()
         self._agreement.forget()
-        self._history = deque(shown, _HISTORY)
-        self._roster.remember([s.sample for s in shown], self._frequency.rate)
-        self._agree(shown[-1].sample.raw_ns)
+        self._panel.recenter()
+        self._history = deque(since, _HISTORY)
+        self._roster.remember([s.sample for s in since], self._frequency.rate)
+        self._samples_since_leap = len(since)
+        self._agree(since[-1].sample.raw_ns)
 
     def _forget(self) -> None:
         self.breaks += 1
@@ -260,7 +274,10 @@ class Estimator:
             return Status.HOLDOVER, reasons | Reason.SOURCES_LOST
         if self._panel.is_lost:
             return Status.HOLDOVER, reasons | Reason.INNOVATION
-        if self._panel.sample_count < _WARMUP_SAMPLES:
+        if self._samples_since_leap < _WARMUP_SAMPLES:
+            reasons |= Reason.STEP
+        learned = min(self._panel.sample_count, self._samples_since_leap)
+        if learned < _WARMUP_SAMPLES:
             return Status.WARMUP, reasons
         return Status.SYNCHRONIZED, reasons
 

@@ -128,7 +128,7 @@ class Panel:
         self.fed = {each.sample.server for each in believed}
         self.sample_count = len(taken)
         self._newest_ns = max((each.sample.raw_ns for each in believed), default=0)
-        self._recenter()
+        self.recenter()
 
     def observe(self, shown: Shown) -> None:
         """Score everyone on a believed server's sample, then let them learn from it."""
@@ -144,7 +144,7 @@ class Panel:
             self._hold.observe(sample)
         if sample.server not in self.fed:
             self.fed.add(sample.server)
-            self._recenter()
+            self.recenter()
         self._newest_ns = max(self._newest_ns, sample.raw_ns)
         if claim := self._claim(sample.raw_ns):
             self._calibrator.claim(claim)
@@ -181,6 +181,14 @@ class Panel:
             return None
         sigma_ns = sqrt(max(claim.variance.v0, 0.0))
         return Span.around(claim.offset_ns, ceil(found.factor_999 * sigma_ns))
+
+    def recenter(self) -> None:
+        """Drop claims of before: the clock has leapt, or other servers are averaged.
+
+        Measurements from now on say nothing of how good those were.
+        """
+        self._calibrator.forget_claims()
+        self._monitor = InnovationMonitor()
 
     def check_hard(self, sample: Sample, claimed: Span | None) -> None:
         """Audit the hard interval of before with a believed server's answer."""
@@ -234,14 +242,6 @@ class Panel:
     def _compare(self, sample: Sample, noise: float, claim: Estimate) -> None:
         error_ns = sample.offset_ns - claim.offset_ns - self._bias_ns(sample.server)
         self._quiet.compare(sample.server, error_ns, noise + claim.variance.v0)
-
-    def _recenter(self) -> None:
-        """Drop claims of before: they were of the average of other servers.
-
-        Measurements from now on say nothing of how good those were.
-        """
-        self._calibrator.forget_claims()
-        self._monitor = InnovationMonitor()
 
     def _takes(self, shown: Shown) -> bool:
         return shown.useful or (self._kind is not None and self._kind.all_samples)

@@ -3,7 +3,7 @@
 from chronotick.fusion.frequency import FrequencyBound, RateSpan
 from chronotick.fusion.fuse import Evidence, fuse
 from chronotick.fusion.hard import ServerBound
-from chronotick.fusion.leap import newest_against
+from chronotick.fusion.leap import has_leapt, newest_against
 
 __all__ = [
     "Evidence",
@@ -11,5 +11,6 @@ __all__ = [
     "RateSpan",
     "ServerBound",
     "fuse",
+    "has_leapt",
     "newest_against",
 ]

@@ -56,10 +56,7 @@ class FilterBank:
         # Of late, per filter: whether measurements were what it expected.
         self._trust = np.ones(size)
         self._mixture: Mixture | None = None
-        found = np.empty((3, size))
-        self._evidence = Evidence(*found)
-        self._one_sided = Evidence(*found[:, :split]) if split else None
-        self._normal = Evidence(*found[:, split:])
+        self._scratch = _Scratch(size, split)
 
     def begin(self, variance: float) -> None:
         """Start from the epoch, known with `variance` ns²."""
@@ -78,10 +75,11 @@ class FilterBank:
         half_width_ns = max(ONE_SIDED_SHARE * measurement.excess_ns, 1.0)
         now = self._motion.advance(elapsed_s, measurement, half_width_ns)
         self._mixture = None
-        if self._one_sided is not None:
-            between(*now.one_sided, half_width_ns, self._one_sided)
-        gaussian(*now.normal, self._normal)
-        evidence, belief = contaminate(self._evidence, now.innovation, now.scale)
+        found = self._scratch
+        if found.one_sided is not None:
+            between(*now.one_sided, half_width_ns, found.one_sided)
+        gaussian(*now.normal, found.normal)
+        evidence, belief = contaminate(found.all, now.innovation, now.scale)
         _learn(now, evidence)
         self._weigh(evidence.density, elapsed_s)
         self._reseed(belief)
@@ -169,6 +167,21 @@ class FilterBank:
         trust[lost] = 1.0
         if (self._weight[lost] >= self._least_heard).any():
             self._mixture = None
+
+
+class _Scratch:
+    """Where the evidence is put at each measurement; worth nothing afterwards."""
+
+    def __init__(self, size: int, split: int) -> None:
+        found = np.empty((3, size))
+        self.all = Evidence(*found)
+        self.one_sided = Evidence(*found[:, :split]) if split else None
+        self.normal = Evidence(*found[:, split:])
+        self._shape = size, split
+
+    def __reduce__(self) -> tuple[type[_Scratch], tuple[int, int]]:
+        """Start anew: copies of views would no longer be views."""
+        return _Scratch, self._shape
 
 
 def _learn(now: States, evidence: Evidence) -> None:

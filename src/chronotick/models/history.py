@@ -79,7 +79,7 @@ def featurize(rates_ppb: Matrix, known: Matrix | None = None) -> Features:
         known = np.full(count, float(length))
     else:
         valid = np.arange(length - 1, -1, -1.0) < known[:, None]
-        centered *= valid
+        centered = np.where(valid, centered, 0.0)
     scale = _deviation(centered, known, valid)
     past = np.zeros((count, PAST))
     np.divide(centered, scale[:, None], out=past[:, PAST - length :])

@@ -67,7 +67,6 @@ class ScoreBoard:
         self._pending: deque[_Forecast] = deque()
         # Mean squares of its errors, of the bank's when it spoke, and how often it did.
         self._totals = np.zeros((3, count, HORIZONS_S.size))
-        self._square, self._bank_square, self._outcomes = self._totals
 
     def mature(self, raw_ns: int, offset_ns: int) -> None:
         """Score what has come due, now that the clock's offset is known."""
@@ -98,10 +97,11 @@ class ScoreBoard:
         Shrunk towards the priors: experts × horizons, the bank's row is 1.
         """
         # Outcomes of the bank's own size, in its current units, are the yardstick.
-        typical = self._bank_square[0] / np.maximum(self._outcomes[0], 1e-12)
+        square, bank_square, outcomes = self._totals
+        typical = bank_square[0] / np.maximum(outcomes[0], 1e-12)
         prior = np.maximum(_PRIOR_OUTCOMES * typical, _LEAST_SQUARE)
-        ratio = (self._square + self._priors * prior) / (self._bank_square + prior)
-        shrunk: Matrix = np.where(self._outcomes > 0.0, ratio, self._priors)
+        ratio = (square + self._priors * prior) / (bank_square + prior)
+        shrunk: Matrix = np.where(outcomes > 0.0, ratio, self._priors)
         return shrunk
 
     def weights(self, speaking: NDArray[np.bool_], ratios: Matrix) -> Matrix:

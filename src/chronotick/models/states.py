@@ -61,6 +61,11 @@ class States:
         self.variances = matrix[_PYY : _PXX + 1]
         self.one_sided = self.innovation[:one_sided], self.spread[:one_sided]
         self.normal = self.innovation[one_sided:], self.spread[one_sided:]
+        self._split = one_sided
+
+    def __reduce__(self) -> tuple[type[States], tuple[Matrix, int]]:
+        """Copy the matrix alone: copies of views would no longer be views."""
+        return States, (self.matrix, self._split)
 
 
 class Motion:

@@ -175,7 +175,7 @@ def _addresses(servers: Sequence[ServerSpec]) -> list[str]:
         number = index + 1
         while address is None and _DOCUMENTATION_NET.format(number) in own:
             number += len(servers)
-        if number > _MAX_NUMBERED:
+        if address is None and number > _MAX_NUMBERED:
             raise ConfigError("servers: beyond 254, give each an address")
         found.append(address or _DOCUMENTATION_NET.format(number))
     return found

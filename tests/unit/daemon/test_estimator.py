@@ -26,6 +26,10 @@ class Server:
     delay_ns: int = 1_000_000
     lie_ns: int = 0
     jitter_ns: int = 200_000
+    queue_ns: float = 0.0
+    """Mean of an exponential queue on each leg, beyond the jitter."""
+    claim_ns: int = 0
+    """What it says of its own error."""
 
 
 @dataclass
@@ -55,6 +59,9 @@ class Bench:
         there_ns = server.delay_ns // 2 + self.rng.randrange(server.jitter_ns)
         there_ns += held_up_ns
         back_ns = server.delay_ns // 2 + self.rng.randrange(server.jitter_ns)
+        if server.queue_ns:
+            there_ns += round(self.rng.expovariate(1.0 / server.queue_ns))
+            back_ns += round(self.rng.expovariate(1.0 / server.queue_ns))
         middle_ns = self.raw_ns + (there_ns + back_ns) // 2
         truth_ns = self.clock.offset_ns(middle_ns) + self.leapt_ns
         self.raw_ns += there_ns + back_ns
@@ -69,6 +76,7 @@ class Bench:
                     truth_ns + (there_ns - back_ns) // 2 + server.lie_ns,
                     server=server.name,
                     delay_ns=there_ns + back_ns,
+                    dispersion_ns=server.claim_ns,
                 ),
                 useful=not held_up_ns,
                 reach=1,
@@ -374,6 +382,36 @@ def test_a_leap_that_one_server_tells_of_is_that_servers_lie() -> None:
             bench.raw_ns += 4 * NS_PER_S
         bench.round(4 * NS_PER_S)
         assert bench.estimator.correction(bench.raw_ns).bound_ns < 2 * before_ns
+
+
+def test_after_a_leap_was_found_it_is_told_and_the_rate_learned_anew() -> None:
+    """Whoever has stamps of before should know; and the bound is as at a start."""
+    bench = Bench([Server("a", delay_ns=30_000_000)])
+    for _ in range(300):
+        bench.round(4 * NS_PER_S)
+    bench.leapt_ns = 20_000_000
+    told = []
+    for _ in range(20):
+        bench.poll(bench.servers[0])
+        bench.raw_ns += 4 * NS_PER_S
+        correction = bench.estimator.correction(bench.raw_ns)
+        told.append((correction.status, Reason.STEP in correction.reasons))
+    assert bench.estimator.breaks == 1
+    assert (Status.WARMUP, True) in told
+    assert (Status.SYNCHRONIZED, True) not in told
+    assert told[-1] == (Status.SYNCHRONIZED, False)
+
+
+def test_a_liar_near_by_can_drag_the_models_but_not_drop_the_others_past() -> None:
+    """It lies within what it claims of itself; the others are behind long queues."""
+    liar = Server("liar", delay_ns=400_000, jitter_ns=20_000, claim_ns=32_000_000)
+    honest = [Server(f"s{i}", delay_ns=10_000_000, queue_ns=30e6) for i in range(2)]
+    bench = Bench([liar, *honest])
+    for k in range(400):
+        liar.lie_ns = min(k, 40) * 25_000_000 // 40
+        bench.round()
+    assert bench.estimator.breaks == 0
+    assert bench.verdicts()["liar"] == "selected"
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 import random
 from typing import TYPE_CHECKING
 
@@ -273,3 +275,21 @@ def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
         )
     assert len(model._biases._detours) <= 2
     assert abs(estimate_at(model, 1500 * 64 * NS_PER_S).offset_ns - EPOCH_NS) < 100_000
+
+
+def test_a_copy_goes_on_as_the_original_does() -> None:
+    """And neither learns from what the other is shown."""
+    samples = [each for each, _ in wide_area(seed=1, count=60)]
+    model = BankModel()
+    for each in samples[:30]:
+        model.observe(each)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        before = estimate_at(model, samples[30].raw_ns)
+        for each in samples[30:]:
+            twin.observe(each)
+        assert estimate_at(model, samples[30].raw_ns) == before
+        alone = BankModel()
+        for each in samples:
+            alone.observe(each)
+        at_ns = samples[-1].raw_ns
+        assert estimate_at(twin, at_ns) == estimate_at(alone, at_ns)

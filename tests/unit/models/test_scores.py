@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,3 +102,13 @@ def test_a_prior_is_heard_first_and_outvoted_later() -> None:
     assert (weights_of(board)[1] > 0.9).all()
     play(board, (1.0, 3.0, 1.0), 288)
     assert (weights_of(board)[1] == 0.0).all()
+
+
+def test_a_copy_learns_as_the_original_does() -> None:
+    """It shares nothing with it."""
+    board, untouched = ScoreBoard((1.0, 1.0, 1.0)), ScoreBoard((1.0, 1.0, 1.0))
+    twin = deepcopy(board)
+    play(twin, (1.0, 0.0, 2.0), 100)
+    play(board, (1.0, 0.0, 2.0), 100)
+    np.testing.assert_array_equal(twin.ratios(), board.ratios())
+    assert not np.array_equal(twin.ratios(), untouched.ratios())

@@ -253,6 +253,17 @@ def test_a_numeric_name_is_an_address_that_nobody_else_is_given() -> None:
     assert nodes[Endpoint("2001:db8::1", 123)].name == "2001:db8::1"
 
 
+def test_beyond_254_servers_need_addresses_of_their_own() -> None:
+    """As many as there are, then; without, one line says so."""
+    own = [
+        ServerSpec(name=f"s{i}.test", address=f"10.0.{i // 200}.{i % 200}", path=PATH)
+        for i in range(300)
+    ]
+    assert len(world(*own).network.nodes) == 300
+    with pytest.raises(ChronotickError, match="give each an address"):
+        world(*[ServerSpec(name=f"s{i}.test", path=PATH) for i in range(300)])
+
+
 def test_the_truth_reaches_beyond_now() -> None:
     """Where RAW will be is known, so corrections can be judged ahead of time."""
     here = world()
