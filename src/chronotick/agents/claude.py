@@ -12,6 +12,7 @@ passes on text only: theirs is the structured result as JSON.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -24,7 +25,7 @@ from chronotick.agents.tools import TOOLS, call
 from chronotick.core.errors import ChronotickError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
     from claude_agent_sdk.types import (
         HookContext,
@@ -87,12 +88,24 @@ def create_chronotick_agent(
 
     Raises:
         ValueError: another server in `mcp_servers` has our name.
+        TypeError: `allowed_tools` is one string, or `mcp_servers` a path.
     """
+    if isinstance(allowed_tools, str):
+        raise TypeError(f"allowed_tools is a list: write [{allowed_tools!r}]")
     service = shared_service() if service is None else service
-    servers = dict(options.pop("mcp_servers", None) or {})
+    others = options.pop("mcp_servers", None) or {}
+    if not isinstance(others, Mapping):
+        raise TypeError(
+            f"mcp_servers is {others!r}: ours is an object, so read that file and give "
+            "its servers as a dict"
+        )
+    servers = dict(others)
     if NAME in servers:
         raise ValueError(f"an MCP server is already called {NAME!r}: rename it")
-    hooks = {event: list(found) for event, found in (options.pop("hooks", {})).items()}
+    hooks = {
+        event: list(found)
+        for event, found in (options.pop("hooks", None) or {}).items()
+    }
     if time_in_every_turn:
         hook = _hook_of(service)
         hooks.setdefault("UserPromptSubmit", []).append(sdk.HookMatcher(hooks=[hook]))

@@ -123,7 +123,7 @@ class _Routes:
         body = await request.body()
         try:
             arguments = json.loads(body) if body.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             return _answer(_BAD_REQUEST, {"error": "the body is not JSON: send {}"})
         if not isinstance(arguments, dict):
             return _answer(_BAD_REQUEST, {"error": "the body is no object: send {}"})

@@ -9,7 +9,6 @@ from __future__ import annotations
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chronotick.agents.availability import state_of
 from chronotick.agents.requests import Stamp
 from chronotick.agents.results import OrderResult, Pair, Rendezvous, StampResult
 from chronotick.agents.stamps import half_width_ns, parse_hlc, span_ns
@@ -72,6 +71,7 @@ def order_timestamps(_: TimeService, request: OrderTimestamps) -> OrderResult:
         events.sort(key=lambda event: event.hlc or (0, 0, ""))
     else:
         events.sort(key=lambda event: (event.middle_ns, event.id))
+    events = _certain_first(events)
     pairs = [_compare(a, b) for a, b in combinations(events, 2)]
     certain = all(_compare(a, b).relation == "before" for a, b in pairwise(events))
     order = [event.id for event in events]
@@ -83,6 +83,21 @@ def order_timestamps(_: TimeService, request: OrderTimestamps) -> OrderResult:
         total_order=certain,
         pairs=pairs,
     )
+
+
+def _certain_first(events: list[_Placed]) -> list[_Placed]:
+    """Return the events in their order, but none after what it certainly precedes.
+
+    A stamp that merged another may run ahead of its own interval, and so of events that
+    come after it for certain and have merged nothing.
+    """
+    left, found = list(events), []
+    while left:
+        ends_ns = min(event.latest_ns for event in left)
+        first = next(event for event in left if event.earliest_ns <= ends_ns)
+        left.remove(first)
+        found.append(first)
+    return found
 
 
 def _place(event: Event) -> _Placed:
@@ -146,7 +161,8 @@ def plan_rendezvous(service: TimeService, request: PlanRendezvous) -> Rendezvous
         ClockError, SegmentError: there is no trustworthy time here.
         RequestError: the instant is too near, or not given exactly once.
     """
-    now = service.timepiece.interval()
+    reading = service.timepiece.read()
+    now = reading.now
     if (request.at is None) == (request.in_seconds is None):
         raise RequestError("give either at or in_seconds, and not both")
     if request.at is not None:
@@ -166,7 +182,7 @@ def plan_rendezvous(service: TimeService, request: PlanRendezvous) -> Rendezvous
         summary=f"Act when your own clock reads {rfc3339(fire_ns)}: all act within "
         f"{duration(apart_ns)} of each other, and nobody needs to wait for more than "
         f"{duration(guard_ns)} after that to be sure that all have.",
-        status=state_of(now.status).value,
+        **provenance(reading, service),
         fire_at_utc=rfc3339(fire_ns),
         fire_at_unix_ns=str(fire_ns),
         guard_s=guard_ns / NS_PER_S,

@@ -97,18 +97,21 @@ def elapsed(service: TimeService, request: Elapsed) -> ElapsedResult:
         RequestError: an instant is none, or there is no such zone.
     """
     zone = UTC if request.timezone is None else zone_named(request.timezone)
-    first, last = instant_span(request.since), None
+    first, worth = instant_span(request.since), {"status": None, "mend": None}
     if request.until is not None:
         last = instant_span(request.until)
     else:
-        now = service.timepiece.interval()
-        last = (now.earliest_ns, now.latest_ns)
+        reading = service.timepiece.read()
+        last = (reading.now.earliest_ns, reading.now.latest_ns)
+        worth = provenance(reading, service)
     least_ns, most_ns = last[0] - first[1], last[1] - first[0]
     middle_s = (least_ns + most_ns) / 2 / NS_PER_S
     told = human(abs(middle_s)) if middle_s >= 0 else f"minus {human(abs(middle_s))}"
     days = _date_at(sum(last) // 2, zone) - _date_at(sum(first) // 2, zone)
     return ElapsedResult(
         summary=f"{told} ({least_ns / NS_PER_S:.9g} to {most_ns / NS_PER_S:.9g} s).",
+        status=worth["status"],
+        mend=worth["mend"],
         min_s=least_ns / NS_PER_S,
         max_s=most_ns / NS_PER_S,
         human=told,

@@ -252,6 +252,10 @@ class DeadlineResult(_Sighting, frozen=True, kw_only=True):
 class ElapsedResult(_Result, frozen=True, kw_only=True):
     """Result of elapsed."""
 
+    status: Annotated[
+        _Status | None, Meta(description="Of now; null where until was given.")
+    ]
+    mend: _Mend
     min_s: float
     max_s: float
     human: str
@@ -280,10 +284,9 @@ class Conversion(_Result, frozen=True, kw_only=True):
     results: list[Converted]
 
 
-class Rendezvous(_Result, frozen=True, kw_only=True):
+class Rendezvous(_Sighting, frozen=True, kw_only=True):
     """Result of plan_rendezvous."""
 
-    status: _Status
     fire_at_utc: _Rfc3339
     fire_at_unix_ns: _UnixNs
     guard_s: Annotated[

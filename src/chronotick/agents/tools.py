@@ -7,6 +7,7 @@ layer over `call`. All tools only read: none can cause an NTP query or change a 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -246,8 +247,7 @@ async def call(
                 result = await result
             result = msgspec.to_builtins(result)
     except msgspec.ValidationError as error:
-        allowed = ", ".join(tool.request.__struct_fields__) or "none"
-        return _refused(f"{name}: {error} (arguments: {allowed})")
+        return _refused(f"{name}: {error} ({_allowed(tool, str(error))})")
     except RequestError as error:
         return _refused(f"{name}: {error}")
     except (ClockError, SegmentError) as error:
@@ -269,6 +269,20 @@ def unavailable(error: ClockError | SegmentError, path: str) -> Outcome:
         mend=trouble.mend,
     )
     return Outcome(text=summary, structured=msgspec.to_builtins(told), is_error=True)
+
+
+def _allowed(tool: Tool, error: str) -> str:
+    """Return what can be written instead of what msgspec's `error` complains of."""
+    field = error.rpartition("`$.")[2].partition("`")[0]
+    schema = tool.input_schema["properties"].get(field, {})
+    kinds = schema.get("anyOf", [schema])
+    choices = [choice for kind in kinds for choice in kind.get("enum", ())]
+    if choices:
+        return f"{field} is one of {', '.join(json.dumps(each) for each in choices)}"
+    if error.startswith("Expected `str") and "got `int`" in error:
+        return f"{field} is a string: put quotation marks around the digits"
+    names = ", ".join(tool.request.__struct_fields__) or "none"
+    return f"arguments: {names}"
 
 
 def _refused(why: str) -> Outcome:

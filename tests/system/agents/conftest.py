@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chronotick import Clock, ClockError
+from system.agents.servers import without_network
 from system.peers import chronyd, running_daemon, wait_until
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(_HERE):
             item.add_marker(skip)
+
+
+def pytest_report_header() -> str:
+    """Say whether Claude Code is tried without a network; it passes either way."""
+    cut = "has loopback only" if without_network() else "is NOT cut off: no unshare"
+    return f"agents: the network of Claude Code {cut}"
 
 
 @pytest.fixture(scope="session")

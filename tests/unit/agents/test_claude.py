@@ -73,6 +73,15 @@ def test_hooks_and_servers_of_the_caller_are_kept() -> None:
     assert isinstance(options.mcp_servers, dict)
     assert set(options.mcp_servers) == {"x", "chronotick"}
     assert claude.create_chronotick_agent(time_in_every_turn=False).hooks is None
+    assert claude.create_chronotick_agent(hooks=None, mcp_servers=None).hooks
+
+
+def test_what_only_looks_like_a_list_or_servers_is_refused() -> None:
+    """With what to write instead."""
+    with pytest.raises(TypeError, match=r"write \['get_time'\]"):
+        claude.create_chronotick_agent("get_time")
+    with pytest.raises(TypeError, match="give its servers as a dict"):
+        claude.create_chronotick_agent(mcp_servers="/etc/mcp.json")
 
 
 def test_the_small_agents_have_what_they_need() -> None:

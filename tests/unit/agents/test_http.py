@@ -40,6 +40,7 @@ async def test_both_ways_to_ask_take_a_zone(lab: Lab) -> None:
     [
         (b"{", "send {}"),
         (b"[]", "send {}"),
+        (b"[" * 60_000, "send {}"),
         (b"\xff", "send {}"),
         (b'{"tz": 1}', "arguments: timezone"),
         (b'{"timezone": "Mars"}', "write an IANA name"),

@@ -149,6 +149,47 @@ async def test_certain_orders_are_called_so(lab: Lab) -> None:
     assert (told["order"], told["total_order"]) == (["early", "late"], True)
 
 
+def event(name: str, at_ns: int, bound_s: float, lead_ns: int) -> dict[str, Any]:
+    """Return a stamp as an event; its clock may have merged a leading one."""
+    stamp = {
+        "hlc": f"{at_ns + lead_ns:020d}.000000@{name}",
+        "unix_ns": str(at_ns),
+        "uncertainty_s": bound_s,
+        "node": name,
+        "boot_id": "0",
+        "seq": 1,
+    }
+    return {"id": name, "time": stamp}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 10 * 10**9), st.floats(0, 5), st.integers(0, 10 * 10**9)
+        ),
+        min_size=2,
+        max_size=12,
+    )
+)
+async def test_no_event_is_put_after_what_it_certainly_precedes(
+    empty_lab: Lab, stamps: list[tuple[int, float, int]]
+) -> None:
+    """However far merging made a stamp's clock run ahead of its interval."""
+    told = await ask(
+        empty_lab,
+        "order_timestamps",
+        events=[
+            event(f"e{k}", START_NS + at_ns, bound_s, lead_ns)
+            for k, (at_ns, bound_s, lead_ns) in enumerate(stamps)
+        ],
+    )
+    relations = {pair["relation"] for pair in told["pairs"]}
+    assert "after" not in relations
+    assert told["total_order"] is (relations == {"before"})
+    assert ("not certain for e" in told["summary"]) is not told["total_order"]
+
+
 async def test_stamps_are_ordered_by_cause_within_their_bounds(lab: Lab) -> None:
     """Two stamps of one instant: the bounds are undecided, the order is not random."""
     first = (await ask(lab, "stamp_event", label="first"))["stamp"]
@@ -162,6 +203,25 @@ async def test_stamps_are_ordered_by_cause_within_their_bounds(lab: Lab) -> None
     assert told["total_order"] is False
     assert first["label"] == "first"
     assert second["hlc"] > first["hlc"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "mend"),
+    [
+        (
+            "convert_time",
+            {"time": T, "to_timezones": ["UTC"], "fold": 2},
+            "fold is one of 0, 1",
+        ),
+        ("elapsed", {"since": START_NS}, "put quotation marks around the digits"),
+        ("get_time", {"tz": "UTC"}, "arguments: timezone"),
+    ],
+)
+async def test_a_refusal_says_what_can_be_written_instead(
+    lab: Lab, name: str, arguments: dict[str, Any], mend: str
+) -> None:
+    """The choices, the type, or the arguments that there are."""
+    assert mend in (await fail(lab, name, **arguments)).text
 
 
 @pytest.mark.parametrize(
@@ -347,7 +407,9 @@ async def test_elapsed_time_is_a_range_that_holds_the_truth(lab: Lab) -> None:
     assert since["max_s"] - since["min_s"] == pytest.approx(0.002, abs=1e-6)
     assert (since["human"], since["days_rolled_over"]) == ("1 d 1 h", 1)
     stamp = (await ask(lab, "stamp_event"))["stamp"]
+    assert (since["status"], since["mend"]) == ("synchronized", None)
     both = await ask(lab, "elapsed", since=stamp, until="2026-11-21T15:00:00+01:00")
+    assert (both["status"], both["mend"]) == (None, None)
     assert both["max_s"] - both["min_s"] == pytest.approx(0.002, abs=1e-6)
 
 
