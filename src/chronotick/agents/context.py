@@ -32,40 +32,35 @@ def context_line(service: TimeService, zone: tzinfo | None = None) -> str:
         service: Where the time comes from.
         zone: For the local time; default the host's.
     """
+    line: str = context_record(service, zone)["line"]
+    return line
+
+
+def context_record(service: TimeService, zone: tzinfo | None = None) -> dict[str, Any]:
+    """Return the same with its fields: `line`, `status`, and the interval or nulls.
+
+    All of one reading, so that the line and the fields agree.
+
+    Args:
+        service: Where the time comes from.
+        zone: For the local time in the line; default the host's.
+    """
     path = service.timepiece.path
     try:
         now = service.timepiece.interval()
     except (ClockError, SegmentError) as error:
         trouble = trouble_of(error, path)
-        return (
-            f"Current time: unknown ({trouble.state}). Don't guess a date or time; to "
-            f"mend it run `{trouble.mend}`."
-        )
-    doubt = advice(now, path)
-    told = "" if doubt is None else f"; {doubt[0]}"
-    return (
-        f"Current time: {_spelled(now, zone)}, Unix {now.midpoint_ns // NS_PER_S}, "
-        f"± {duration(now.width_ns / 2)}, {state_of(now.status)}{told} (ChronoTick)."
-    )
-
-
-def context_record(service: TimeService) -> dict[str, Any]:
-    """Return the same as fields: `line`, `status`, and the interval or nulls."""
-    line = context_line(service)
-    try:
-        now = service.timepiece.interval()
-    except (ClockError, SegmentError) as error:
-        trouble = trouble_of(error, service.timepiece.path)
         return {
-            "line": line,
+            "line": f"Current time: unknown ({trouble.state}). Don't guess a date or "
+            f"time; to mend it run `{trouble.mend}`.",
             "status": trouble.state.value,
             "earliest_ns": None,
             "latest_ns": None,
             "mend": trouble.mend,
         }
-    doubt = advice(now, service.timepiece.path)
+    doubt = advice(now, path)
     return {
-        "line": line,
+        "line": _line(now, doubt, zone),
         "status": state_of(now.status).value,
         "earliest_ns": str(now.earliest_ns),
         "latest_ns": str(now.latest_ns),
@@ -86,6 +81,14 @@ def claude_hook(service: TimeService, event: str = HOOK_EVENT) -> dict[str, Any]
             "additionalContext": context_line(service),
         }
     }
+
+
+def _line(now: Interval, doubt: tuple[str, str] | None, zone: tzinfo | None) -> str:
+    told = "" if doubt is None else f"; {doubt[0]}: run `{doubt[1]}`"
+    return (
+        f"Current time: {_spelled(now, zone)}, Unix {now.midpoint_ns // NS_PER_S}, "
+        f"± {duration(now.width_ns / 2)}, {state_of(now.status)}{told} (ChronoTick)."
+    )
 
 
 def _spelled(now: Interval, zone: tzinfo | None) -> str:

@@ -1,19 +1,21 @@
 """Tell how the daemon and its servers are doing; there is an answer in every state.
 
-Decides what counts as a problem. A server that is not believed is one even while the
-time is good: the next one to fail may be the majority.
+Decides what counts as a problem, and what is still true of a daemon that is silent. A
+server that is not believed is a problem even while the time is good: the next one to
+fail may be the majority.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shlex
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chronotick.agents.availability import advice, state_of, trouble_of
+from chronotick.agents.availability import State, advice, state_of, trouble_of
 from chronotick.agents.results import DaemonStatus, Server
 from chronotick.agents.telling import half_width_s
 from chronotick.agents.wording import duration
 from chronotick.core.errors import ChronotickError
-from chronotick.core.status import Status
+from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S
 
 if TYPE_CHECKING:
@@ -22,51 +24,110 @@ if TYPE_CHECKING:
     from chronotick.agents.requests import GetDaemonStatus
     from chronotick.agents.service import TimeService
     from chronotick.agents.timepiece import Inspection
+    from chronotick.core.reading import Interval
     from chronotick.core.records import SourceReport
 
-__all__ = ["get_daemon_status", "servers"]
+__all__ = ["Look", "get_daemon_status", "look", "servers"]
 
 _MIB = 1 << 20
+# As `Clock` judges it; asked only where the clock has no time, and so does not say.
+_MISSED_HEARTBEATS = 5
 _UNKNOWN_FACTS = (
     "uptime_s", "measurement_count", "correction_count", "last_sync_age_s",
     "heartbeat_age_s", "write_rate_hz", "pid", "memory_mb", "cpu_affinity",
 )  # fmt: skip
+_OF_A_LIVING_DAEMON = ("uptime_s", "write_rate_hz", "pid", "memory_mb", "cpu_affinity")
 
 
-def get_daemon_status(service: TimeService, request: GetDaemonStatus) -> DaemonStatus:
-    """Return how the daemon and its servers are doing; there is an answer always."""
-    timepiece = service.timepiece
-    now, problems, hints = None, [], []
+class Look(NamedTuple):
+    """The time and its daemon at one look."""
+
+    state: State
+    now: Interval | None
+    doubt: tuple[str, str] | None
+    """What is wrong with the time, and the command to run; None if nothing is."""
+    found: Inspection | None
+    """None where there is no segment that can be read."""
+
+    @property
+    def rows(self) -> Sequence[SourceReport]:
+        """The servers, as the daemon reported them last."""
+        found = self.found
+        return () if found is None or found.report is None else found.report.sources
+
+    @property
+    def reasons(self) -> Reason:
+        """Why the time is in doubt; nothing where it is not."""
+        if self.now is not None:
+            return Reason.NONE if self.doubt is None else self.now.reasons
+        snapshot = self.found.snapshot if self.found else None
+        return snapshot.reasons if snapshot else Reason.NONE
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has been heard of the daemon lately, as far as is known.
+
+        Before its first publication there was nothing to be heard.
+        """
+        if self.now is not None:
+            return Reason.WRITER_SILENT in self.now.reasons
+        if self.found is None or self.found.snapshot is None:
+            return False
+        snapshot, quiet_ns = self.found.snapshot, self.quiet_ns
+        patience_ns = max(_MISSED_HEARTBEATS * snapshot.heartbeat_ns, NS_PER_S)
+        return quiet_ns is None or quiet_ns >= patience_ns
+
+    @property
+    def quiet_ns(self) -> int | None:
+        """Time since the last publication; None where RAW did not run through."""
+        if self.found is None or self.found.snapshot is None:
+            return None
+        if self.state is State.DISRUPTED:
+            return None
+        return self.found.raw_ns - self.found.snapshot.as_of_raw_ns
+
+
+def look(service: TimeService) -> Look:
+    """Look at the time and its daemon; there is something to see in every state."""
+    timepiece, now = service.timepiece, None
+    doubt: tuple[str, str] | None
     try:
         now = timepiece.interval()
         state, doubt = state_of(now.status), advice(now, timepiece.path)
-        if doubt is not None:
-            problems, hints = [doubt[0]], [doubt[1]]
     except ChronotickError as error:
         trouble = trouble_of(error, timepiece.path)
-        state, problems, hints = trouble.state, [trouble.cause], [trouble.mend]
+        state, doubt = trouble.state, (trouble.cause, trouble.mend)
     try:
         found: Inspection | None = timepiece.inspect()
     except ChronotickError:
         found = None  # The clock has just said the same.
-    rows: Sequence[SourceReport] = (
-        () if found is None or found.report is None else found.report.sources
-    )
-    problems += _complaints(rows)
+    return Look(state, now, doubt, found)
+
+
+def get_daemon_status(service: TimeService, request: GetDaemonStatus) -> DaemonStatus:
+    """Return how the daemon and its servers are doing; there is an answer always."""
+    seen = look(service)
+    now, rows = seen.now, seen.rows
+    told = [] if seen.doubt is None else [seen.doubt]
+    told += _complaints(seen)
+    problems = [problem for problem, _ in told]
     bound = f" ± {duration(now.width_ns / 2)}" if now else ""
-    selected = sum(row.verdict == "selected" for row in rows)
-    told = f"; {selected} of {len(rows)} servers agree" if rows else ""
+    agreed = ""
+    if rows and not seen.is_silent:
+        selected = sum(row.verdict == "selected" for row in rows)
+        agreed = f"; {selected} of {len(rows)} servers agree"
     return DaemonStatus(
-        summary=f"The time is {state}{bound}{told}."
+        summary=f"The time is {seen.state}{bound}{agreed}."
         + "".join(f" {problem[:1].upper()}{problem[1:]}." for problem in problems),
-        status=state.value,
-        mend=hints[0] if hints else None,
-        segment=timepiece.path,
+        status=seen.state.value,
+        # What mends a server does not improve a time that is not in doubt.
+        mend=None if seen.doubt is None else seen.doubt[1],
+        segment=service.timepiece.path,
         uncertainty_s=half_width_s(now) if now else None,
-        **_facts(found),
+        **_facts(seen),
         servers=servers(rows, verbose=request.verbose),
         problems=problems,
-        hints=hints,
+        hints=[command for _, command in told if command],
     )
 
 
@@ -98,16 +159,33 @@ def servers(rows: Sequence[SourceReport], *, verbose: bool) -> list[Server]:
     return table
 
 
-def _complaints(rows: Sequence[SourceReport]) -> list[str]:
+def _complaints(seen: Look) -> list[tuple[str, str]]:
+    """Return each problem with the servers, and the command that looks into it."""
+    if seen.is_silent:
+        # Whoever was not believed then may be now; the daemon's silence is told.
+        return [(_as_of_report(seen), "")] if seen.rows else []
     told = []
-    for row in rows:
+    for row in seen.rows:
         if row.verdict not in ("selected", "pending"):
             detail = f": {row.detail}" if row.detail else ""
-            told.append(f"server {row.server} is {row.verdict}{detail}")
+            command = f"chronotick doctor --server {shlex.quote(row.server)}"
+            told.append((f"server {row.server} is {row.verdict}{detail}", command))
     return told
 
 
-def _facts(found: Inspection | None) -> dict[str, Any]:
+def _as_of_report(seen: Look) -> str:
+    told = "the servers are told as of the daemon's last report"
+    found, quiet_ns = seen.found, seen.quiet_ns
+    if found is None or found.report is None or quiet_ns is None:
+        return told
+    # The system clock may have been set since, and the frame may be of a daemon before
+    # the one that reports: only the lesser age is certain.
+    age_ns = min(quiet_ns, found.realtime_ns - found.report.written_realtime_ns)
+    return f"{told}, at least {duration(age_ns)} ago" if age_ns > 0 else told
+
+
+def _facts(seen: Look) -> dict[str, Any]:
+    found, quiet_ns = seen.found, seen.quiet_ns
     snapshot = found.snapshot if found else None
     report = found.report if found else None
     known: dict[str, Any] = dict.fromkeys(_UNKNOWN_FACTS)
@@ -118,23 +196,22 @@ def _facts(found: Inspection | None) -> dict[str, Any]:
     if found is not None:
         known["pid"] = found.header.writer_pid
     if found is not None and snapshot is not None:
-        started_ns, synced_ns = found.header.started_raw_ns, snapshot.last_sync_raw_ns
+        as_of_ns, synced_ns = snapshot.as_of_raw_ns, snapshot.last_sync_raw_ns
         known |= {
-            "uptime_s": _seconds(snapshot.as_of_raw_ns - started_ns),
+            "uptime_s": _seconds(as_of_ns - found.header.started_raw_ns),
             "measurement_count": snapshot.measurement_count,
             "correction_count": snapshot.correction_count,
-            "last_sync_age_s": (
-                None if synced_ns is None else _seconds(found.raw_ns - synced_ns)
-            ),
-            "heartbeat_age_s": _seconds(found.raw_ns - snapshot.as_of_raw_ns),
+            "heartbeat_age_s": _seconds(quiet_ns),
         }
+        if synced_ns is not None and quiet_ns is not None:
+            known["last_sync_age_s"] = _seconds(found.raw_ns - synced_ns)
     if report is not None:
         known |= {
             "write_rate_hz": report.heartbeat_hz,
             "memory_mb": _megabytes(report.rss_bytes),
             "cpu_affinity": list(report.cpu_affinity),
         }
-    return known
+    return known | dict.fromkeys(_OF_A_LIVING_DAEMON if seen.is_silent else ())
 
 
 def _seconds(duration_ns: int | None) -> float | None:

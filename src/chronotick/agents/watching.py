@@ -1,8 +1,8 @@
 """Notice changes of the service's state, for those who subscribed to it.
 
-Decides what counts as a change (the state, its problems, the daemon, the verdicts on
-its servers; never a number that moves all the time) and that nobody is looked for while
-nobody listens.
+Decides what counts as a change (the state, the reasons for a doubt and what mends it,
+the daemon, the verdicts on its servers; never a number that moves all the time) and
+that nobody is looked for while nobody listens.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from chronotick.agents.health import get_daemon_status
-from chronotick.agents.requests import GetDaemonStatus
+from chronotick.agents.health import look
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -39,9 +38,12 @@ class StatusWatch:
 
     def digest(self) -> tuple[object, ...]:
         """Return what changes only if the state does."""
-        status = get_daemon_status(self._service, GetDaemonStatus())
-        verdicts = tuple((row.server, row.verdict) for row in status.servers)
-        return status.status, status.pid, verdicts
+        seen = look(self._service)
+        # Not the text of a problem: some tell an age.
+        mend = None if seen.doubt is None else seen.doubt[1]
+        start_id = seen.found.header.start_id if seen.found else None
+        verdicts = tuple((row.server, row.verdict) for row in seen.rows)
+        return seen.state, mend, seen.reasons, seen.is_silent, start_id, verdicts
 
     @contextmanager
     def listening(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from chronotick.agents.context import claude_hook, context_line, context_record
+from chronotick.agents.context import claude_hook, context_record
 from chronotick.agents.service import TimeService
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
@@ -32,9 +32,9 @@ def command(style: str, segment: str | None) -> int:
     guess; the exit code is then 5 (as a hook 0, because a prompt must not be blocked).
     """
     service = TimeService.at(segment)
-    record = context_record(service)
     if style == "claude-hook":
         click.echo(json.dumps(claude_hook(service)))
         return ExitCode.OK
-    click.echo(json.dumps(record) if style == "json" else context_line(service))
+    record = context_record(service)
+    click.echo(json.dumps(record) if style == "json" else record["line"])
     return ExitCode.OK if record["earliest_ns"] is not None else ExitCode.NO_TIME

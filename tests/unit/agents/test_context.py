@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chronotick.agents.context import claude_hook, context_line, context_record
+from chronotick.agents.service import TimeService
 from chronotick.cli.context import command
 from chronotick.core.status import Status
 from unit.agents.lab import START_NS, Lab
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chronotick.core.reading import Interval
 
 
 def test_the_line_has_utc_local_epoch_and_bound(lab: Lab) -> None:
@@ -40,6 +43,39 @@ def test_doubts_are_in_the_line(lab: Lab) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "verb"), [(Status.WARMUP, "wait"), (Status.HOLDOVER, "status")]
+)
+def test_a_doubt_comes_with_its_command(lab: Lab, status: Status, verb: str) -> None:
+    """The line names what the record calls `mend`, and stays one line."""
+    lab.publish(status=status)
+    record = context_record(lab.service)
+    assert record["mend"].startswith(f"chronotick {verb}")
+    assert f"run `{record['mend']}`" in record["line"]
+    assert len(record["line"].splitlines()) == 1
+
+
+def test_line_and_fields_are_of_one_reading(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the edge where the time expires they would disagree otherwise."""
+    read = lab.service.timepiece.interval
+    readings = []
+
+    def interval() -> Interval:
+        readings.append(read())
+        lab.pass_s(2_000)
+        return readings[-1]
+
+    monkeypatch.setattr(lab.service.timepiece, "interval", interval)
+    record = context_record(lab.service)
+    assert len(readings) == 1
+    assert (record["status"], "synchronized" in record["line"]) == (
+        "synchronized",
+        True,
+    )
+
+
 def test_an_unknown_time_is_told_as_such(lab: Lab) -> None:
     """With an instruction not to guess, and no digits that look like a time."""
     lab.pass_s(2_000)
@@ -62,6 +98,25 @@ def test_the_record_has_the_interval(lab: Lab) -> None:
     record = context_record(lab.service)
     assert int(record["earliest_ns"]) < START_NS < int(record["latest_ns"])
     assert record["mend"] is None
+
+
+@pytest.mark.parametrize("style", ["text", "json", "claude-hook"])
+def test_the_command_reads_once(
+    style: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed and the exit code are of the same reading."""
+    read = lab.service.timepiece.interval
+    readings = []
+
+    def interval() -> Interval:
+        readings.append(read())
+        return readings[-1]
+
+    monkeypatch.setattr(lab.service.timepiece, "interval", interval)
+    monkeypatch.setattr(TimeService, "at", lambda _: lab.service)
+    with pytest.raises(SystemExit) as ending:
+        command.main(["--format", style])
+    assert (ending.value.code, len(readings)) == (0, 1)
 
 
 @pytest.mark.parametrize("style", ["text", "json", "claude-hook"])
