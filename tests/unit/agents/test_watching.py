@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chronotick.agents.watching import StatusWatch
 from chronotick.core.status import Reason, Status
+from chronotick.shm.writer import SegmentWriter
 from unit.agents.test_health import GOOD, LIAR
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ def test_a_verdict_is_a_change(lab: Lab) -> None:
     good = watch.digest()
     lab.report(GOOD, LIAR)
     assert watch.digest() != good
+
+
+def test_another_daemon_is_a_change(lab: Lab) -> None:
+    """Its status is to be read again, even if it says the same."""
+    watch = StatusWatch(lab.service)
+    lab.publish()
+    before = watch.digest()
+    lab.writer.close()
+    with SegmentWriter(lab.path) as successor:
+        lab.writer = successor
+        lab.publish()
+        assert watch.digest() != before
 
 
 def test_numbers_that_move_are_no_change(lab: Lab) -> None:
