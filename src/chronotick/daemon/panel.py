@@ -15,7 +15,12 @@ from chronotick.core.records import Estimate
 from chronotick.core.span import Span
 from chronotick.core.units import NS_PER_S
 from chronotick.fusion.audit import Auditor
-from chronotick.fusion.calibrate import Calibrator, Coverage
+from chronotick.fusion.calibrate import (
+    NORMAL_99,
+    NORMAL_999,
+    Calibrator,
+    Coverage,
+)
 from chronotick.fusion.monitor import InnovationMonitor
 from chronotick.fusion.quiet import QuietExchanges
 from chronotick.fusion.weights import PrequentialWeights, mix
@@ -37,8 +42,6 @@ __all__ = ["Opinion", "Panel", "PanelSettings", "Shown"]
 _HOLD, _LEARNED = "hold", "learned"
 # Readers ask up to about one poll ahead.
 _USUAL_AGE_S = 64.0
-# Normal quantiles of the levels, for the part of the spread that is a prior.
-_NORMAL_99, _NORMAL_999 = 2.576, 3.291
 # With fewer, a filter only repeats the newest measurement: that is hold's answer, and
 # is published under that name.
 _LEARNED_FROM = 3
@@ -135,7 +138,7 @@ class Panel:
         sample = shown.sample
         check = self._quiet.check(sample, self._bias_ns(sample.server))
         if check is not None and (estimates := self._estimates(sample.raw_ns)):
-            self._score(estimates, check)
+            self._score(sample.server, estimates, check)
         if self._takes(shown):
             self.sample_count += 1
             if self._learned:
@@ -157,6 +160,7 @@ class Panel:
         if claim is None:
             return None
         unseen = self._quiet.asymmetry_variance(self.fed, self._settings.path_asymmetry)
+        unseen += self._quiet.lean_variance(self.fed)
         age_s = (raw_ns - self._newest_ns) / NS_PER_S
         found = self._calibrator.coverage(age_s)
         earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)
@@ -179,7 +183,8 @@ class Panel:
         found = self._calibrator.coverage((raw_ns - self._newest_ns) / NS_PER_S)
         if claim is None or not found.scores:
             return None
-        sigma_ns = sqrt(max(claim.variance.v0, 0.0))
+        leans = self._quiet.lean_variance(self.fed)
+        sigma_ns = sqrt(max(claim.variance.v0, 0.0) + leans)
         return Span.around(claim.offset_ns, ceil(found.factor_999 * sigma_ns))
 
     def recenter(self) -> None:
@@ -269,9 +274,12 @@ class Panel:
         weights = self._weights.weights(estimates)
         return mix(estimates, weights) if weights else None
 
-    def _score(self, estimates: Mapping[str, Estimate], check: Check) -> None:
+    def _score(
+        self, server: str, estimates: Mapping[str, Estimate], check: Check
+    ) -> None:
         claim = self._mixture(estimates)
         if claim is not None:
+            self._quiet.judge_lean(server, check, claim)
             found = self._calibrator.coverage(
                 (check.raw_ns - self._newest_ns) / NS_PER_S
             )
@@ -290,7 +298,7 @@ def _with_prior(found: Coverage, variance: float, unseen: float) -> Coverage:
     """
     total = max(variance + unseen, 1.0)
     return Coverage(
-        sqrt((found.factor_99**2 * variance + _NORMAL_99**2 * unseen) / total),
-        sqrt((found.factor_999**2 * variance + _NORMAL_999**2 * unseen) / total),
+        sqrt((found.factor_99**2 * variance + NORMAL_99**2 * unseen) / total),
+        sqrt((found.factor_999**2 * variance + NORMAL_999**2 * unseen) / total),
         found.scores,
     )

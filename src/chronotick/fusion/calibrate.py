@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from chronotick.core.records import Estimate
     from chronotick.fusion.quiet import Check
 
-__all__ = ["HORIZONS_S", "Calibrator", "Coverage"]
+__all__ = ["HORIZONS_S", "NORMAL_99", "NORMAL_999", "Calibrator", "Coverage"]
 
 HORIZONS_S = (64.0, 300.0, 3600.0, 28800.0)
 """Upper ends of the horizons that have their own factors."""
 _LEVELS = (0.99, 0.999)
 _GAIN = 0.05
-# No model earns less: errors at the horizons that cannot be checked against anything
-# (measurements are noisier than the estimate) may have any shape.
-_LEAST = (3.0, 4.0)
+NORMAL_99, NORMAL_999 = 2.576, 3.291
+"""Quantiles of the normal distribution: no model earns less than those."""
+_LEAST = (NORMAL_99, NORMAL_999)
 # Learning from a handful of scores is luck: with n of them the factor is stretched by
 # 1 + this / n, wide and honest from the first.
 _EARLY = 8.0

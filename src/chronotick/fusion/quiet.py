@@ -11,14 +11,18 @@ from bisect import bisect_left, insort
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.delays import floor_doubt_ns
+from chronotick.fusion.lean import QueueLean
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chronotick.core.records import Sample
+    from chronotick.core.records import Estimate, Sample
 
 __all__ = ["Check", "QuietExchanges"]
 
 _DELAYS = 64
+_LOWEST = 8
 # Whether a server has a part in the guess is judged over its last ten answers or so.
 _APART_GAIN = 1.0 / 8.0
 
@@ -31,6 +35,8 @@ class Check(NamedTuple):
     """UTC − RAW as measured, less what the server is known to read high."""
     noise: float
     """Its variance, ns²."""
+    excess_ns: float = 0.0
+    """How far its delay may be above the path's floor."""
 
 
 class _Delays:
@@ -46,6 +52,12 @@ class _Delays:
         if len(self._arrived) > _DELAYS:
             del self.ranked[bisect_left(self.ranked, self._arrived.popleft())]
 
+    def excess_ns(self, delay_ns: int) -> float:
+        """Return how far one of them may be above the floor."""
+        ranked = self.ranked
+        doubt_ns = floor_doubt_ns(ranked[:_LOWEST], len(ranked))
+        return max(delay_ns - ranked[0] + doubt_ns, 0.0)
+
 
 class QuietExchanges:
     """Remembers each server's recent delays, and how far it is from the guess."""
@@ -53,6 +65,7 @@ class QuietExchanges:
     def __init__(self) -> None:
         self._delays: dict[str, _Delays] = {}
         self._apart: dict[str, float] = {}
+        self._leans: dict[str, QueueLean] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
@@ -63,12 +76,28 @@ class QuietExchanges:
         ranked = delays.ranked
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
-        # Queues on either leg: uniform within half of the excess. Over the lowest of
-        # late, not of all times: where no floor is sharp, the noise is understated
-        # and the claims, which know no better either, get the blame.
-        excess_ns = sample.delay_ns - ranked[0]
+        # Queues on either leg: uniform within half of the excess. Claims are mostly
+        # better than that, so whatever is left out here would be held against them.
+        excess_ns = delays.excess_ns(sample.delay_ns)
         noise = excess_ns**2 / 12.0 + sample.precision_ns**2
-        return Check(sample.raw_ns, sample.offset_ns - round(bias_ns), noise)
+        offset_ns = sample.offset_ns - round(bias_ns)
+        return Check(sample.raw_ns, offset_ns, noise, excess_ns)
+
+    def judge_lean(self, server: str, check: Check, claim: Estimate) -> None:
+        """Note how far off `server` was from a claim that was made without it."""
+        lean = self._leans.get(server)
+        if lean is None:
+            lean = self._leans[server] = QueueLean()
+        error_ns = float(check.offset_ns - claim.offset_ns)
+        lean.add(check.excess_ns, error_ns, check.noise + claim.variance.v0)
+
+    def lean_variance(self, servers: Iterable[str]) -> float:
+        """Return the variance of what queues that lean to one leg may add, ns².
+
+        As if those of all `servers` leaned to the same leg, and all were asked alike.
+        """
+        known = [self._leans[s].variance for s in servers if s in self._leans]
+        return sum(known) / len(known) if known else 0.0
 
     def compare(self, server: str, error_ns: float, noise: float) -> None:
         """Note how far a quiet measurement is from a guess that was told of it.

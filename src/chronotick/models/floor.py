@@ -7,8 +7,7 @@ worth (`chronotick.models.likelihood`).
 
 from __future__ import annotations
 
-from math import sqrt
-
+from chronotick.core.delays import floor_doubt_ns
 from chronotick.core.units import NS_PER_S
 
 __all__ = ["DelayFloor"]
@@ -18,17 +17,10 @@ __all__ = ["DelayFloor"]
 _WINDOW_NS = 72 * 3600 * NS_PER_S
 _BUCKET_NS = 3 * 3600 * NS_PER_S
 _KEPT = 8
-_CLOSENESS = 0.6
 
 
 class DelayFloor:
-    """The lowest delays of the last days, and what they say of the true floor.
-
-    The lowest of n delays still exceeds the true floor. How much is told by the spacing
-    of the lowest few (Robson & Whitlock, Biometrika 51 (1964) 33: estimation of a
-    truncation point): where queues on both legs are memoryless, delays above the floor
-    fill up with the square of the distance, so the k-th lowest lies at √k.
-    """
+    """The lowest delays of the last days, and what they say of the true floor."""
 
     def __init__(self) -> None:
         self._buckets: list[tuple[int, list[int]]] = []
@@ -50,7 +42,9 @@ class DelayFloor:
         delay_ns = max(delay_ns, 0)
         self._count += 1
         self._remember(raw_ns // _BUCKET_NS, delay_ns)
-        return max(delay_ns - self._lowest[0], 0) + self._doubt_ns()
+        return max(delay_ns - self._lowest[0], 0) + floor_doubt_ns(
+            self._lowest, self._count
+        )
 
     def _remember(self, bucket: int, delay_ns: int) -> None:
         if not self._buckets or bucket > self._buckets[-1][0]:
@@ -61,17 +55,6 @@ class DelayFloor:
             self._lowest = pooled[:_KEPT]
         _insert(self._buckets[-1][1], delay_ns)
         _insert(self._lowest, delay_ns)
-
-    def _doubt_ns(self) -> float:
-        kept = len(self._lowest)
-        if kept == 1:
-            return float(self._lowest[0])
-        spread_ns = self._lowest[-1] - self._lowest[0]
-        # The lowest itself lies √π/2 = 0.89 steps of √k above such a floor on average.
-        # Two thirds of that predict best: the rest is within the filters' smear. With
-        # a handful of samples the spacing itself is a matter of luck.
-        steps = sqrt(kept) - 1.0
-        return _CLOSENESS * spread_ns / steps * (1.0 + 4.0 / self._count)
 
 
 def _insert(lowest: list[int], delay_ns: int) -> None:

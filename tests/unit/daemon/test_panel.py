@@ -81,7 +81,7 @@ def test_without_models_hold_speaks_for_ever() -> None:
 
 
 def test_coverage_is_earned_wide_first() -> None:
-    """Zero before anything was checked, then wide, then near three sigmas."""
+    """Zero before anything was checked, then wide, then near the normal quantiles."""
     assert asked(taught(1), 0).coverage.factor_99 == 0.0
     few, many = (asked(taught(n), n * 16 * NS_PER_S).coverage for n in (5, 500))
     assert few.factor_99 > 1.5 * many.factor_99

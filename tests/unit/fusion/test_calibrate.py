@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
-from chronotick.fusion.calibrate import HORIZONS_S, Calibrator
+from chronotick.fusion.calibrate import (
+    HORIZONS_S,
+    NORMAL_99,
+    NORMAL_999,
+    Calibrator,
+)
 from chronotick.fusion.quiet import Check
 from unit.oscillators import EPOCH_NS
 
@@ -56,19 +61,19 @@ def run(
 def test_the_first_interval_is_wide() -> None:
     """With nothing checked, several times the least factor, and it says so."""
     coverage = Calibrator().coverage(1.0)
-    assert coverage.factor_99 >= 25.0
+    assert coverage.factor_99 >= 8.0 * NORMAL_99
     assert coverage.factor_999 >= coverage.factor_99
     assert coverage.scores == 0
 
 
 def test_an_honest_sigma_earns_the_least_factor() -> None:
-    """Normal errors of the stated size: three and four sigmas."""
+    """Normal errors of the stated size: the normal distribution's quantiles."""
     rng = random.Random(1)
     calibrator = Calibrator()
     run(calibrator, lambda: rng.gauss(0.0, SIGMA_NS), count=3000)
     coverage = calibrator.coverage(16.0)
-    assert coverage.factor_99 == pytest.approx(3.0, rel=0.1)
-    assert coverage.factor_999 == pytest.approx(4.0, rel=0.1)
+    assert coverage.factor_99 == pytest.approx(NORMAL_99, rel=0.1)
+    assert coverage.factor_999 == pytest.approx(NORMAL_999, rel=0.1)
     assert coverage.scores > 2000
 
 
@@ -119,13 +124,13 @@ def test_horizons_learn_apart() -> None:
 def test_factors_are_sane_whatever_comes(
     exchanges: list[tuple[int, int, float]],
 ) -> None:
-    """Never below three sigmas, never falling with the level."""
+    """Never below the normal quantile, never falling with the level."""
     calibrator = Calibrator()
     for raw_ns, offset_ns, noise in sorted(exchanges):
         calibrator.score(Check(raw_ns, offset_ns, noise))
         calibrator.claim(claim_at(raw_ns))
     found = [calibrator.coverage(horizon_s) for horizon_s in HORIZONS_S]
-    assert all(3.0 <= each.factor_99 <= each.factor_999 for each in found)
+    assert all(NORMAL_99 <= each.factor_99 <= each.factor_999 for each in found)
 
 
 def test_a_horizon_below_the_polls_borrows() -> None:

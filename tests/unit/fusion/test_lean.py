@@ -1,0 +1,95 @@
+"""`fusion.lean`: a trend of the error in the delay is doubt; noise is none."""
+
+from __future__ import annotations
+
+import random
+from math import isfinite, sqrt
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.fusion.lean import QueueLean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEAN_NS = 1e6
+
+
+def exchanges(seed: int, *, up: float, down: float) -> Iterator[tuple[float, float]]:
+    """Return excess and error of 2,000 exchanges with memoryless queues.
+
+    Args:
+        seed: Of the queues.
+        up: Mean queue on the way there, in ms.
+        down: On the way back.
+    """
+    rng = random.Random(seed)
+    for _ in range(2000):
+        there = rng.expovariate(1.0 / (up * MEAN_NS)) if up else 0.0
+        back = rng.expovariate(1.0 / (down * MEAN_NS))
+        yield there + back, (there - back) / 2.0
+
+
+def doubt_ns(seed: int, *, up: float, down: float) -> float:
+    """Return the standard deviation that 2,000 exchanges leave."""
+    lean = QueueLean()
+    for excess_ns, error_ns in exchanges(seed, up=up, down=down):
+        lean.add(excess_ns, error_ns, excess_ns**2 / 12.0)
+    return sqrt(lean.variance)
+
+
+def test_nothing_heard_is_no_doubt() -> None:
+    """Nor is a single exchange: a line takes two."""
+    lean = QueueLean()
+    assert lean.variance == 0.0
+    lean.add(1e6, 5e5, 1e10)
+    assert lean.variance == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_queues_on_one_leg_leave_most_of_what_they_can(seed: int) -> None:
+    """Every exchange is off by half its queue, of which the quick ones have little."""
+    lean = QueueLean()
+    total = weight = 0.0
+    for excess_ns, error_ns in exchanges(seed, up=0.0, down=1.0):
+        noise = excess_ns**2 / 12.0 + 1e10
+        lean.add(excess_ns, error_ns, noise)
+        total, weight = total + excess_ns / noise, weight + 1.0 / noise
+    expected_ns = 0.5 * (total / weight) / sqrt(3.0)
+    assert sqrt(lean.variance) == pytest.approx(expected_ns, rel=0.3)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unlike_queues_are_told_from_like_ones(seed: int) -> None:
+    """Three times as much on the way back is seen; chance trends are a tenth of it."""
+    assert doubt_ns(seed, up=0.5, down=1.5) > 10.0 * doubt_ns(seed, up=1.0, down=1.0)
+
+
+def test_a_constant_error_is_no_trend() -> None:
+    """What all exchanges share, nothing shows."""
+    rng = random.Random(4)
+    lean = QueueLean()
+    for _ in range(1000):
+        lean.add(rng.uniform(1e5, 1e6), 7e6, 1e6)
+    assert sqrt(lean.variance) < 1.0
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.0, 1e11), st.floats(-1e18, 1e18), st.floats(0.0, 1e24)),
+        max_size=50,
+    )
+)
+def test_never_more_than_half_of_the_delays(
+    seen: list[tuple[float, float, float]],
+) -> None:
+    """However absurd the errors, the doubt stays what queues can do."""
+    lean = QueueLean()
+    for excess_ns, error_ns, noise in seen:
+        lean.add(excess_ns, error_ns, noise)
+    most_ns = max((excess_ns for excess_ns, _, _ in seen), default=0.0)
+    assert isfinite(lean.variance)
+    assert 0.0 <= sqrt(lean.variance) <= 0.5 * most_ns * (1.0 + 1e-9)
