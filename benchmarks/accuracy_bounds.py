@@ -127,7 +127,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
-    runs = [scaled(replay(name), options.scale) for name in recordings(options.seeds)]
+    show([scaled(replay(name), options.scale) for name in recordings(options.seeds)])
+
+
+def show(runs: list[Run]) -> None:
+    """Print the table."""
     print(
         "| cell | 99 % held, 95 % | width / oracle's | 99.9 % | width | hard missed |"
     )

@@ -267,19 +267,19 @@ def load(path: Path) -> NDArray[np.void]:
         return np.genfromtxt(lines, delimiter=",", names=True)
 
 
-def recordings(seeds: int | None = None) -> list[str]:
+def recordings(seeds: int | None = None, data: Path = DATA) -> list[str]:
     """Return what there is, as SCENARIO.MODE.sSEED; of the first `seeds` only."""
     names = sorted(
-        path.name.split(".exchanges")[0] for path in DATA.glob("*.exchanges.*")
+        path.name.split(".exchanges")[0] for path in data.glob("*.exchanges.*")
     )
     return [each for each in names if seeds is None or int(each[-1]) <= seeds]
 
 
-def replay(name: str, subject: str = "product") -> Run:
+def replay(name: str, subject: str = "product", data: Path = DATA) -> Run:
     """Run one recording through a subject, reading out at each instant of the truth."""
     model = SUBJECTS[subject]()
-    exchanges = load(DATA / f"{name}.exchanges.csv.gz")
-    truth = load(DATA / f"{name}.truth.csv.gz")
+    exchanges = load(data / f"{name}.exchanges.csv.gz")
+    truth = load(data / f"{name}.truth.csv.gz")
     free_s = truth["x_free_s"]
     read_out_s = truth["t_true_s"] + free_s
     said_ns = np.full((free_s.size, len(Reading._fields)), nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import pi, sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 __all__ = ["floor_doubt_ns"]
 
-_CLOSENESS = 0.6
+# Steps of √k by which the lowest of many delays exceeds such a floor, on average.
+_LOWEST_STEPS = sqrt(pi) / 2.0
 
 
-def floor_doubt_ns(lowest_ns: Sequence[int], count: int) -> float:
+def floor_doubt_ns(lowest_ns: Sequence[int], count: int, share: float = 1.0) -> float:
     """Return how far below the lowest delay the floor may lie, ns.
 
     The lowest of n delays still exceeds the floor. How much is told by the spacing of
@@ -24,13 +25,13 @@ def floor_doubt_ns(lowest_ns: Sequence[int], count: int) -> float:
     Args:
         lowest_ns: The lowest few delays, in order; at least one.
         count: Of how many these are the lowest.
+        share: How much of the expected distance counts, for those who smear what they
+            measure anyway. One delay may be all queue, whatever the share.
     """
     kept = len(lowest_ns)
     if kept == 1:
         return float(lowest_ns[0])
     spread_ns = lowest_ns[-1] - lowest_ns[0]
-    # The lowest itself lies √π/2 = 0.89 steps of √k above such a floor on average. Two
-    # thirds of that predict best: the rest is within the smear of those who use this.
-    # With a handful of delays the spacing itself is a matter of luck.
     steps = sqrt(kept) - 1.0
-    return _CLOSENESS * spread_ns / steps * (1.0 + 4.0 / count)
+    # With a handful of delays the spacing itself is a matter of luck.
+    return share * _LOWEST_STEPS * spread_ns / steps * (1.0 + 4.0 / count)

@@ -28,9 +28,12 @@ _GAIN = 0.05
 NORMAL_99, NORMAL_999 = 2.576, 3.291
 """Quantiles of the normal distribution: no model earns less than those."""
 _LEAST = (NORMAL_99, NORMAL_999)
-# Learning from a handful of scores is luck: with n of them the factor is stretched by
-# 1 + this / n, wide and honest from the first.
-_EARLY = 8.0
+# Sigma is itself learned from outcomes. With n that are independent, errors over it
+# follow Student's t rather than the normal distribution, and the models' own idea of
+# sigma is worth two more. The quantiles of t over the normal's are exp(a/n + b/n²)
+# within 5 % from two on.
+_FEW = ((2.0, 1.2), (3.0, 2.9))
+_KNOWN_BEFORE = 2.0
 # Fewer scores than this say nothing of a horizon by itself.
 _ENOUGH = 20
 # Claims are kept this many to a horizon.
@@ -55,12 +58,13 @@ class _Track:
         self._spacing_ns = round(horizon_s * NS_PER_S / _PER_HORIZON)
         self.claims: deque[Estimate] = deque()
         self._log_excess = [0.0 for _ in _LEVELS]
-        self.factors = list(_LEAST)
-        """Half widths in sigmas, per level."""
+        self._factors = list(_LEAST)
         self.count = 0
-        self.outcomes = 0.0
-        """Scores that don't share what they are about: an hour has one an hour."""
+        # Scores that don't share what they are about: an hour has one an hour.
+        self._outcomes = 0.0
         self._scored_ns = 0
+        self.factors = self._widened()
+        """Half widths in sigmas, per level, wider for how few outcomes there were."""
 
     def keep(self, claim: Estimate) -> None:
         claims, raw_ns = self.claims, claim.raw_ns
@@ -72,13 +76,21 @@ class _Track:
     def score(self, ratio: float, raw_ns: int) -> None:
         self.count += 1
         since_ns = raw_ns - self._scored_ns
-        self.outcomes += min(since_ns / self._horizon_ns, 1.0)
+        self._outcomes += min(since_ns / self._horizon_ns, 1.0)
         self._scored_ns = raw_ns
         for k, level in enumerate(_LEVELS):
-            missed = ratio > self.factors[k]
+            missed = ratio > self._factors[k]
             step = _GAIN * ((1.0 if missed else 0.0) - (1.0 - level))
             self._log_excess[k] = max(self._log_excess[k] + step, 0.0)
-            self.factors[k] = _LEAST[k] * exp(self._log_excess[k])
+            self._factors[k] = _LEAST[k] * exp(self._log_excess[k])
+        self.factors = self._widened()
+
+    def _widened(self) -> list[float]:
+        n = self._outcomes + _KNOWN_BEFORE
+        return [
+            factor * exp(first / n + second / n**2)
+            for factor, (first, second) in zip(self._factors, _FEW, strict=True)
+        ]
 
 
 class Calibrator:
@@ -124,9 +136,8 @@ class Calibrator:
             if longer.count >= _ENOUGH:
                 track = longer
                 break
-        early = 1.0 + _EARLY / (1.0 + max([each.count for each in self._tracks]))
         low, high = track.factors
-        return Coverage(low * early, max(low, high) * early, track.count)
+        return Coverage(low, max(low, high), track.count)
 
     def stretched(self, variance: Variance, age_s: float, factor: float) -> Variance:
         """Return `variance` with what later ages need beyond `factor` added to it.
@@ -140,8 +151,7 @@ class Calibrator:
             horizon_s = track.horizon_s
             if horizon_s <= age_s:
                 continue
-            early = 1.0 + _EARLY / (1.0 + track.outcomes)
-            need = (track.factors[0] * early / factor) ** 2 * variance.at(horizon_s)
+            need = (track.factors[0] / factor) ** 2 * variance.at(horizon_s)
             v1, v2, v3 = terms
             stated = v0 + horizon_s * (v1 + horizon_s * (v2 + horizon_s * v3))
             # Minutes grow linearly, an hour quadratically, hours cubically: so that

@@ -7,6 +7,8 @@ worth (`chronotick.models.likelihood`).
 
 from __future__ import annotations
 
+from math import pi, sqrt
+
 from chronotick.core.delays import floor_doubt_ns
 from chronotick.core.units import NS_PER_S
 
@@ -17,6 +19,9 @@ __all__ = ["DelayFloor"]
 _WINDOW_NS = 72 * 3600 * NS_PER_S
 _BUCKET_NS = 3 * 3600 * NS_PER_S
 _KEPT = 8
+# Two thirds of what the lowest delay is expected to exceed the floor by predict best:
+# the rest is within the filters' smear.
+_SHARE = 1.2 / sqrt(pi)
 
 
 class DelayFloor:
@@ -43,7 +48,7 @@ class DelayFloor:
         self._count += 1
         self._remember(raw_ns // _BUCKET_NS, delay_ns)
         return max(delay_ns - self._lowest[0], 0) + floor_doubt_ns(
-            self._lowest, self._count
+            self._lowest, self._count, _SHARE
         )
 
     def _remember(self, bucket: int, delay_ns: int) -> None:

@@ -25,11 +25,11 @@ def test_the_doubt_is_never_negative_nor_that_of_luck_alone(
 
 def test_one_delay_may_be_all_queue() -> None:
     """There is no spacing to tell anything by."""
-    assert floor_doubt_ns([FLOOR_NS], 1) == FLOOR_NS
+    assert floor_doubt_ns([FLOOR_NS], 1, 0.5) == FLOOR_NS
 
 
 @pytest.mark.parametrize("count", [64, 1000])
-def test_two_thirds_of_what_the_lowest_exceeds_the_floor_by(count: int) -> None:
+def test_it_is_what_the_lowest_exceeds_the_floor_by(count: int) -> None:
     """Memoryless queues on both legs; averaged over 300 paths."""
     doubts, excesses = [], []
     for seed in range(300):
@@ -40,4 +40,4 @@ def test_two_thirds_of_what_the_lowest_exceeds_the_floor_by(count: int) -> None:
         )
         doubts.append(floor_doubt_ns(lowest[:8], count))
         excesses.append(lowest[0] - FLOOR_NS)
-    assert 0.5 <= mean(doubts) / mean(excesses) <= 0.9
+    assert 0.9 <= mean(doubts) / mean(excesses) <= 1.4
