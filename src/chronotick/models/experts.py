@@ -38,8 +38,15 @@ _DAY = 24 * _HOUR
 _RETURN_S = 6 * 3600.0
 # How much of yesterday's change is believed to come again.
 _AGAIN = 0.7
-# Harmonic terms are shrunk as if one hour's worth of zeros had been seen.
+# Coefficients of the surroundings are shrunk as if one hour of zeros had been seen.
 _RIDGE = float(_HOUR)
+# Waves of a day are taken to be some hundred ppb high, as temperature makes them.
+_SWING_PPB = 300.0
+# Changes beyond so many deviations count as that; a deviation is told by the median.
+_OUTLYING = 4.0
+_NORMAL_MEDIAN = 0.6745
+# Only keeps a clock without any noise from dividing by zero.
+_LEAST_PPB = 1e-9
 # A coefficient of temperature takes some warming and cooling to be seen.
 _LEAST_FELT = 6 * _HOUR
 
@@ -94,16 +101,24 @@ def daily(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
 
 
 def harmonic(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
-    """A line, a day's and half a day's wave, fitted to up to three days."""
-    if rates_ppb.size < 3 * _DAY // 4:
+    """A day's and half a day's wave, as the changes of up to three days show them.
+
+    Generalized least squares: beside its waves a rate walks at random, so what is
+    independent are its changes. Fitted to the rates themselves, a walk looks like waves.
+    """
+    if rates_ppb.size < _DAY:
         return None
-    design, gram = _past(rates_ppb.size)
-    fit = np.linalg.solve(gram, design.T @ (rates_ppb - _mean(rates_ppb)))
+    waves, changes, gram = _past(rates_ppb.size)
+    changed = rates_ppb[1:] - rates_ppb[:-1]
+    # A load that comes or goes is a few large changes: not a wave's doing.
+    step_ppb = float(np.median(np.abs(changed))) / _NORMAL_MEDIAN + _LEAST_PPB
+    changed = np.clip(changed, -_OUTLYING * step_ppb, _OUTLYING * step_ppb)
+    ridge = (step_ppb / _SWING_PPB) ** 2 * np.eye(gram.shape[0])
+    fit = np.linalg.solve(gram + ridge, changes.T @ changed)
     ahead = _coming_waves(int(np.ceil(horizons_s.max() / STEP_S))) @ fit
-    recent = _mean(design[-_HOUR:] @ fit)
     steps = np.ceil(horizons_s / STEP_S).astype(int)
-    change = np.add.accumulate(ahead - recent)[steps - 1] / steps
-    forecast: Vector = _mean(rates_ppb[-_HOUR:]) + change
+    swung = np.add.accumulate(ahead - waves[-1] @ fit)[steps - 1] / steps
+    forecast: Vector = rates_ppb[-1] + swung
     return forecast
 
 
@@ -172,15 +187,17 @@ def _mean(values: Vector) -> float:
 
 
 @lru_cache(maxsize=1)
-def _past(count: int) -> tuple[Matrix, Matrix]:
-    """Return the waves of the newest `count` rates, and their ridged Gram matrix.
+def _past(count: int) -> tuple[Matrix, Matrix, Matrix]:
+    """Return the waves of the newest `count` rates, their changes, and those' Gram matrix.
 
     Kept, as the history soon is as long as it will ever be.
     """
-    design = _waves(np.arange(1 - count, 1.0))
-    gram = design.T @ design + _RIDGE * np.eye(design.shape[1])
-    design.flags.writeable = gram.flags.writeable = False
-    return design, gram
+    waves = _waves(np.arange(1 - count, 1.0))
+    changes = np.diff(waves, axis=0)
+    gram = changes.T @ changes
+    for each in (waves, changes, gram):
+        each.flags.writeable = False
+    return waves, changes, gram
 
 
 @lru_cache(maxsize=1)
@@ -192,5 +209,6 @@ def _coming_waves(steps: int) -> Matrix:
 
 def _waves(steps: Vector) -> Vector:
     angle = 2.0 * np.pi * steps / _DAY
-    waves = (np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle))
-    return np.array((steps / _DAY, *waves)).T
+    return np.array(
+        (np.sin(angle), np.cos(angle), np.sin(2 * angle), np.cos(2 * angle))
+    ).T

@@ -141,3 +141,45 @@ def test_what_was_asked_before_does_not_matter() -> None:
     assert later[0].tolist() == first.tolist()
     assert later[2].tolist() == second.tolist()
     assert second.tolist() != first.tolist()
+
+
+def ratio_to_no_change(swing_ppb: float, seeds: int = 60) -> float:
+    """Return RMS of `harmonic` over that of "no change", 8 h ahead, on random walks.
+
+    Args:
+        swing_ppb: A wave of a day on top of a walk of 7 ppb in ten minutes.
+        seeds: Of walks.
+    """
+    ours, none = [], []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        phase = rng.uniform(0.0, 2.0 * np.pi)
+        angle = 2.0 * np.pi * np.arange(480) / DAY + phase
+        rates = rng.normal(0.0, 7.3, 480).cumsum() + swing_ppb * np.sin(angle)
+        forecast = harmonic(rates[:432], HORIZONS_S)
+        assert forecast is not None
+        truth = rates[432:].mean()
+        ours.append(forecast[-1] - truth)
+        none.append(rates[431] - truth)
+    return float(np.sqrt(np.mean(np.square(ours)) / np.mean(np.square(none))))
+
+
+def test_a_walk_is_not_taken_for_waves() -> None:
+    """Nothing can be foreseen in one; what it costs to try is little."""
+    assert ratio_to_no_change(0.0) <= 1.16
+
+
+def test_waves_are_found_in_a_walk() -> None:
+    """An office PC's: a day of 100 ppb is as high as its walk goes in that time."""
+    assert ratio_to_no_change(100.0) <= 0.55
+
+
+def test_a_load_that_comes_and_goes_is_no_wave() -> None:
+    """A few large changes in a quiet day: the forecast hardly follows them."""
+    rates = np.random.default_rng(3).normal(0.0, 1.0, 432).cumsum()
+    loaded = rates.copy()
+    loaded[200:230] += 400.0
+    plain, disturbed = harmonic(rates, HORIZONS_S), harmonic(loaded, HORIZONS_S)
+    assert plain is not None
+    assert disturbed is not None
+    assert np.abs(disturbed - plain).max() < 10.0
