@@ -45,8 +45,8 @@ _SWING_PPB = 300.0
 # Changes beyond so many deviations count as that; a deviation is told by the median.
 _OUTLYING = 4.0
 _NORMAL_MEDIAN = 0.6745
-# Only keeps a clock without any noise from dividing by zero.
-_LEAST_PPB = 1e-9
+# Only keep a clock without any noise solvable.
+_LEAST_PPB, _LEAST_RIDGE = 1e-9, 1e-18
 # A coefficient of temperature takes some warming and cooling to be seen.
 _LEAST_FELT = 6 * _HOUR
 
@@ -111,10 +111,13 @@ def harmonic(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     waves, changes, gram = _past(rates_ppb.size)
     changed = rates_ppb[1:] - rates_ppb[:-1]
     # A load that comes or goes is a few large changes: not a wave's doing.
-    step_ppb = float(np.median(np.abs(changed))) / _NORMAL_MEDIAN + _LEAST_PPB
-    changed = np.clip(changed, -_OUTLYING * step_ppb, _OUTLYING * step_ppb)
-    ridge = (step_ppb / _SWING_PPB) ** 2 * np.eye(gram.shape[0])
-    fit = np.linalg.solve(gram + ridge, changes.T @ changed)
+    middle = changed.size // 2
+    step_ppb = float(np.partition(np.abs(changed), middle)[middle]) / _NORMAL_MEDIAN
+    most_ppb = _OUTLYING * step_ppb + _LEAST_PPB
+    np.maximum(np.minimum(changed, most_ppb, out=changed), -most_ppb, out=changed)
+    ridged = gram.copy()
+    ridged.flat[:: gram.shape[0] + 1] += (step_ppb / _SWING_PPB) ** 2 + _LEAST_RIDGE
+    fit = np.linalg.solve(ridged, changes.T @ changed)
     ahead = _coming_waves(int(np.ceil(horizons_s.max() / STEP_S))) @ fit
     steps = np.ceil(horizons_s / STEP_S).astype(int)
     swung = np.add.accumulate(ahead - waves[-1] @ fit)[steps - 1] / steps
