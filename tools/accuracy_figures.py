@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # Okabe and Ito's colors; markers say the same again.
 BLUE, ORANGE, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
-CLOSE, APART = 0.08, 0.045
+CLOSE, APART = 0.08, 0.05
 """Between a number and a line, and between names, in units of the ratio."""
 KINDS = {
     "diurnal": ("follow a day", BLUE, "o", "-"),
@@ -141,7 +141,10 @@ def _name(axes: Axes, ends: list[tuple[float, str, str]], hours: float) -> None:
         axes.annotate(
             clock, (hours, ratio), xytext=(1.13 * hours, place), va="center",
             fontsize=8, color=color,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.4, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-", "color": color, "lw": 0.4, "shrinkB": 3,
+                "relpos": (0.0, 0.5),
+            },
         )  # fmt: skip
 
 
