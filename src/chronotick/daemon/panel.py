@@ -164,7 +164,7 @@ class Panel:
         age_s = (raw_ns - self._newest_ns) / NS_PER_S
         found = self._calibrator.coverage(age_s)
         earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)
-        stated = self._calibrator.stretched(claim.variance, age_s, earned.factor_99)
+        stated = self._calibrator.stretched(claim.variance, age_s, earned)
         estimate = Estimate(
             raw_ns=raw_ns,
             offset_ns=claim.offset_ns,

@@ -139,10 +139,12 @@ class Calibrator:
         low, high = track.factors
         return Coverage(low, max(low, high), track.count)
 
-    def stretched(self, variance: Variance, age_s: float, factor: float) -> Variance:
-        """Return `variance` with what later ages need beyond `factor` added to it.
+    def stretched(
+        self, variance: Variance, age_s: float, published: Coverage
+    ) -> Variance:
+        """Return `variance` with what later ages need beyond `published` added to it.
 
-        A reader is given one factor for all ages and may be left alone with it: where
+        A reader is given one factor a level for all ages and may be left alone with it: where
         the hours miss more than the minutes, or have not been checked yet, the claim
         must grow faster.
         """
@@ -151,7 +153,11 @@ class Calibrator:
             horizon_s = track.horizon_s
             if horizon_s <= age_s:
                 continue
-            need = (track.factors[0] / factor) ** 2 * variance.at(horizon_s)
+            stretch = max(
+                track.factors[0] / published.factor_99,
+                track.factors[1] / published.factor_999,
+            )
+            need = stretch**2 * variance.at(horizon_s)
             v1, v2, v3 = terms
             stated = v0 + horizon_s * (v1 + horizon_s * (v2 + horizon_s * v3))
             # Minutes grow linearly, an hour quadratically, hours cubically: so that

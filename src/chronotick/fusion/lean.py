@@ -9,11 +9,17 @@ trend goes on below the quickest exchange depends on queues that nobody has seen
 
 from __future__ import annotations
 
+from collections import deque
+
 __all__ = ["QueueLean"]
 
-# A trend is learned from the last thousand exchanges or so: hours at 4 s polls, which
-# average what one exchange is off by (some tenths of its queue) down to percents.
+# The slope is learned from the last thousand exchanges or so: hours at 4 s polls, which
+# average what one exchange is off by (some tenths of its queue) down to percents. Each
+# counts alike for it, however long queues were at its time.
 _MEMORY = 1.0 - 1.0 / 1000.0
+# How long the queues of the quicker exchanges are, of late. Not over the slope's memory:
+# there one quick exchange outweighs ten thousand that queued a hundred times as long.
+_LATE = 64
 # All queueing on one leg: an exchange is off by half of it.
 _STEEPEST = 0.5
 # At the floor the rest of the trend is anything between none and all of it: uniform.
@@ -25,6 +31,11 @@ class QueueLean:
 
     def __init__(self) -> None:
         self._w = self._wx = self._wy = self._wxx = self._wxy = 0.0
+        self._late: deque[tuple[float, float]] = deque(maxlen=_LATE)
+        self.count = 0
+        """Exchanges that were taken in."""
+        self.variance = 0.0
+        """Variance of what the trend leaves to be wrong at the floor, ns²."""
 
     def add(self, excess_ns: float, error_ns: float, noise: float) -> None:
         """Take in one exchange.
@@ -35,25 +46,25 @@ class QueueLean:
             noise: Variance of that error, ns².
         """
         weight = 1.0 / max(noise, 1.0)
+        self.count += 1
         self._w = _MEMORY * self._w + weight
         self._wx = _MEMORY * self._wx + weight * excess_ns
         self._wy = _MEMORY * self._wy + weight * error_ns
         self._wxx = _MEMORY * self._wxx + weight * excess_ns * excess_ns
         self._wxy = _MEMORY * self._wxy + weight * excess_ns * error_ns
+        self._late.append((weight, weight * excess_ns))
+        self.variance = self._slope_square() * self._late_ns() ** 2 * _UNIFORM
 
-    @property
-    def variance(self) -> float:
-        """Variance of what the trend leaves to be wrong at the floor, ns²; 0 without.
-
-        Of the square of the slope only what is beyond its own variance counts: noise
-        has a slope, too.
-        """
-        if self._w == 0.0:
-            return 0.0
+    def _slope_square(self) -> float:
+        """Return the square of the slope, less its own variance: noise slopes, too."""
         mean_ns = self._wx / self._w
         spread = self._wxx - self._wx * mean_ns
         if spread <= 0.0:
             return 0.0
         slope = (self._wxy - self._wy * mean_ns) / spread
-        square = min(slope * slope - 1.0 / spread, _STEEPEST**2)
-        return max(square, 0.0) * mean_ns * mean_ns * _UNIFORM
+        return max(min(slope * slope - 1.0 / spread, _STEEPEST**2), 0.0)
+
+    def _late_ns(self) -> float:
+        """Return the mean excess of late, as whoever trusts the quicker ones has it."""
+        weights, weighted_ns = zip(*self._late, strict=True)
+        return float(sum(weighted_ns) / sum(weights))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.delays import floor_doubt_ns
@@ -23,6 +24,8 @@ __all__ = ["Check", "QuietExchanges"]
 
 _DELAYS = 64
 _LOWEST = 8
+# Deviations of a claim beyond half of the queue.
+_BEYOND = 4.0
 # Whether a server has a part in the guess is judged over its last ten answers or so.
 _APART_GAIN = 1.0 / 8.0
 
@@ -84,20 +87,34 @@ class QuietExchanges:
         return Check(sample.raw_ns, offset_ns, noise, excess_ns)
 
     def judge_lean(self, server: str, check: Check, claim: Estimate) -> None:
-        """Note how far off `server` was from a claim that was made without it."""
+        """Note how far off `server` was from a claim that was made without it.
+
+        What no queue explains is a step or a spike, and says nothing of queues.
+        """
+        error_ns = float(check.offset_ns - claim.offset_ns)
+        variance = max(claim.variance.v0, 0.0)
+        if abs(error_ns) > check.excess_ns / 2.0 + _BEYOND * sqrt(variance):
+            return
         lean = self._leans.get(server)
         if lean is None:
             lean = self._leans[server] = QueueLean()
-        error_ns = float(check.offset_ns - claim.offset_ns)
-        lean.add(check.excess_ns, error_ns, check.noise + claim.variance.v0)
+        lean.add(check.excess_ns, error_ns, check.noise + variance)
 
     def lean_variance(self, servers: Iterable[str]) -> float:
         """Return the variance of what queues that lean to one leg may add, ns².
 
-        As if those of all `servers` leaned to the same leg, and all were asked alike.
+        As if those of all `servers` leaned to the same leg; nearer ones count for more,
+        as they do in the guess. Nothing is known of a newcomer's, so it doesn't count.
         """
-        known = [self._leans[s].variance for s in servers if s in self._leans]
-        return sum(known) / len(known) if known else 0.0
+        known = [
+            (1.0 / max(self._delays[s].ranked[0], 1) ** 2, self._leans[s].variance)
+            for s in servers
+            if s in self._leans and self._leans[s].count >= _DELAYS
+        ]
+        if not known:
+            return 0.0
+        total = sum(weight for weight, _ in known)
+        return (sum(weight * sqrt(each) for weight, each in known) / total) ** 2
 
     def compare(self, server: str, error_ns: float, noise: float) -> None:
         """Note how far a quiet measurement is from a guess that was told of it.

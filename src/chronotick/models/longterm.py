@@ -84,7 +84,7 @@ class LongTermModel:
         bank: The short-term model. Its owner feeds it, each sample before this model.
         experts: The experts besides the bank itself; the simple ones by default.
         external: Names of experts that run elsewhere: they look at `history` and are
-            heard through `hear`. They owe proof, as the simple ones do.
+            heard through `hear`. They owe proof, as the simplest ones do.
         covariates: How many readings `feel` is given at a time. With any, one more
             expert explains the rate by them; it owes proof, too.
     """

@@ -17,6 +17,7 @@ from chronotick.fusion.calibrate import (
     NORMAL_99,
     NORMAL_999,
     Calibrator,
+    Coverage,
 )
 from chronotick.fusion.quiet import Check
 from unit.oscillators import EPOCH_NS
@@ -178,16 +179,21 @@ def test_forgotten_claims_are_not_scored() -> None:
 
 
 def test_hours_that_nothing_has_checked_are_claimed_wide() -> None:
-    """Ten minutes of good minutes say little of eight hours."""
+    """Ten minutes of good minutes say little of eight hours, at either level.
+
+    Whoever is left alone has at least what whoever asks again then would be told.
+    """
     rng = random.Random(8)
     calibrator = Calibrator()
     run(calibrator, lambda: rng.gauss(0.0, SIGMA_NS), count=400, poll_s=2)
-    factor = calibrator.coverage(16.0).factor_99
+    coverage = calibrator.coverage(16.0)
     plain = Variance(SIGMA_NS**2, 0.0, 1.0, 0.0)
-    wide = calibrator.stretched(plain, 16.0, factor)
-    assert wide.at(64.0) < 4.0 * plain.at(64.0)
+    wide = calibrator.stretched(plain, 16.0, coverage)
+    assert wide.at(64.0) < 8.0 * plain.at(64.0)
     for horizon_s in (3600.0, 28_800.0):
-        assert factor**2 * wide.at(horizon_s) >= 8.0**2 * plain.at(horizon_s)
+        stretched, then = wide.at(horizon_s), plain.at(horizon_s)
+        assert coverage.factor_99**2 * stretched >= 8.0**2 * then
+        assert coverage.factor_999**2 * stretched >= 20.0**2 * then
 
 
 @given(
@@ -200,6 +206,6 @@ def test_stretching_never_narrows(
 ) -> None:
     """At any later age, the stretched claim is at least as wide as the plain one."""
     plain = Variance(*terms)
-    wide = Calibrator().stretched(plain, age_s, factor)
+    wide = Calibrator().stretched(plain, age_s, Coverage(factor, factor, 1))
     for later_s in (0.0, 1.0, 100.0, 5000.0, 90_000.0):
         assert wide.at(later_s) >= plain.at(later_s)

@@ -68,6 +68,23 @@ def test_unlike_queues_are_told_from_like_ones(seed: int) -> None:
     assert doubt_ns(seed, up=0.5, down=1.5) > 10.0 * doubt_ns(seed, up=1.0, down=1.0)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_queues_that_have_become_long_are_not_judged_by_what_they_were(
+    seed: int,
+) -> None:
+    """Short even queues for long; then such that lean, a hundred times as long."""
+    before, since = QueueLean(), QueueLean()
+    # Nobody knows the floor better than to a third of a queue.
+    for excess_ns, error_ns in exchanges(seed, up=0.03, down=0.03):
+        seen_ns = excess_ns + 0.01 * MEAN_NS
+        before.add(seen_ns, error_ns, seen_ns**2 / 12.0)
+    for excess_ns, error_ns in exchanges(seed, up=0.0, down=3.0):
+        seen_ns = excess_ns + 1.0 * MEAN_NS
+        for each in (before, since):
+            each.add(seen_ns, error_ns, seen_ns**2 / 12.0)
+    assert sqrt(before.variance) > 0.5 * sqrt(since.variance) > 0.0
+
+
 def test_a_constant_error_is_no_trend() -> None:
     """What all exchanges share, nothing shows."""
     rng = random.Random(4)

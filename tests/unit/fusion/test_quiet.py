@@ -84,7 +84,7 @@ def test_the_quickest_is_not_taken_for_perfect(seed: int) -> None:
 
 
 def test_queues_that_lean_are_doubt_and_like_ones_are_none() -> None:
-    """One path queues on the way back only; of two, its doubt counts for half."""
+    """One path queues on the way back only; of two as near, its doubt counts for half."""
     rng = random.Random(1)
     quiet = QuietExchanges()
     assert quiet.lean_variance(["leans", "even"]) == 0.0
@@ -104,7 +104,24 @@ def test_queues_that_lean_are_doubt_and_like_ones_are_none() -> None:
     assert leans > 10_000
     assert even < 0.2 * leans
     both = quiet.lean_variance(["leans", "even", "never heard"])
-    assert both == pytest.approx((leans**2 + even**2) / 2.0)
+    assert sqrt(both) == pytest.approx((leans + even) / 2.0, rel=0.01)
+    quiet.check(sample(2000 * NS_PER_S, EPOCH_NS, server="new", delay_ns=10**7))
+    assert quiet.lean_variance(["leans", "even", "new"]) == both
+
+
+def test_a_step_is_not_taken_for_a_lean() -> None:
+    """20 ms that no queue explains leave the line alone, on an even path."""
+    rng = random.Random(2)
+    quiet = QuietExchanges()
+    for k in range(600):
+        up_ns, down_ns = (round(rng.expovariate(1e-6)) for _ in range(2))
+        offset_ns = EPOCH_NS + (up_ns - down_ns) // 2 + (20_000_000 if k >= 500 else 0)
+        check = quiet.check(
+            sample(k * NS_PER_S, offset_ns, delay_ns=10**7 + up_ns + down_ns)
+        )
+        if check is not None:
+            quiet.judge_lean("a", check, GUESS)
+    assert sqrt(quiet.lean_variance(["a"])) < 20_000
 
 
 def test_a_known_bias_is_taken_off() -> None:
