@@ -291,10 +291,10 @@ class Panel:
 
 
 def _with_prior(found: Coverage, variance: float, unseen: float) -> Coverage:
-    """Return factors for a sigma in which `unseen` is a prior, not a measured spread.
+    """Return factors for a sigma in which `unseen` is what no check can show.
 
-    What was measured is stretched by what it has earned; the prior by the normal
-    quantile, since no measurement will ever say more of it.
+    What checks show is stretched by what it has earned; asymmetry and lean by the normal
+    quantile, since checks are off by the same and will never say more of it.
     """
     total = max(variance + unseen, 1.0)
     return Coverage(

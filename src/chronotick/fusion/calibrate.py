@@ -144,9 +144,9 @@ class Calibrator:
     ) -> Variance:
         """Return `variance` with what later ages need beyond `published` added to it.
 
-        A reader is given one factor a level for all ages and may be left alone with it: where
-        the hours miss more than the minutes, or have not been checked yet, the claim
-        must grow faster.
+        A reader is given one factor a level for all ages and may be left alone with it:
+        where the hours miss more than the minutes, or have not been checked yet, the
+        claim must grow faster.
         """
         v0, *terms = variance
         for k, track in enumerate(self._tracks[1:]):

@@ -104,7 +104,7 @@ def harmonic(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     """A day's and half a day's wave, as the changes of up to three days show them.
 
     Generalized least squares: beside its waves a rate walks at random, so what is
-    independent are its changes. Fitted to the rates themselves, a walk looks like waves.
+    independent are its changes; in the rates themselves a walk looks like waves.
     """
     if rates_ppb.size < _DAY:
         return None

@@ -28,9 +28,14 @@ def test_one_delay_may_be_all_queue() -> None:
     assert floor_doubt_ns([FLOOR_NS], 1, 0.5) == FLOOR_NS
 
 
-@pytest.mark.parametrize("count", [64, 1000])
-def test_it_is_what_the_lowest_exceeds_the_floor_by(count: int) -> None:
-    """Memoryless queues on both legs; averaged over 300 paths."""
+@pytest.mark.parametrize(("count", "expected"), [(64, 1.25), (1000, 1.05)])
+def test_it_is_what_the_lowest_exceeds_the_floor_by(
+    count: int, expected: float
+) -> None:
+    """Memoryless queues on both legs; averaged over 300 paths.
+
+    The lowest eight of 64 reach beyond where the square holds: too large by a quarter.
+    """
     doubts, excesses = [], []
     for seed in range(300):
         rng = random.Random(seed)
@@ -40,4 +45,4 @@ def test_it_is_what_the_lowest_exceeds_the_floor_by(count: int) -> None:
         )
         doubts.append(floor_doubt_ns(lowest[:8], count))
         excesses.append(lowest[0] - FLOOR_NS)
-    assert 0.9 <= mean(doubts) / mean(excesses) <= 1.4
+    assert mean(doubts) / mean(excesses) == pytest.approx(expected, abs=0.1)
