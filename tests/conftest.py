@@ -9,6 +9,8 @@ from hypothesis import settings
 
 # A loaded machine is no failure: tests assert no wall-clock limit.
 settings.register_profile("chronotick", deadline=None)
+# pytest --hypothesis-profile=deep: a search as long as twenty runs of CI.
+settings.register_profile("deep", deadline=None, max_examples=2_000)
 settings.load_profile("chronotick")
 
 # Started in the background by a shell without job control, we and all our children would

@@ -59,7 +59,8 @@ class QueueLean:
         """Return the square of the slope, less its own variance: noise slopes, too."""
         mean_ns = self._wx / self._w
         spread = self._wxx - self._wx * mean_ns
-        if spread <= 0.0:
+        if spread * _STEEPEST**2 <= 1.0:
+            # Not even the steepest would show in what has been seen so far.
             return 0.0
         slope = (self._wxy - self._wy * mean_ns) / spread
         return max(min(slope * slope - 1.0 / spread, _STEEPEST**2), 0.0)

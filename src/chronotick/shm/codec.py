@@ -318,7 +318,10 @@ def _f32_up(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError(f"variance coefficient {value} is not finite")
     raised = min(value + abs(value) * _F32_UP, _F32_MAX)
-    return max(raised, _F32_TINY) if value > 0 else raised
+    if value > 0:
+        return max(raised, _F32_TINY)
+    # Among subnormals a share of the value is less than half a step.
+    return raised if raised <= -_F32_TINY else 0.0
 
 
 def _coverage(factor: float) -> int:

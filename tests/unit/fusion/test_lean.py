@@ -7,7 +7,7 @@ from math import isfinite, sqrt
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chronotick.fusion.lean import QueueLean
@@ -94,6 +94,8 @@ def test_a_constant_error_is_no_trend() -> None:
     assert sqrt(lean.variance) < 1.0
 
 
+@example([(0.0, 0.0, 0.0), (2.7e-155, 1.0, 0.0)])
+@example([(0.0, 0.0, 0.0), (1e-3, 1e18, 0.0)])
 @given(
     st.lists(
         st.tuples(st.floats(0.0, 1e11), st.floats(-1e18, 1e18), st.floats(0.0, 1e24)),

@@ -74,6 +74,16 @@ def test_what_is_rounded_is_rounded_to_the_safe_side(frame: Frame) -> None:
     assert got.delay_ns == min(correction.delay_ns, 2**32 - 1)
 
 
+@pytest.mark.parametrize("v3", [-2.8002420561732843e-43, -(2.0**-126), -1e-300])
+def test_a_falling_variance_too_small_for_a_float_is_none(v3: float) -> None:
+    """Between numbers that are few, rounding to the nearest may go either way."""
+    frame = make_frame()
+    small = replace(
+        frame, correction=replace(frame.correction, variance=Variance(1.0, v3=v3))
+    )
+    assert decode_slot(1, encode_slot(small)).v3 >= v3
+
+
 @given(frames())
 def test_the_last_sync_is_told_to_the_millisecond_and_never_too_late(
     frame: Frame,
