@@ -72,13 +72,14 @@ def cell(
     )
 
 
+OFFICE = cell(
+    "diurnal-office", "100 ppb a day, office PC",
+    random_walk_ppb=OFFICE_PC, ppb_per_c=40.0, diurnal_c=2.5,
+)  # fmt: skip
 CELLS = (
     cell("diurnal", "100 ppb a day", ppb_per_c=40.0, diurnal_c=2.5),
     cell("diurnal-wide", "500 ppb a day", ppb_per_c=100.0, diurnal_c=5.0),
-    cell(
-        "diurnal-office", "100 ppb a day, office PC",
-        random_walk_ppb=OFFICE_PC, ppb_per_c=40.0, diurnal_c=2.5,
-    ),
+    OFFICE,
     cell(
         "hvac", "a thermostat's saw-tooth, 40 ppb in 30 min",
         ppb_per_c=40.0, hvac_c=0.5, hvac_period_s=1800.0,

@@ -3,8 +3,9 @@
 A constant asymmetry shows in nothing. But queues that are longer one way make an
 exchange wrong by the more, the longer it took: a trend of its error in its delay.
 Where there is one, the quickest exchanges are off by some of it as well, and with them
-all that was learned. Decides how much that may be; corrects nothing, since how the
-trend goes on below the quickest exchange depends on queues that nobody has seen.
+all that was learned. Decides how much that may be, anything that queues can do before
+there is a trend to be seen; corrects nothing, since how the trend goes on below the
+quickest exchange depends on queues that nobody has seen.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _MEMORY = 1.0 - 1.0 / 1000.0
 _LATE = 64
 # All queueing on one leg: an exchange is off by half of it.
 _STEEPEST = 0.5
+# Before anything was seen a slope may be anything up to that, either way: uniform.
+_SEEN_BEFORE = 3.0 / _STEEPEST**2
 # At the floor the rest of the trend is anything between none and all of it: uniform.
 _UNIFORM = 1.0 / 3.0
 
@@ -56,14 +59,17 @@ class QueueLean:
         self.variance = self._slope_square() * self._late_ns() ** 2 * _UNIFORM
 
     def _slope_square(self) -> float:
-        """Return the square of the slope, less its own variance: noise slopes, too."""
+        """Return what the square of the slope is expected to be, by all that is known.
+
+        What is known of a slope grows with the spread of the delays it was seen at. No
+        part of it is taken for chance, nor no trend for none: the claims that errors
+        are held against have learned from such queues and lean along with them.
+        """
         mean_ns = self._wx / self._w
-        spread = self._wxx - self._wx * mean_ns
-        if spread * _STEEPEST**2 <= 1.0:
-            # Not even the steepest would show in what has been seen so far.
-            return 0.0
-        slope = (self._wxy - self._wy * mean_ns) / spread
-        return max(min(slope * slope - 1.0 / spread, _STEEPEST**2), 0.0)
+        spread = max(self._wxx - self._wx * mean_ns, 0.0)
+        variance = 1.0 / (spread + _SEEN_BEFORE)
+        slope = (self._wxy - self._wy * mean_ns) * variance
+        return min(slope * slope + variance, _STEEPEST**2)
 
     def _late_ns(self) -> float:
         """Return the mean excess of late, as whoever trusts the quicker ones has it."""

@@ -104,12 +104,14 @@ class QuietExchanges:
         """Return the variance of what queues that lean to one leg may add, ns².
 
         As if those of all `servers` leaned to the same leg; nearer ones count for more,
-        as they do in the guess. Nothing is known of a newcomer's, so it doesn't count.
+        as they do in the guess. A newcomer, of whom little has been seen, counts only
+        where all are: it has no part yet in what the others have taught.
         """
+        heard = [s for s in servers if s in self._leans]
+        seen = [s for s in heard if self._leans[s].count >= _DELAYS] or heard
         known = [
             (1.0 / max(self._delays[s].ranked[0], 1) ** 2, self._leans[s].variance)
-            for s in servers
-            if s in self._leans and self._leans[s].count >= _DELAYS
+            for s in seen
         ]
         if not known:
             return 0.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from chronotick.models.history import LEAST, STEP_S
+from chronotick.models.history import LEAST, PAST, STEP_S
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,19 +108,20 @@ def harmonic(rates_ppb: Vector, horizons_s: Vector) -> Vector | None:
     """
     if rates_ppb.size < _DAY:
         return None
-    waves, changes, gram = _past(rates_ppb.size)
+    rates_ppb = rates_ppb[-PAST:]
     changed = rates_ppb[1:] - rates_ppb[:-1]
+    changes = _past_changes()[-changed.size :]
     # A load that comes or goes is a few large changes: not a wave's doing.
     middle = changed.size // 2
     step_ppb = float(np.partition(np.abs(changed), middle)[middle]) / _NORMAL_MEDIAN
     most_ppb = _OUTLYING * step_ppb + _LEAST_PPB
     np.maximum(np.minimum(changed, most_ppb, out=changed), -most_ppb, out=changed)
-    ridged = gram.copy()
-    ridged.flat[:: gram.shape[0] + 1] += (step_ppb / _SWING_PPB) ** 2 + _LEAST_RIDGE
-    fit = np.linalg.solve(ridged, changes.T @ changed)
-    ahead = _coming_waves(int(np.ceil(horizons_s.max() / STEP_S))) @ fit
+    gram = changes.T @ changes
+    gram.flat[:: gram.shape[0] + 1] += (step_ppb / _SWING_PPB) ** 2 + _LEAST_RIDGE
+    fit = np.linalg.solve(gram, changes.T @ changed)
     steps = np.ceil(horizons_s / STEP_S).astype(int)
-    swung = np.add.accumulate(ahead - waves[-1] @ fit)[steps - 1] / steps
+    ahead = _coming_swing(int(steps.max())) @ fit
+    swung = np.add.accumulate(ahead)[steps - 1] / steps
     forecast: Vector = rates_ppb[-1] + swung
     return forecast
 
@@ -190,24 +191,19 @@ def _mean(values: Vector) -> float:
 
 
 @lru_cache(maxsize=1)
-def _past(count: int) -> tuple[Matrix, Matrix, Matrix]:
-    """Return the waves of the newest `count` rates, their changes, and those' Gram matrix.
-
-    Kept, as the history soon is as long as it will ever be.
-    """
-    waves = _waves(np.arange(1 - count, 1.0))
-    changes = np.diff(waves, axis=0)
-    gram = changes.T @ changes
-    for each in (waves, changes, gram):
-        each.flags.writeable = False
-    return waves, changes, gram
+def _past_changes() -> Matrix:
+    """Return what the waves have changed by at each step of the longest history."""
+    changes = np.diff(_waves(np.arange(1.0 - PAST, 1.0)), axis=0)
+    changes.flags.writeable = False
+    return changes
 
 
 @lru_cache(maxsize=1)
-def _coming_waves(steps: int) -> Matrix:
-    design = _waves(np.arange(1.0, steps + 1.0))
-    design.flags.writeable = False
-    return design
+def _coming_swing(steps: int) -> Matrix:
+    """Return by how much the waves of the next `steps` are above those of now."""
+    swing = _waves(np.arange(1.0, steps + 1.0)) - _waves(np.zeros(1))
+    swing.flags.writeable = False
+    return swing
 
 
 def _waves(steps: Vector) -> Vector:

@@ -38,11 +38,10 @@ _SPAN_LENGTHS = np.array(_SPANS, np.float64)
 INPUTS = sum(_DAY // stride for stride in _STRIDES) + len(_STRIDES) + len(_SPANS)
 """Length of a feature vector: three days of rates, how much of each is known, and how
 fast the clock has been changing."""
-# For each step that is forecast: the span below it, and how far it is from there to
-# the next.
+# How much of each span's change is in that over each step that is forecast: spans ×
+# steps, linear between two spans.
 _STEPS = np.arange(1.0, HORIZON + 1.0)
-_LEFT = np.clip(np.searchsorted(_SPANS, _STEPS), 1, len(_SPANS) - 1) - 1
-_SHARE = (_STEPS - np.take(_SPANS, _LEFT)) / np.take(np.diff(_SPANS), _LEFT)
+_BETWEEN = np.array([np.interp(_STEPS, _SPANS, row) for row in np.eye(len(_SPANS))])
 # A clock without any wander still needs a unit; no oscillator is this quiet.
 _LEAST_SCALE_PPB = 1e-3
 # Beyond this many deviations the network has no experience.
@@ -99,8 +98,7 @@ def featurize(rates_ppb: Matrix, known: Matrix | None = None) -> Features:
     inputs = np.concatenate(parts, axis=1)
     np.maximum(inputs, -_CLIP, out=inputs)
     np.minimum(inputs, _CLIP, out=inputs)
-    # A change between two spans is interpolated.
-    unit = changes[:, _LEFT] * (1.0 - _SHARE) + changes[:, _LEFT + 1] * _SHARE
+    unit = changes @ _BETWEEN
     return Features(inputs, anchor, unit)
 
 
@@ -132,7 +130,8 @@ def _changes(centered: Matrix, known: Vector, *, masked: bool) -> Matrix:
         if masked:
             # From the first change that lies wholly within what is known.
             error *= np.arange(length - span, 0.0, -1.0) <= number[:, column, None]
-        np.einsum("ij,ij->i", error, error, out=squares[:, column])
+        error *= error
+        np.add.reduce(error, axis=1, out=squares[:, column])
     rms: Matrix = np.sqrt(squares / np.maximum(number, 1.0)) + _LEAST_SCALE_PPB
     enough = number >= _LEAST_CHANGES
     if not enough.all():
