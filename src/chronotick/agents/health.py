@@ -15,6 +15,7 @@ from chronotick.agents.results import DaemonStatus, Server
 from chronotick.agents.telling import half_width_s
 from chronotick.agents.wording import duration
 from chronotick.core.errors import ChronotickError
+from chronotick.core.report import REPORT_STALE_NS
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S
 
@@ -78,6 +79,20 @@ class Look(NamedTuple):
         return quiet_ns is None or quiet_ns >= patience_ns
 
     @property
+    def report_age_ns(self) -> int | None:
+        """Age of the daemon's report; None where there is none, or RAW stood still."""
+        found = self.found
+        if found is None or found.report is None or self.state is State.DISRUPTED:
+            return None
+        return found.report.age_ns(found.raw_ns)
+
+    @property
+    def is_of_the_past(self) -> bool:
+        """Whether the daemon's report tells of what was: of servers, above all."""
+        age_ns = self.report_age_ns
+        return self.is_silent or (age_ns is not None and age_ns > REPORT_STALE_NS)
+
+    @property
     def quiet_ns(self) -> int | None:
         """Time since the last publication; None where RAW did not run through."""
         if self.found is None or self.found.snapshot is None:
@@ -113,7 +128,7 @@ def get_daemon_status(service: TimeService, request: GetDaemonStatus) -> DaemonS
     problems = [problem for problem, _ in told]
     bound = f" ± {duration(now.width_ns / 2)}" if now else ""
     agreed = ""
-    if rows and not seen.is_silent:
+    if rows and not seen.is_of_the_past:
         selected = sum(row.verdict == "selected" for row in rows)
         agreed = f"; {selected} of {len(rows)} servers agree"
     return DaemonStatus(
@@ -161,7 +176,7 @@ def servers(rows: Sequence[SourceReport], *, verbose: bool) -> list[Server]:
 
 def _complaints(seen: Look) -> list[tuple[str, str]]:
     """Return each problem with the servers, and the command that looks into it."""
-    if seen.is_silent:
+    if seen.is_of_the_past:
         # Whoever was not believed then may be now; the daemon's silence is told.
         return [(_as_of_report(seen), "")] if seen.rows else []
     told = []
@@ -175,13 +190,11 @@ def _complaints(seen: Look) -> list[tuple[str, str]]:
 
 def _as_of_report(seen: Look) -> str:
     told = "the servers are told as of the daemon's last report"
-    found, quiet_ns = seen.found, seen.quiet_ns
-    if found is None or found.report is None or quiet_ns is None:
-        return told
-    # The system clock may have been set since, and the frame may be of a daemon before
-    # the one that reports: only the lesser age is certain.
-    age_ns = min(quiet_ns, found.realtime_ns - found.report.written_realtime_ns)
-    return f"{told}, at least {duration(age_ns)} ago" if age_ns > 0 else told
+    age_ns = seen.report_age_ns
+    told = told if age_ns is None else f"{told}, {duration(age_ns)} ago"
+    if not seen.is_silent:
+        told += " (it cannot write one: see its log)"
+    return told
 
 
 def _facts(seen: Look) -> dict[str, Any]:

@@ -94,7 +94,6 @@ class Inspection(NamedTuple):
     report: StatusReport | None
     """None where there is none of this daemon's."""
     raw_ns: int
-    realtime_ns: int
 
 
 class Timepiece:
@@ -162,8 +161,8 @@ class Timepiece:
         header, report = reader.header, read_status(self._given)
         if report is not None and report.start_id != header.start_id:
             report = None
-        raw_ns, realtime_ns, _ = self._host.bracket_ns()
-        return Inspection(header, snapshot, report, raw_ns, realtime_ns)
+        raw_ns, _, _ = self._host.bracket_ns()
+        return Inspection(header, snapshot, report, raw_ns)
 
     def history(self) -> tuple[list[PastCorrection], int]:
         """Return recent corrections, newest first, and RAW now. Raises as `inspect`."""

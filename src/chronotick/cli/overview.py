@@ -51,6 +51,13 @@ class Overview:
     """RAW at the look."""
 
     @property
+    def report_age_s(self) -> float | None:
+        """Age of the daemon's report; None where there is none."""
+        if self.report is None:
+            return None
+        return self._seconds(self.report.age_ns(self.raw_ns))
+
+    @property
     def state(self) -> str:
         """The status in a word, lower case."""
         return self.seen.now.status.name.lower() if self.seen else "unknown"
@@ -107,6 +114,7 @@ class Overview:
             "heartbeat_hz": report.heartbeat_hz if report else None,
             "read_latency_ns": self.latency_ns,
             "audit": asdict(report.audit) if report else None,
+            "report_age_s": self.report_age_s,
             "sources": [asdict(source) for source in report.sources] if report else [],
         }
 

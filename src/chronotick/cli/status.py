@@ -16,6 +16,7 @@ from chronotick.cli.options import json_option, segment_option
 from chronotick.cli.overview import overview
 from chronotick.cli.read import status_words
 from chronotick.cli.terminal import STATUS_STYLES, show
+from chronotick.core.report import REPORT_STALE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +67,15 @@ def _print(found: Overview) -> None:
     show(facts)
     if found.report is not None:
         click.echo()
+        if found.report.age_ns(found.raw_ns) > REPORT_STALE_NS:
+            show(Text(_as_of(found), style="yellow"))
         show(source_table(found.report.sources))
+
+
+def _as_of(found: Overview) -> str:
+    age = formats.age(found.report_age_s or 0.0)
+    told = f"servers as of the daemon's last report, {age} ago"
+    return told if found.is_silent else f"{told}: it cannot write one, see its log"
 
 
 def _facts(found: Overview) -> Iterator[tuple[str, str | Text]]:

@@ -28,6 +28,8 @@ class StatusReport(NamedTuple):
     pid: int
     start_id: int
     """The header's `start_id` if the report is of the daemon that published last."""
+    written_raw_ns: int
+    """RAW when it was written, of the boot that the segment is of."""
     written_realtime_ns: int
     state: str
     started_realtime_ns: int
@@ -38,13 +40,17 @@ class StatusReport(NamedTuple):
     audit: Audit
     """How published claims did; zeros from a daemon that does not say."""
 
+    def age_ns(self, raw_ns: int) -> int:
+        """Return how old it is at `raw_ns`; beyond `REPORT_STALE_NS` it tells the past."""
+        return max(raw_ns - self.written_raw_ns, 0)
+
 
 def read_status(path: str | os.PathLike[str] | None = None) -> StatusReport | None:
     """Return the report of the daemon at `path`, or None where there is none.
 
     None, too, for a file that is not such a report, or that belongs to somebody other
     than the segment does: in a world-writable directory anybody can put one there. A
-    report outlives its daemon: compare `written_realtime_ns` and `start_id`.
+    report outlives its daemon: compare `start_id` with the header's, and see `StatusReport.age_ns`.
     """
     segment = segment_path(path)
     try:
@@ -63,6 +69,7 @@ def _report(document: Mapping[str, Any]) -> StatusReport | None:
     return StatusReport(
         pid=int(document["pid"]),
         start_id=int(document["start_id"], 16),
+        written_raw_ns=int(document["written_raw_ns"]),
         written_realtime_ns=int(document["written_realtime_ns"]),
         state=str(document["state"]),
         started_realtime_ns=int(document["started_realtime_ns"]),

@@ -71,12 +71,13 @@ class StatusFile:
             self._failing = False
 
     def _document(self, report: DaemonReport) -> dict[str, object]:
-        correction = report.correction
+        correction, now = report.correction, self._measured.pair()
         return {
             "schema": REPORT_SCHEMA,
             "pid": os.getpid(),
             "start_id": self._start_id,
-            "written_realtime_ns": self._measured.pair().realtime_ns,
+            "written_raw_ns": now.raw_ns,
+            "written_realtime_ns": now.realtime_ns,
             "started_realtime_ns": self._started_realtime_ns,
             "state": correction.status.name,
             "reasons": [flag.name for flag in correction.reasons],

@@ -43,6 +43,8 @@ class Route:
         self._usual_account = server
         self._detour: DelayFloor | None = None
         self._detours = 0
+        # The usual floor when it was left.
+        self._left_ns = 0
         self._recent: deque[int] = deque(maxlen=_NEEDED)
         self._typical_ns = 0.0
         self._count = 0
@@ -67,6 +69,7 @@ class Route:
             # still hold an exchange from before.
             self._detour = DelayFloor()
             self._detours += 1
+            self._left_ns = self._usual.lowest_ns
             for delay in list(self._recent)[:-1]:
                 self._detour.excess_ns(raw_ns, delay)
         if self._detour is None:
@@ -79,11 +82,14 @@ class Route:
     ) -> Leg:
         extra_ns = detour.lowest_ns - self._usual.lowest_ns
         account = f"{self._server}#{self._detours}"
-        if extra_ns <= self._typical_ns:
+        if self._usual.lowest_ns - self._left_ns > extra_ns:
             # The window has forgotten the old floor: this is the usual route now.
             self._detour, self._usual_account = None, account
             return Leg(account, usual_excess_ns, 0)
-        if delay_ns - self._usual.lowest_ns < extra_ns // 2:
+        # Also where the detour's own floor has come down: those were queues. What was
+        # learned of it is a queue's error, and must not be taken along.
+        above_ns = delay_ns - self._usual.lowest_ns
+        if above_ns < extra_ns // 2 or extra_ns <= self._typical_ns:
             self._detour = None
             return Leg(self._usual_account, usual_excess_ns, 0)
         return Leg(account, detour.excess_ns(raw_ns, delay_ns), extra_ns)

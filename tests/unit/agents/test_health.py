@@ -48,7 +48,7 @@ def test_a_dead_daemon_is_not_described_as_if_it_lived(
     assert "agree" not in status.summary
     ago = {100: "1 min 40 s", 2_000: "33 min 20 s"}[int(silence_s)]
     assert status.problems[1:] == [
-        f"the servers are told as of the daemon's last report, at least {ago} ago"
+        f"the servers are told as of the daemon's last report, {ago} ago"
     ]
     assert [row.server for row in status.servers] == ["good.example", "liar.example"]
     assert status.hints == [f"chronotick daemon --segment {lab.path}"]
@@ -76,7 +76,25 @@ def test_a_daemon_that_begins_is_not_its_predecessor(lab: Lab) -> None:
         lab.pass_s(2)
         status = told(lab)
     assert facts(status) == [None] * len(OF_A_LIVING_DAEMON)
-    assert status.problems[1].endswith("report, at least 2 s ago")
+    assert status.problems[1].endswith("report, 2 s ago")
+
+
+def test_a_daemon_that_cannot_write_its_report_is_told_by_its_frames(lab: Lab) -> None:
+    """A full disk: it publishes, so it lives; but its servers are as they were."""
+    lab.report(GOOD, LIAR)
+    lab.pass_s(4)
+    lab.publish()
+    assert "1 of 2 servers agree" in told(lab).summary
+    lab.pass_s(30)
+    lab.publish()
+    status = told(lab)
+    assert (status.status, status.mend) == ("synchronized", None)
+    assert "agree" not in status.summary
+    assert None not in facts(status)
+    assert status.problems == [
+        "the servers are told as of the daemon's last report, 34 s ago (it cannot "
+        "write one: see its log)"
+    ]
 
 
 def test_ages_are_unknown_after_a_sleep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click.testing import CliRunner, Result
@@ -12,8 +13,6 @@ from chronotick.cli.exit_codes import ExitCode
 from chronotick.core.status import Reason, Status
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from unit.cli.conftest import Publication
 
 
@@ -44,6 +43,28 @@ def test_every_fact_has_its_line(publication: Publication) -> None:
     )
     assert facts["memory"].strip().endswith("MiB")
     assert "from Python" in facts["reading"]
+
+
+def test_servers_of_an_old_report_are_told_as_what_they_were(
+    publication: Publication,
+) -> None:
+    """The daemon publishes, so it lives; but it cannot write its report (a full disk)."""
+    publication.publish()
+    assert "last report" not in status(publication.path).stdout
+    report = Path(f"{publication.path}.status")
+    document = json.loads(report.read_text())
+    document["written_raw_ns"] -= 90 * 10**9
+    report.write_text(json.dumps(document))
+
+    told = status(publication.path).stdout.split("\n\n")[1].splitlines()
+
+    assert told[0] == (
+        "servers as of the daemon's last report, 1 min 30 s ago: it cannot write one, "
+        "see its log"
+    )
+    assert told[1].startswith("server ")
+    record = json.loads(status(publication.path, "--json").stdout)
+    assert record["report_age_s"] >= 90.0
 
 
 def test_every_server_has_its_row(publication: Publication) -> None:

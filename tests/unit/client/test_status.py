@@ -19,6 +19,7 @@ _DOCUMENT: dict[str, Any] = {
     "schema": 1,
     "pid": 42,
     "start_id": "00ff",
+    "written_raw_ns": 5_000,
     "written_realtime_ns": 1_790_000_000_000_000_000,
     "state": "running",
     "started_realtime_ns": 1_780_000_000_000_000_000,
@@ -52,6 +53,7 @@ def test_a_report_is_read(path: str, writer: SegmentWriter) -> None:
 
     assert got is not None
     assert (got.pid, got.start_id, got.state) == (42, 255, "running")
+    assert (got.age_ns(5_007), got.age_ns(4_000)) == (7, 0)
     assert got.cpu_affinity == (0, 1)
     assert got.sources == (
         SourceReport(

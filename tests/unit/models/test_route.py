@@ -48,6 +48,20 @@ def test_a_detour_is_seen_within_five_exchanges_and_left_at_once() -> None:
         assert [leg.account for leg in seen[302:]] == ["a"] * 98
 
 
+def test_queues_that_looked_like_a_detour_leave_nothing_behind() -> None:
+    """Five long queues, then shorter and shorter ones: nobody has gone another way."""
+    rng = random.Random(1)
+    route = Route("a")
+    usual = [rng.expovariate(1e-6) + rng.expovariate(1e-6) for _ in range(400)]
+    long = [6.0e6, 6.5e6, 5.4e6, 7.0e6, 6.6e6, 3.6e6, 2.4e6, 1.9e6, 1.6e6, 2.0e6]
+    taken = [
+        route.leg(k * 4 * NS_PER_S, FLOOR_NS + round(queue_ns))
+        for k, queue_ns in enumerate([*usual, *long, *usual])
+    ]
+    assert any(leg.account != "a" for leg in taken[400:410])
+    assert [leg.account for leg in taken[410:]] == ["a"] * 400
+
+
 def test_a_detour_that_stays_becomes_the_usual_route() -> None:
     """After three days the longer way is the way, under the account that it has learned."""
     seen = legs(3, count=1300, start=200, end=1300, poll_s=256)
@@ -65,3 +79,5 @@ def test_any_delays_are_accepted(delays: list[int]) -> None:
         assert leg.excess_ns >= 0.0
         assert leg.extra_ns >= 0
         assert route.floor_ns >= 0
+        # No floor is forgotten so soon.
+        assert leg.account == "a" or leg.extra_ns > 0
