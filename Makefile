@@ -148,3 +148,22 @@ else
 	  --disable-pip-version-check $(CLIENTS)
 endif
 	@touch $@
+
+$(BACKENDS)/.made:
+	@echo "installing forecasting libraries into $(BACKENDS): some gigabytes"
+	@mkdir -p $(BACKENDS)
+	@$(MAKE) --no-print-directory $(addprefix $(BACKENDS)/.,torch ttm)
+	@touch $@
+
+$(BACKENDS)/.torch: LIBRARIES = $(TORCH) --editable '.[fracast,chronos,timesfm]'
+$(BACKENDS)/.ttm: LIBRARIES = --editable . granite-tsfm
+$(BACKENDS)/.torch $(BACKENDS)/.ttm: $(BACKENDS)/.%: | $(VENV)/.made
+ifdef UV
+	@uv venv --quiet --allow-existing --python $(PYTHON) $(@D)/$*
+	@uv pip install --quiet --python $(@D)/$*/bin/python $(LIBRARIES)
+else
+	@$(PYTHON) -m venv --without-pip $(@D)/$*
+	@$(BIN)/python -m pip --python $(@D)/$*/bin/python install --quiet --no-compile \
+	  --disable-pip-version-check $(LIBRARIES)
+endif
+	@touch $@

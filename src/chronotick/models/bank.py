@@ -16,6 +16,7 @@ from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
 from chronotick.models.bias import BiasLedger
+from chronotick.models.crossing import Crossing
 from chronotick.models.filters import FilterBank, Measurement, Mixture
 from chronotick.models.grid import BankTuning
 from chronotick.models.jump import JumpWatch, Verdict
@@ -24,6 +25,7 @@ from chronotick.models.route import Route
 
 if TYPE_CHECKING:
     from chronotick.core.records import Sample
+    from chronotick.models.route import Leg
 
 __all__ = ["BankModel"]
 
@@ -59,6 +61,7 @@ class BankModel:
         self._doubt = 0.0
         self._seen: dict[str, int] = {}
         self._account: dict[str, str] = {}
+        self._crossings: dict[str, Crossing] = {}
         self._newest_ns = 0
         self._raw_ns = 0
         self._epoch_ns = 0
@@ -86,8 +89,7 @@ class BankModel:
             route = self._routes[sample.server] = Route(sample.server)
         leg = route.leg(sample.raw_ns, sample.delay_ns)
         if self._account.get(sample.server) != leg.account:
-            self._account[sample.server] = leg.account
-            self._close_accounts()
+            self._cross(sample.server, leg)
         self._biases.meet(sample.server, route.floor_ns)
         if leg.extra_ns:
             self._biases.detour(leg.account, leg.extra_ns)
@@ -149,18 +151,45 @@ class BankModel:
             source=Source.CPU_MODEL,
         )
 
+    def _cross(self, server: str, leg: Leg) -> None:
+        """Go on with `server` on another route than before."""
+        left = self._lone_crossing()
+        if left is not None:
+            # What it has left to be wrong is the clock's error now.
+            self._filters.shift(0.0, left.variance)
+        if leg.extra_ns and len(self._seen) == 1:
+            # The first exchanges of that route have passed for long queues, which they
+            # are: within half of the excess, as a queue's.
+            self._crossings[leg.account] = Crossing(
+                self._joined(), self._raw_ns, leg.extra_ns
+            )
+        self._account[server] = leg.account
+        self._close_accounts()
+
     def _close_accounts(self) -> None:
         """Let go of detours that are over: a path that flaps opens one each time."""
         used = {*self._account.values(), *(each.route for each in self._withheld)}
         used.update(route.usual_account for route in self._routes.values())
         self._biases.keep(used)
+        self._crossings = {r: c for r, c in self._crossings.items() if r in used}
+
+    def _lone_crossing(self) -> Crossing | None:
+        """Return the crossing to the route in use, if there is but one server."""
+        if len(self._account) != 1:
+            return None
+        return self._crossings.get(next(iter(self._account.values())))
 
     def _spoken(self) -> Mixture:
         """Return what filters and line say at the filters' instant."""
-        said = self._line.joins(self._filters.mixture(), self._raw_ns, self._epoch_ns)
-        common = self._biases.common_variance()
+        said = self._joined()
+        crossing = self._lone_crossing()
+        shared = 0.0 if crossing is None else crossing.variance
+        common = self._biases.common_variance() + shared
         variance = said.variance
         return said._replace(variance=variance._replace(v0=variance.v0 + common))
+
+    def _joined(self) -> Mixture:
+        return self._line.joins(self._filters.mixture(), self._raw_ns, self._epoch_ns)
 
     def _show_line(self, exchange: _Exchange) -> None:
         """Show the bound hull an exchange, if it came the server's first way.
@@ -191,6 +220,8 @@ class BankModel:
         self._doubt = 0.0
         if verdict is Verdict.JUMP:
             self.jump_count += 1
+            for crossing in self._crossings.values():
+                crossing.settle()
             self._line.forget()
             self._filters.open(age_s, measurement.value_ns)
             for withheld in self._withheld:
@@ -220,7 +251,13 @@ class BankModel:
     def _update(self, exchange: _Exchange, measurement: Measurement) -> None:
         self._filters.update(self._age_s(exchange), measurement)
         self._raw_ns = exchange.raw_ns
-        if self._biases.comparable(exchange.route):
+        crossing = self._crossings.get(exchange.route)
+        if crossing is not None and len(self._account) == 1:
+            value_ns = float(exchange.offset_ns - self._epoch_ns)
+            noise = exchange.excess_ns**2 / 12.0 + exchange.reading
+            crossing.learn(exchange.raw_ns, value_ns, noise)
+            self._biases.settle(exchange.route, crossing.bias_ns, crossing.variance)
+        elif self._biases.comparable(exchange.route):
             x, _, variance = self._filters.mixture()
             spread = exchange.excess_ns**2 / 12.0 + variance.v0 + exchange.reading
             joined = self._biases.learn(
@@ -236,8 +273,12 @@ class BankModel:
     def _measurement(self, exchange: _Exchange) -> Measurement:
         """Return the offset relative to the epoch, less what the server reads high."""
         route = exchange.route
+        crossing = self._crossings.get(route) if len(self._account) == 1 else None
+        is_known = crossing is not None and crossing.is_settled
+        # A constant that is learned no more is no noise: each exchange shares it.
+        doubt = 0.0 if is_known else self._biases.variance(route)
         return Measurement(
             exchange.offset_ns - self._epoch_ns - self._biases.bias_ns(route),
             exchange.excess_ns,
-            exchange.reading + self._biases.variance(route),
+            exchange.reading + doubt,
         )

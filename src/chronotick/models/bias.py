@@ -84,6 +84,11 @@ class BiasLedger:
         prior = max(extra_ns, 1.0) ** 2 / 12.0
         self._detours.setdefault(route, _Account(prior, prior))
 
+    def settle(self, route: str, bias_ns: float, variance: float) -> None:
+        """Enter what was found elsewhere of a detour, as there is nothing to compare."""
+        account = self._detours[route]
+        account.bias_ns, account.variance = bias_ns, variance
+
     def keep(self, routes: Container[str]) -> None:
         """Close the accounts of detours that are none of `routes`: they never return."""
         self._detours = {r: each for r, each in self._detours.items() if r in routes}

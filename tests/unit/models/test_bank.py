@@ -23,22 +23,32 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600
 FLOOR_NS = 30_000_000
+DETOUR_NS = 8e6
 
 
 def wide_area(
-    seed: int, *, count: int = 300, poll_s: int = 64, wander_ppb: float = 1.0
+    seed: int,
+    *,
+    count: int = 300,
+    poll_s: int = 64,
+    wander_ppb: float = 1.0,
+    detour: range = range(0),
 ) -> list[tuple[Sample, int]]:
-    """Return samples of a wandering clock behind one-sided queues, with the truth."""
+    """Return samples of a wandering clock behind one-sided queues, with the truth.
+
+    In those of `detour` the requests take 8 ms more.
+    """
     rng = random.Random(seed)
     truth_ns, rate_ppb = 0.0, 20_000.0
     result = []
     for k in range(count):
         queues_ns = rng.expovariate(1e-6), rng.expovariate(1e-6)
+        there_ns = queues_ns[0] + (DETOUR_NS if k in detour else 0.0)
         offset_ns = EPOCH_NS + round(truth_ns)
         measured = sample(
             k * poll_s * NS_PER_S,
-            offset_ns + round((queues_ns[0] - queues_ns[1]) / 2.0),
-            delay_ns=FLOOR_NS + round(sum(queues_ns)),
+            offset_ns + round((there_ns - queues_ns[1]) / 2.0),
+            delay_ns=FLOOR_NS + round(there_ns + queues_ns[1]),
         )
         result.append((measured, offset_ns))
         # Exact for a random-walk rate sampled at the polls.
@@ -257,6 +267,21 @@ def test_prediction_moves_along_its_own_polynomial() -> None:
     early, late = estimate_at(model, end_ns), estimate_at(model, end_ns + 10**11)
     assert late.variance.v0 == pytest.approx(early.variance.at(100.0))
     assert late.variance.at(500.0) == pytest.approx(early.variance.at(600.0))
+
+
+@pytest.mark.parametrize("poll_s", [4, 64])
+def test_a_lone_server_s_detour_is_as_uncertain_as_it_is(poll_s: int) -> None:
+    """Nothing shows its constant but minutes of coasting; afterwards it is over."""
+    count, detour = 1500, range(500, 1000)
+    scores = [
+        feed(BankModel(), wide_area(s, count=count, poll_s=poll_s, detour=detour))
+        for s in range(6)
+    ]
+    on_it = [score**2 for each in scores for score in each[510:1000]]
+    after = [score**2 for each in scores for score in each[1100:]]
+    assert sum(on_it) / len(on_it) < 2.0
+    assert sum(square > 9.0 for square in on_it) < 0.02 * len(on_it)
+    assert sum(after) / len(after) < 2.0
 
 
 def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
