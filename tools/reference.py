@@ -12,6 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from chronotick.cli import cli
+from chronotick.cli.eval import command as eval_command
 from chronotick.cli.exit_codes import MEANINGS
 from chronotick.daemon.config import Config, Server
 from chronotick.daemon.config_file import allowed
@@ -20,7 +21,7 @@ from chronotick.daemon.quantities import UNITS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["cli_help", "config_tables", "default_file", "exit_codes"]
+__all__ = ["cli_help", "config_tables", "default_file", "eval_help", "exit_codes"]
 
 _WIDTH = 80
 
@@ -34,6 +35,17 @@ def cli_help() -> str:
         assert command is not None  # noqa: S101
         context = _context(command, name, root)
         parts.append(f"## {name}\n\n{_help(command, context)}")
+    return "\n".join(parts)
+
+
+def eval_help() -> str:
+    """Return the help of every verb of `chronotick eval`, as Markdown."""
+    group = _context(eval_command, "eval", _context(cli, "chronotick", None))
+    parts = []
+    for name in eval_command.list_commands(group):
+        context = _context(eval_command.commands[name], name, group)
+        shown = _help(context.command, context)
+        parts.append(f"### `{context.command_path}`\n\n{shown}")
     return "\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chronotick.cli.edge import Verb
+from chronotick.cli.folders import make_folder, writing_to
 from chronotick.cli.options import Duration, json_option
 from chronotick.eval.accuracy.traces import Steering
 from chronotick.eval.accuracy.traces_read import AUTO, FORMATS, read_trace
@@ -143,6 +144,8 @@ def command(
         steering = Steering.STEERED if steered else Steering.FREE
     # A recording that cannot be read is said first, before an extra that is missing.
     traces = [read_trace(path, format_name, steering) for path in dict.fromkeys(files)]
+    if out is not None:
+        make_folder(out)
     document = _judge(traces, _Asked(**asked))
     page = _write(out, document) if out is not None else None
     if as_json:
@@ -215,7 +218,9 @@ def _write(out: Path, document: Document) -> Path:
         raise _needs(error) from error
     from chronotick.eval.accuracy.report import write_backtest  # noqa: PLC0415
 
-    return write_backtest(out, document, draw_accuracy(document))
+    figures = draw_accuracy(document)
+    with writing_to(out):
+        return write_backtest(out, document, figures)
 
 
 def _needs(error: ModuleNotFoundError) -> click.ClickException:

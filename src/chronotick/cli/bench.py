@@ -14,7 +14,8 @@ import click
 
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import Durations, json_option
+from chronotick.cli.folders import make_folder, writing_to
+from chronotick.cli.options import Durations, Real, Scheduler, json_option
 from chronotick.cli.progress import progress
 from chronotick.cli.tabulate import show_table
 from chronotick.sim.scenario import load_scenario, scenario_names
@@ -79,7 +80,7 @@ _MOST_HOURS = 24.0 * 366.0
 )
 @click.option(
     "--hours",
-    type=click.FloatRange(0.0, _MOST_HOURS, min_open=True),
+    type=Real(0.0, _MOST_HOURS, min_open=True),
     help="Hours of each world's time. Default: what its scenario says.",
 )
 @click.option(
@@ -99,6 +100,7 @@ _MOST_HOURS = 24.0 * 366.0
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
+    type=Scheduler(),
     help="Compute on the workers of a Dask cluster that runs already. Same numbers.",
 )
 @click.option(
@@ -152,6 +154,8 @@ def command(
             f"the bench needs more than the base installation ({error.name}): "
             f"pip install 'chronotick[{extra}]'"
         ) from error
+    if out is not None:
+        make_folder(out)
     with progress("bench", unit=("cells", 1.0)) as tell:
         document = perform(settings, mapper, tell)
     _tell(document, out, as_json)
@@ -168,7 +172,10 @@ def _tell(document: Document, out: Path | None, as_json: bool) -> None:
         write_bench,
     )
 
-    page = write_bench(out, document) if out is not None else None
+    page = None
+    if out is not None:
+        with writing_to(out):
+            page = write_bench(out, document)
     if as_json:
         click.echo(json.dumps(document, allow_nan=False))
         return

@@ -20,7 +20,7 @@ from chronotick.cli import formats
 from chronotick.cli.crowd import read_at_once
 from chronotick.cli.edge import Verb
 from chronotick.cli.latency import PERCENTILES, summarize
-from chronotick.cli.options import json_option, segment_option
+from chronotick.cli.options import Real, json_option, segment_option
 from chronotick.cli.readings import (
     SYSTEM,
     Reading,
@@ -90,7 +90,7 @@ class _Report:
 @click.option(
     "--writer-hz",
     metavar="HZ",
-    type=click.FloatRange(0.1, 1e6),
+    type=Real(0.1, 1e6),
     help="Read a segment that is made for this, republished at this rate, and not "
     "the daemon's.",
 )

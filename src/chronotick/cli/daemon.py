@@ -7,7 +7,6 @@ a terminal sees meanwhile. What the daemon does is `chronotick.daemon.lifecycle`
 from __future__ import annotations
 
 import logging
-import math
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypedDict
 
@@ -17,7 +16,7 @@ from rich.markup import escape
 
 from chronotick.cli import formats
 from chronotick.cli.greedy import GreedyVerb
-from chronotick.cli.options import segment_option
+from chronotick.cli.options import Real, segment_option
 from chronotick.cli.terminal import is_live, stderr_console
 from chronotick.client.explain import explain
 from chronotick.core.status import Status
@@ -36,15 +35,6 @@ if TYPE_CHECKING:
     from chronotick.daemon.config_models import Preset
 
 __all__ = ["WarmUp", "command", "progress_line"]
-
-
-def _finite(
-    _ctx: click.Context, _param: click.Parameter, hertz: float | None
-) -> float | None:
-    """Refuse NaN, which is in every range."""
-    if hertz is not None and math.isnan(hertz):
-        raise click.BadParameter("nan is not a frequency")
-    return hertz
 
 
 class _Flags(TypedDict):
@@ -81,8 +71,7 @@ class _Flags(TypedDict):
 @click.option(
     "--freq",
     metavar="HZ",
-    type=click.FloatRange(1, 1000),
-    callback=_finite,
+    type=Real(1, 1000),
     help="Publications per second. Default: 100.",
 )
 @click.option(

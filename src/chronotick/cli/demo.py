@@ -7,7 +7,6 @@ known truth. Three processes, so that drawing never delays a packet.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from chronotick.cli.demo_servers import Stage
 from chronotick.cli.demo_view import Scene
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.invocation import program
 from chronotick.cli.options import Duration
 from chronotick.cli.pacing import ticks
 from chronotick.cli.sighting import sight
@@ -53,10 +53,10 @@ publish: {{segment: {segment}}}
 process: {{log_level: warning}}
 """
 _NEXT = (
-    ("chronotick daemon", "measure real servers and publish, in one terminal"),
-    ("chronotick monitor", "watch the time and its bounds, in another"),
-    ("chronotick status", "see what it knows of each server"),
-    ("chronotick doctor", "check this machine"),
+    ("{program} daemon", "measure real servers and publish, in one terminal"),
+    ("{program} monitor", "watch the time and its bounds, in another"),
+    ("{program} status", "see what it knows of each server"),
+    ("{program} doctor", "check this machine"),
     ("import chronotick", "use it: chronotick.now(), chronotick.interval(), …"),
 )
 
@@ -84,9 +84,13 @@ def command(for_s: float | None) -> int:
         show = _Show(stage, f"{room}/segment", for_s)
         show.introduce()
         with stage.playing(), _daemon(stage, room) as daemon:
-            with contextlib.suppress(KeyboardInterrupt):
+            try:
                 show.run(daemon)
-            _ignore_interrupts()
+            except KeyboardInterrupt:
+                if not show.tally.readings:
+                    raise  # Nothing has been seen that could be summed up.
+            finally:
+                _ignore_interrupts()
         show.conclude()
     return ExitCode.OK if show.tally.all_held else ExitCode.FAILURE
 
@@ -239,5 +243,8 @@ class _Show:
         for name, fact in demo_view.summary(self.tally, measurements):
             click.echo(f"{click.style(f'{name:<12}', dim=True)}{fact}")
         click.echo(f"\nit ran for {formats.age(self._elapsed_s)}; what to type next:")
-        for words, meaning in _NEXT:
-            click.echo(f"  {click.style(f'{words:<19}', bold=True)}  {meaning}")
+        name = program()
+        advice = [(words.format(program=name), meaning) for words, meaning in _NEXT]
+        width = max(len(words) for words, _ in advice)
+        for words, meaning in advice:
+            click.echo(f"  {click.style(words.ljust(width), bold=True)}  {meaning}")

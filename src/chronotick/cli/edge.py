@@ -22,6 +22,8 @@ HELP_FLAGS = {"help_option_names": ["-h", "--help"]}
 
 __all__ = ["HELP_FLAGS", "Edge", "Verb", "complain"]
 
+_STDOUT, _STDERR = 1, 2
+
 
 class Edge(click.Command):
     """A click command that ends the way this project documents (`ExitCode`)."""
@@ -44,14 +46,23 @@ class Edge(click.Command):
         words = list(sys.argv[1:] if args is None else args)
         sys.exit(self._run(name, words, extra))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a mistake belongs to this command, even where click doesn't say so."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def _run(self, name: str, words: list[str], extra: dict[str, Any]) -> int:
         try:
+            if None in {sys.stdin, sys.stdout, sys.stderr}:
+                _fill_closed_streams()
             with self.make_context(name, words, **extra) as context:
                 if os.environ.get("NO_COLOR"):  # https://no-color.org
                     context.color = False
                 code = self.invoke(context)
-                if sys.stdout is not None:  # Closed by whoever started us.
-                    sys.stdout.flush()
+                sys.stdout.flush()
         except (
             ChronotickError,
             KeyboardInterrupt,
@@ -116,3 +127,19 @@ def _silence_stdout() -> None:
     stdout = sys.__stdout__
     if stdout is not None and sys.stdout is stdout:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+
+
+def _fill_closed_streams() -> None:
+    """Put /dev/null where whoever started us closed a standard stream.
+
+    A file that is opened later would get its number otherwise, and be printed into.
+    Standard input stays None: that nobody asks is for the verb to say.
+    """
+    spare = 0
+    while spare <= _STDERR:
+        spare = os.open(os.devnull, os.O_RDWR)
+    os.close(spare)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(_STDOUT, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(_STDERR, "w", closefd=False)

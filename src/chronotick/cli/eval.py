@@ -17,7 +17,7 @@ from chronotick.cli.edge import HELP_FLAGS, Edge, Verb, complain
 from chronotick.cli.eval_nodes import coordinator, worker
 from chronotick.cli.eval_run import connected, run
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import Duration, json_option
+from chronotick.cli.options import Duration, Real, Scheduler, json_option
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -98,13 +98,14 @@ class _Milliseconds(click.ParamType[float]):
 @click.option(
     "--level",
     metavar="SHARE",
-    type=click.FloatRange(0.0, 1.0, min_open=True),
+    type=Real(0.0, 1.0, min_open=True),
     help="Coverage that the calibrated interval was to have, such as 0.99. Default: "
     "it was never stated, so it is reported and not judged.",
 )
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
+    type=Scheduler(),
     help="Judge on this Dask cluster, for a run that is too large for one machine. DIR "
     "must be at the same path on all its workers.",
 )

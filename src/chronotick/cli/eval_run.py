@@ -16,7 +16,12 @@ import click
 
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import course_options, json_option, segment_option
+from chronotick.cli.options import (
+    Scheduler,
+    course_options,
+    json_option,
+    segment_option,
+)
 from chronotick.core.records import Endpoint
 
 if TYPE_CHECKING:
@@ -45,6 +50,7 @@ _ANYWHERE = "0.0.0.0"  # noqa: S104 - asked from elsewhere
 @click.option(
     "--scheduler",
     metavar="tcp://HOST:PORT",
+    type=Scheduler(),
     help="Dask: the scheduler of a cluster that runs already.",
 )
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import click
 from chronotick.agents.gate import rules_for
 from chronotick.agents.service import TimeService
 from chronotick.cli.edge import Verb
-from chronotick.cli.options import segment_option
+from chronotick.cli.options import Real, segment_option
 from chronotick.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ TOKEN_VARIABLE = "CHRONOTICK_TOKEN"  # noqa: S105 - a name, not a token
 @click.option(
     "--rate",
     "requests_per_s",
-    type=click.FloatRange(1, 1_000_000),
+    type=Real(1, 1_000_000),
     default=1_000,
     show_default=True,
     help="http: requests per second of one address.",
@@ -102,6 +103,11 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _serve_stdio(service: TimeService) -> None:
+    if sys.stdin is None:
+        raise click.UsageError(
+            "standard input is closed: let the client start this, or serve with "
+            "--transport http"
+        )
     with _importing():
         from chronotick.agents.server import serve_stdio  # noqa: PLC0415
     anyio.run(serve_stdio, service)

@@ -11,13 +11,15 @@ from functools import partial
 import anyio
 import click
 
+from chronotick.cli import listening
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.ntp_server import parse_listen
+from chronotick.cli.options import Real
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.ntp_relay import NtpRelay
 from chronotick.daemon.ntp_server import RateLimit, until_stopped
-from chronotick.daemon.udp import UdpListener, UdpTransport
+from chronotick.daemon.udp import UdpTransport
 from chronotick.ntp import parse_server
 
 __all__ = ["command"]
@@ -36,7 +38,7 @@ __all__ = ["command"]
 @click.option(
     "--rate",
     "per_s",
-    type=click.FloatRange(0.001, 1e6),
+    type=Real(0.001, 1e6),
     default=1.0,
     show_default=True,
     help="Requests a second that one client address may send, after a burst of 16.",
@@ -54,7 +56,7 @@ def command(maps: tuple[str, ...], per_s: float) -> int:
         if not mark:
             raise click.UsageError(f"--map {text!r}: expected LISTEN=SERVER[:PORT]")
         name = parse_server(server)
-        port = UdpListener(parse_listen(listen), measured)
+        port = listening.listen(parse_listen(listen), measured, "--map")
         relays.append(
             NtpRelay(
                 port,

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from chronotick.cli import listening
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import segment_option
+from chronotick.cli.options import Real, segment_option
 from chronotick.client.clock import Clock
 from chronotick.client.status import read_status
 from chronotick.core.errors import AddressError, ClockError, SegmentError
@@ -30,7 +31,6 @@ from chronotick.daemon.ntp_server import (
     Upstream,
     until_stopped,
 )
-from chronotick.daemon.udp import UdpListener
 from chronotick.ntp import parse_server
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ _UNKNOWN_AGE_NS = 0
 @click.option(
     "--rate",
     "per_s",
-    type=click.FloatRange(0.001, 1e6),
+    type=Real(0.001, 1e6),
     default=1.0,
     show_default=True,
     help="Replies a second that one client address gets, after a burst of 16.",
@@ -68,7 +68,7 @@ def command(listen: str, per_s: float, segment: str | None) -> int:
     (leap 3, stratum 16). Runs until it is stopped.
     """
     measured = HostClock()
-    port = UdpListener(parse_listen(listen), measured)
+    port = listening.listen(parse_listen(listen), measured, "--listen")
     with Clock(segment) as clock:
         served = ServedClock(clock, measured)
         server = NtpServer(port, measured, served.read, RateLimit(per_s=per_s))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Duration",
     "Durations",
+    "Real",
+    "Scheduler",
     "course_options",
     "json_option",
     "segment_option",
@@ -21,6 +25,25 @@ __all__ = [
 ]
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+class Real(click.FloatRange):
+    """A range of numbers in which NaN and the infinities are not.
+
+    Every comparison with NaN is false, so click finds it in every range.
+    """
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return `value`, or fail with what is allowed."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 class Duration(click.ParamType[float]):
@@ -82,6 +105,31 @@ class Durations(click.ParamType[tuple[float, ...]]):
             return value
         parts = value.split(",")
         return tuple(sorted({self._one.convert(v, param, ctx) for v in parts}))
+
+
+class Scheduler(click.ParamType[str]):
+    """The address of a Dask scheduler: ``tcp://HOST:PORT``, or ``tls://``."""
+
+    name = "scheduler"
+
+    def convert(
+        self,
+        value: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Return `value` as it is, or fail with the form that is expected."""
+        if not _is_address(value):
+            self.fail(f"{value!r}: expected tcp://HOST:PORT", param, ctx)
+        return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"tcp", "tls"} and bool(parts.hostname and parts.port)
+    except ValueError:  # A port that is no number, a bracket that is not closed.
+        return False
 
 
 def _named(

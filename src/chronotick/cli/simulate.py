@@ -14,7 +14,8 @@ import click
 
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import json_option
+from chronotick.cli.folders import make_folder, writing_to
+from chronotick.cli.options import Real, json_option
 from chronotick.cli.progress import progress
 from chronotick.sim.scenario import load_scenario, scenario_names
 
@@ -59,7 +60,7 @@ def _list(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
 @click.option("--seed", default=1, show_default=True, help="Which of all such worlds.")
 @click.option(
     "--hours",
-    type=click.FloatRange(0.0, _LONGEST_H, min_open=True),
+    type=Real(0.0, _LONGEST_H, min_open=True),
     help="Hours of the world's time. Default: what the scenario says.",
 )
 @click.option(
@@ -134,18 +135,18 @@ def _simulate(
         # Missing extras and folders that cannot be written show before the work.
         from chronotick.eval.accuracy.bench_figures import draw_simulation  # noqa: PLC0415
 
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     with progress(f"{scenario.name}, seed {plan.seed}", unit=("h", 3600.0)) as tell:
         done = run(scenario, plan, tell)
     document = summarize(done, scenario_file=path)
     if out is not None:
         rows = done.recorder.publications
-        write_rows(out / "published.csv", rows)
-        write_summary(out / "summary.json", document)
         title = f"{scenario.name}, seed {plan.seed}: {scenario.summary}"
-        (out / "error.png").write_bytes(
-            draw_simulation(rows, title=title, length_s=done.length_s)
-        )
+        figure = draw_simulation(rows, title=title, length_s=done.length_s)
+        with writing_to(out):
+            write_rows(out / "published.csv", rows)
+            write_summary(out / "summary.json", document)
+            (out / "error.png").write_bytes(figure)
     return document
 
 

@@ -129,12 +129,16 @@ class SegmentUnreadable(SegmentError):
 
 
 class SegmentCorrupt(SegmentError):
-    """The file is not a segment, is truncated, or holds impossible values."""
+    """The file is not a segment, is truncated, or holds impossible values.
+
+    The message never says to remove it: it may be somebody's data. A segment that is
+    damaged needs no removing either, because a daemon that starts there mends it.
+    """
 
     def __init__(self, path: str, what: str) -> None:
         super().__init__(
-            f"{path} is not a usable segment ({what}): remove it and restart the "
-            "daemon, or name another path with --segment or CHRONOTICK_SEGMENT"
+            f"{path} is not a usable segment ({what}): name the daemon's path with "
+            "--segment or CHRONOTICK_SEGMENT; if this is it, restart the daemon"
         )
         self.path = path
 

@@ -91,10 +91,8 @@ def test_a_daemon_that_cannot_write_its_report_is_told_by_its_frames(lab: Lab) -
     assert (status.status, status.mend) == ("synchronized", None)
     assert "agree" not in status.summary
     assert None not in facts(status)
-    assert status.problems == [
-        "the servers are told as of the daemon's last report, 34 s ago (it cannot "
-        "write one: see its log)"
-    ]
+    told_of = "the servers are told as of the daemon's last report, 34 s ago"
+    assert status.problems == [f"{told_of} (it cannot write one: see its log)"]
 
 
 def test_ages_are_unknown_after_a_sleep(

@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from chronotick.cli import cli
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import MEANINGS, ExitCode, exit_code_for
 from chronotick.core import errors
@@ -95,6 +96,22 @@ def test_wrong_usage_points_to_the_help() -> None:
     assert stderr.startswith("chronotick: error: invalid value for '--n'")
     assert stderr.endswith("(see `verb --help`)\n")
     assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        ("daemon --server", "chronotick daemon"),
+        ("read --segment", "chronotick read"),
+        ("eval run --nodes", "chronotick eval run"),
+    ],
+)
+def test_a_missing_value_points_to_the_help_of_the_verb(words: str, path: str) -> None:
+    """The parser knows no context, so click would name the program alone."""
+    result = CliRunner().invoke(cli, words.split(), prog_name="chronotick")
+
+    assert result.exit_code == ExitCode.USAGE
+    assert result.stderr.endswith(f"requires an argument (see `{path} --help`)\n")
 
 
 def test_a_bug_keeps_its_traceback() -> None:

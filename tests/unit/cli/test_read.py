@@ -99,6 +99,9 @@ def test_a_file_that_is_no_segment_is_refused(tmp_path: Path) -> None:
 
     assert result.exit_code == ExitCode.FAILURE
     assert "is not a usable segment" in result.stderr
+    assert "--segment" in result.stderr
+    assert "remove" not in result.stderr  # It may be anything, and dear to somebody.
+    assert result.stderr.count("\n") == 1
 
 
 def test_the_variable_names_the_segment(

@@ -1,0 +1,70 @@
+"""How the demo ends: with advice that can be typed, or at once."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from chronotick.cli import cli, demo
+from chronotick.cli.demo_servers import Stage
+from chronotick.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Empty(Stage):
+    """A stage without servers, and so without sockets."""
+
+    def __init__(self) -> None:
+        self.services = []
+        self.actors = {}
+
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """Let nobody play."""
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """The verb sets the process's own."""
+    kept = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def interrupted(*_: object) -> None:
+    """Be where somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_an_early_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first reading there is nothing to sum up and nothing to advise."""
+    monkeypatch.setattr(demo, "Stage", Empty)
+    monkeypatch.setattr(demo, "_daemon", lambda *_: nullcontext())
+    monkeypatch.setattr(demo._Show, "run", interrupted)
+
+    result = CliRunner().invoke(cli, ["demo"])
+
+    assert result.exit_code == ExitCode.INTERRUPTED
+    assert result.stderr == ""
+    assert "what to type next" not in result.stdout
+
+
+def test_the_advice_can_be_typed_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each verb by the program that runs; what is Python stays as it is."""
+    monkeypatch.setattr(demo, "program", lambda: ".venv/bin/chronotick")
+
+    demo._Show(Empty(), "/nowhere", None).conclude()
+
+    told = capsys.readouterr().out
+    assert "  .venv/bin/chronotick daemon   measure real servers" in told
+    assert "  import chronotick             use it" in told
