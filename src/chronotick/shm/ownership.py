@@ -158,12 +158,13 @@ def _map_reusable(path: str, fd: int) -> Mapping | None:
 def _retire(path: str, fd: int) -> None:
     """Tell readers of the old file to open the path again.
 
-    Magic and state lie at the same place in every layout.
+    Magic and state lie at the same place in every layout. Without the magic only what
+    holds nothing is ours: a file that was never written, for want of time or space.
     """
     size = os.fstat(fd).st_size
     if os.pread(fd, 8, _OFFSETS["magic"]) == MAGIC.to_bytes(8, "little"):
         os.pwrite(fd, State.RETIRED.to_bytes(4, "little"), _OFFSETS["state"])
-    elif size not in {0, SEGMENT_SIZE}:
+    elif size > SEGMENT_SIZE or any(os.pread(fd, size, 0)):
         raise SegmentUnwritable(path, f"{path} is some other file of {size} bytes")
 
 

@@ -122,13 +122,10 @@ def test_a_segment_of_another_layout_is_retired_and_replaced(
     assert attach(path).data[_STATE_AT] == State.LIVE
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", bytes(SEGMENT_SIZE), b"\xa5" * SEGMENT_SIZE],
-    ids=["empty", "zero", "garbage"],
-)
-def test_a_damaged_segment_is_replaced(path: str, content: bytes) -> None:
+@pytest.mark.parametrize("size", [0, 1, SEGMENT_SIZE])
+def test_a_segment_that_was_never_written_is_replaced(path: str, size: int) -> None:
     """A daemon mends what it finds in its own place."""
+    content = bytes(size)
     Path(path).write_bytes(content)
 
     with SegmentWriter(path) as writer:
@@ -145,13 +142,18 @@ def test_a_truncated_segment_is_replaced(path: str) -> None:
     assert os.stat(path).st_size == SEGMENT_SIZE
 
 
-def test_a_file_that_is_no_segment_is_not_destroyed(path: str) -> None:
-    """A slip in --segment must not cost somebody's data."""
-    Path(path).write_text("precious")
+@pytest.mark.parametrize(
+    "content",
+    [b"precious", b"\xa5" * SEGMENT_SIZE, bytes(SEGMENT_SIZE + 1)],
+    ids=["short", "as large as ours", "zeros"],
+)
+def test_a_file_that_is_no_segment_is_not_destroyed(path: str, content: bytes) -> None:
+    """A slip in --segment must not cost somebody's data, whatever its size."""
+    Path(path).write_bytes(content)
 
-    with pytest.raises(SegmentUnwritable, match="some other file of 8 bytes"):
+    with pytest.raises(SegmentUnwritable, match=f"other file of {len(content)} bytes"):
         SegmentWriter(path)
-    assert Path(path).read_text() == "precious"
+    assert Path(path).read_bytes() == content
 
 
 @pytest.mark.parametrize("name", ["", ".lock"])

@@ -128,7 +128,7 @@ def run_nodes(
     key = os.urandom(_KEY_OCTETS).hex().encode()
     with ExitStack() as stack:
         workers = _start(settings, launcher, key, stack)
-        say(f"started {len(workers)} workers")
+        say(f"started {len(workers)} worker{'s' * (len(workers) != 1)}")
         failures = _send(settings, workers, key, say)
         failures += _await(settings, workers)
     failures += _gather(settings, launcher, say)
