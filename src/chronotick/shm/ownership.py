@@ -69,6 +69,9 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
         SegmentUnwritable: the operating system refuses, or see above.
     """
     try:
+        # Before the lock, which would be left beside somebody's device or folder.
+        with contextlib.suppress(FileNotFoundError):
+            os.close(_open_own(path, path, os.O_RDWR))
         lock_fd = _lock(path)
         try:
             owned = _map_or_create(path, image, lock_fd)

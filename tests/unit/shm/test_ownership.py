@@ -156,6 +156,15 @@ def test_a_file_that_is_no_segment_is_not_destroyed(path: str, content: bytes) -
     assert Path(path).read_bytes() == content
 
 
+def test_what_cannot_be_a_segment_gets_no_lock(path: str) -> None:
+    """A slip in --segment must not litter, least of all beside /dev/null."""
+    Path(path).mkdir()
+
+    with pytest.raises(SegmentUnwritable):
+        SegmentWriter(path)
+    assert not Path(path + ".lock").exists()
+
+
 @pytest.mark.parametrize("name", ["", ".lock"])
 def test_a_symbolic_link_is_refused(path: str, name: str) -> None:
     """In a world-writable directory a link may have been put there by anybody."""

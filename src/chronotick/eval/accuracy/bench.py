@@ -9,6 +9,9 @@ alone, not on who computed them, nor in which order.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +20,7 @@ from chronotick.eval.accuracy.bench_scores import judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.process import BaseProcess
 
     from chronotick.eval.accuracy.bench_scores import BenchSettings, Document
 
@@ -74,10 +78,27 @@ def locally(jobs: int, together: int = 1) -> Mapper:
             return
         # A fork would copy whatever threads this process has; the cells need nothing.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        with ProcessPoolExecutor(jobs, context, _end_with_us) as pool:
             yield from pool.map(function, cells, chunksize=together)
 
     return here
+
+
+def _end_with_us() -> None:
+    """Have this process end when its parent does, however that ends.
+
+    Nobody waits for the cell that it has begun, and it would wait for the next for ever.
+    Ctrl-C reaches all of a terminal's processes; a signal to the parent only that.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
+
+
+def _outlive(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def on_cluster(scheduler: str, limit_s: float = CLUSTER_LIMIT_S) -> Mapper:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import distributed
 import numpy as np
@@ -104,6 +105,17 @@ def dask(workers: int) -> Iterator[str]:
     )  # fmt: skip
     with started as running:
         yield running.scheduler_address
+
+
+def is_interruptible(_: object) -> bool:
+    """Whether Ctrl-C ends this process without asking it."""
+    return signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+
+
+def test_processes_end_with_the_terminal_s_ctrl_c() -> None:
+    """Nobody waits for the cells that they have begun."""
+    mapper: Any = locally(2)
+    assert list(mapper(is_interruptible, cells(settings())[:2])) == [True, True]
 
 
 def test_a_cluster_gives_the_numbers_of_this_process() -> None:
