@@ -124,6 +124,15 @@ $(VENV)/.made:
 	@$(CREATE) || { echo "make: cannot create $(VENV); Debian: apt-get install python3-venv" >&2; exit 1; }
 	@touch $@
 
+# Makes the environment that a target `FOLDER/.NAME` stands for, and installs into it.
+ifdef UV
+  INSTALL_APART = uv venv --quiet --allow-existing --python $(PYTHON) $(@D)/$* && \
+    uv pip install --quiet --python $(@D)/$*/bin/python
+else
+  INSTALL_APART = $(PYTHON) -m venv --without-pip $(@D)/$* && $(BIN)/python -m pip \
+    --python $(@D)/$*/bin/python install --quiet --no-compile --disable-pip-version-check
+endif
+
 # Three at a time: installing is waiting, for registries and for small files.
 $(AGENT_CLIENTS)/.made:
 	@command -v npm >/dev/null || { echo "make test-agents: npm is needed; Debian: apt-get install npm" >&2; exit 1; }
@@ -136,17 +145,10 @@ $(AGENT_CLIENTS)/.node:
 	@cd $(AGENT_CLIENTS) && npm install --no-audit --no-fund --silent $(NODE_CLIENTS)
 	@touch $@
 
-$(AGENT_CLIENTS)/.py: CLIENTS = $(PY_CLIENTS)
-$(AGENT_CLIENTS)/.langchain: CLIENTS = $(LANGCHAIN_CLIENTS)
+$(AGENT_CLIENTS)/.py: PACKAGES = $(PY_CLIENTS)
+$(AGENT_CLIENTS)/.langchain: PACKAGES = $(LANGCHAIN_CLIENTS)
 $(AGENT_CLIENTS)/.py $(AGENT_CLIENTS)/.langchain: $(AGENT_CLIENTS)/.%: | $(VENV)/.made
-ifdef UV
-	@uv venv --quiet --allow-existing --python $(PYTHON) $(@D)/$*
-	@uv pip install --quiet --python $(@D)/$*/bin/python $(CLIENTS)
-else
-	@$(PYTHON) -m venv --without-pip $(@D)/$*
-	@$(BIN)/python -m pip --python $(@D)/$*/bin/python install --quiet --no-compile \
-	  --disable-pip-version-check $(CLIENTS)
-endif
+	@$(INSTALL_APART) $(PACKAGES)
 	@touch $@
 
 $(BACKENDS)/.made:
@@ -155,15 +157,8 @@ $(BACKENDS)/.made:
 	@$(MAKE) --no-print-directory $(addprefix $(BACKENDS)/.,torch ttm)
 	@touch $@
 
-$(BACKENDS)/.torch: LIBRARIES = $(TORCH) --editable '.[fracast,chronos,timesfm]'
-$(BACKENDS)/.ttm: LIBRARIES = --editable . granite-tsfm
+$(BACKENDS)/.torch: PACKAGES = $(TORCH) --editable '.[fracast,chronos,timesfm]'
+$(BACKENDS)/.ttm: PACKAGES = --editable . granite-tsfm
 $(BACKENDS)/.torch $(BACKENDS)/.ttm: $(BACKENDS)/.%: | $(VENV)/.made
-ifdef UV
-	@uv venv --quiet --allow-existing --python $(PYTHON) $(@D)/$*
-	@uv pip install --quiet --python $(@D)/$*/bin/python $(LIBRARIES)
-else
-	@$(PYTHON) -m venv --without-pip $(@D)/$*
-	@$(BIN)/python -m pip --python $(@D)/$*/bin/python install --quiet --no-compile \
-	  --disable-pip-version-check $(LIBRARIES)
-endif
+	@$(INSTALL_APART) $(PACKAGES)
 	@touch $@

@@ -153,7 +153,7 @@ class BankModel:
 
     def _cross(self, server: str, leg: Leg) -> None:
         """Go on with `server` on another route than before."""
-        left = self._lone_crossing()
+        left = self._crossing()
         if left is not None:
             # What it has left to be wrong is the clock's error now.
             self._filters.shift(0.0, left.variance)
@@ -173,16 +173,19 @@ class BankModel:
         self._biases.keep(used)
         self._crossings = {r: c for r, c in self._crossings.items() if r in used}
 
-    def _lone_crossing(self) -> Crossing | None:
-        """Return the crossing to the route in use, if there is but one server."""
+    def _crossing(self, route: str | None = None) -> Crossing | None:
+        """Return the crossing to `route`, by default the one in use.
+
+        None with several servers: they tell each other's constants.
+        """
         if len(self._account) != 1:
             return None
-        return self._crossings.get(next(iter(self._account.values())))
+        return self._crossings.get(route or next(iter(self._account.values())))
 
     def _spoken(self) -> Mixture:
         """Return what filters and line say at the filters' instant."""
         said = self._joined()
-        crossing = self._lone_crossing()
+        crossing = self._crossing()
         shared = 0.0 if crossing is None else crossing.variance
         common = self._biases.common_variance() + shared
         variance = said.variance
@@ -251,8 +254,8 @@ class BankModel:
     def _update(self, exchange: _Exchange, measurement: Measurement) -> None:
         self._filters.update(self._age_s(exchange), measurement)
         self._raw_ns = exchange.raw_ns
-        crossing = self._crossings.get(exchange.route)
-        if crossing is not None and len(self._account) == 1:
+        crossing = self._crossing(exchange.route)
+        if crossing is not None:
             value_ns = float(exchange.offset_ns - self._epoch_ns)
             noise = exchange.excess_ns**2 / 12.0 + exchange.reading
             crossing.learn(exchange.raw_ns, value_ns, noise)
@@ -273,7 +276,7 @@ class BankModel:
     def _measurement(self, exchange: _Exchange) -> Measurement:
         """Return the offset relative to the epoch, less what the server reads high."""
         route = exchange.route
-        crossing = self._crossings.get(route) if len(self._account) == 1 else None
+        crossing = self._crossing(route)
         is_known = crossing is not None and crossing.is_settled
         # A constant that is learned no more is no noise: each exchange shares it.
         doubt = 0.0 if is_known else self._biases.variance(route)
