@@ -15,12 +15,13 @@ from chronotick.models.floor import DelayFloor
 
 __all__ = ["Leg", "Route"]
 
-# So many delays in a row above what queues explain are a detour: by chance, memoryless
-# queues do that once in some thousand exchanges, and then nothing is lost by it.
-_NEEDED = 5
-_TYPICAL = 2.0
+# A detour is so many delays in a row that are all so many times as far above the floor
+# as queues put them on average. Memoryless queues do that by chance once in some ten
+# thousand exchanges, and then nothing is lost by it.
+_RUNS = ((5, 2.0), (12, 1.0))
+_LONGEST = max(length for length, _ in _RUNS)
 _TYPICAL_GAIN = 1.0 / 50.0
-_LEARNED = 20
+_LEARNED = 8
 
 
 class Leg(NamedTuple):
@@ -34,6 +35,14 @@ class Leg(NamedTuple):
     """How much longer its floor is than the usual one; 0 for the usual one."""
 
 
+class _Heard(NamedTuple):
+    """One exchange, and what was known of the usual route before it."""
+
+    delay_ns: int
+    mean_ns: float
+    learned: int
+
+
 class Route:
     """One server's routes."""
 
@@ -45,8 +54,9 @@ class Route:
         self._detours = 0
         # The usual floor when it was left.
         self._left_ns = 0
-        self._recent: deque[int] = deque(maxlen=_NEEDED)
-        self._typical_ns = 0.0
+        self._recent: deque[_Heard] = deque(maxlen=_LONGEST)
+        # The mean delay on the usual route, and of how many.
+        self._mean_ns = 0.0
         self._count = 0
 
     @property
@@ -61,19 +71,21 @@ class Route:
 
     def leg(self, raw_ns: int, delay_ns: int) -> Leg:
         """Take in one exchange and return which route it took."""
-        self._recent.append(max(delay_ns, 0))
+        self._recent.append(_Heard(max(delay_ns, 0), self._mean_ns, self._count))
         excess_ns = self._usual.excess_ns(raw_ns, delay_ns)
-        taken = self._detour or self._usual
-        if self._is_detour(min(self._recent) - taken.lowest_ns):
+        run = self._detour_run((self._detour or self._usual).lowest_ns)
+        if run:
             # Also from one detour to a longer one: the first guess at a floor may
             # still hold an exchange from before.
+            if self._detour is None:
+                self._left_ns = self._usual.lowest_ns
+                self._mean_ns, self._count = run[0].mean_ns, run[0].learned
             self._detour = DelayFloor()
             self._detours += 1
-            self._left_ns = self._usual.lowest_ns
-            for delay in list(self._recent)[:-1]:
-                self._detour.excess_ns(raw_ns, delay)
+            for heard in run[:-1]:
+                self._detour.excess_ns(raw_ns, heard.delay_ns)
         if self._detour is None:
-            self._learn(excess_ns)
+            self._learn(delay_ns)
             return Leg(self._usual_account, excess_ns, 0)
         return self._leg_of(self._detour, raw_ns, delay_ns, excess_ns)
 
@@ -85,20 +97,37 @@ class Route:
         if self._usual.lowest_ns - self._left_ns > extra_ns:
             # The window has forgotten the old floor: this is the usual route now.
             self._detour, self._usual_account = None, account
+            self._mean_ns += self._usual.lowest_ns - self._left_ns
+            self._recent.clear()
             return Leg(account, usual_excess_ns, 0)
         # Also where the detour's own floor has come down: those were queues. What was
         # learned of it is a queue's error, and must not be taken along.
         above_ns = delay_ns - self._usual.lowest_ns
-        if above_ns < extra_ns // 2 or extra_ns <= self._typical_ns:
+        if above_ns < extra_ns // 2 or extra_ns <= self._queues_ns(self._mean_ns):
             self._detour = None
+            self._recent.clear()
             return Leg(self._usual_account, usual_excess_ns, 0)
         return Leg(account, detour.excess_ns(raw_ns, delay_ns), extra_ns)
 
-    def _is_detour(self, above_ns: int) -> bool:
-        learned = self._count >= _LEARNED and len(self._recent) == _NEEDED
-        return learned and above_ns > _TYPICAL * self._typical_ns
+    def _detour_run(self, floor_ns: int) -> list[_Heard]:
+        """Return the last exchanges, if queues don't explain them; else nothing."""
+        for length, typical in _RUNS:
+            run = list(self._recent)[-length:]
+            first = run[0]
+            if len(run) < length or first.learned < _LEARNED:
+                continue
+            above_ns = min(each.delay_ns for each in run) - floor_ns
+            # By what was known before: a detour that counted itself as queues would
+            # hide itself.
+            if above_ns > typical * self._queues_ns(first.mean_ns):
+                return run
+        return []
 
-    def _learn(self, excess_ns: float) -> None:
+    def _queues_ns(self, mean_ns: float) -> float:
+        """Return what queues add, by the mean delay on the usual route."""
+        return mean_ns - (self._left_ns if self._detour else self._usual.lowest_ns)
+
+    def _learn(self, delay_ns: int) -> None:
         self._count += 1
         gain = max(_TYPICAL_GAIN, 1.0 / self._count)
-        self._typical_ns += gain * (excess_ns - self._typical_ns)
+        self._mean_ns += gain * (delay_ns - self._mean_ns)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600
 FLOOR_NS = 30_000_000
-DETOUR_NS = 8e6
 
 
 def wide_area(
@@ -33,17 +32,18 @@ def wide_area(
     poll_s: int = 64,
     wander_ppb: float = 1.0,
     detour: range = range(0),
+    extra_ns: int = 8_000_000,
 ) -> list[tuple[Sample, int]]:
     """Return samples of a wandering clock behind one-sided queues, with the truth.
 
-    In those of `detour` the requests take 8 ms more.
+    In those of `detour` the requests take `extra_ns` more.
     """
     rng = random.Random(seed)
     truth_ns, rate_ppb = 0.0, 20_000.0
     result = []
     for k in range(count):
         queues_ns = rng.expovariate(1e-6), rng.expovariate(1e-6)
-        there_ns = queues_ns[0] + (DETOUR_NS if k in detour else 0.0)
+        there_ns = queues_ns[0] + (extra_ns if k in detour else 0.0)
         offset_ns = EPOCH_NS + round(truth_ns)
         measured = sample(
             k * poll_s * NS_PER_S,
@@ -284,6 +284,24 @@ def test_a_lone_server_s_detour_is_as_uncertain_as_it_is(poll_s: int) -> None:
     assert sum(after) / len(after) < 2.0
 
 
+@pytest.mark.parametrize("extra_ns", [3_000_000, 5_000_000, 16_000_000])
+@pytest.mark.parametrize("poll_s", [4, 64, 1024])
+def test_a_detour_soon_after_the_start_is_no_queue(poll_s: int, extra_ns: int) -> None:
+    """Nor is one as short as the queues are on average: 12 of them in a row are none."""
+    start = 25
+    detour = range(start, start + 120)
+    scores = [
+        feed(
+            BankModel(),
+            wide_area(s, count=160, poll_s=poll_s, detour=detour, extra_ns=extra_ns),
+        )
+        for s in range(8)
+    ]
+    on_it = [score**2 for each in scores for score in each[start + 15 : start + 120]]
+    assert sum(on_it) / len(on_it) < 4.0
+    assert sum(square > 9.0 for square in on_it) < 0.05 * len(on_it)
+
+
 def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
     """Each detour has an account of its own; those that are over are closed."""
     rng = random.Random(4)
@@ -298,7 +316,7 @@ def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
                 delay_ns=FLOOR_NS + longer_ns + there_ns + back_ns,
             )
         )
-    assert len(model._biases._detours) <= 2
+    assert len(model._paths._biases._detours) <= 2
     assert abs(estimate_at(model, 1500 * 64 * NS_PER_S).offset_ns - EPOCH_NS) < 100_000
 
 

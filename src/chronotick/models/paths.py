@@ -1,0 +1,193 @@
+"""The ways to all servers: which one an exchange came, and how high that one reads.
+
+A way's constant shows in what several servers say of each other
+(`chronotick.models.bias`), or, with one server, while the clock coasts from one of its
+ways to another (`chronotick.models.crossing`). Decides what an exchange measured, less
+that constant, and how far in doubt the constant leaves it; not what is made of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from chronotick.models.bias import BiasLedger
+from chronotick.models.crossing import Crossing
+from chronotick.models.filters import Measurement
+from chronotick.models.line import Bounds
+from chronotick.models.route import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chronotick.core.records import Sample
+    from chronotick.models.bias import Recentered
+    from chronotick.models.filters import Mixture
+
+__all__ = ["Exchange", "Paths"]
+
+
+class Exchange(NamedTuple):
+    """A sample, and the way it came."""
+
+    server: str
+    route: str
+    """Name of the way's account; the server's own name for its first way."""
+    raw_ns: int
+    offset_ns: int
+    delay_ns: int
+    excess_ns: float
+    """How far the delay may be above the way's floor."""
+    extra_ns: int
+    """How much longer than the usual way this one is; 0 for the usual one."""
+    reading: float
+    """Variance of quantized clock readings, ns²."""
+
+
+class Paths:
+    """Every server's routes and their constants.
+
+    With a single server on a single route there is no constant to be seen, hence none
+    is taken off, and none is doubted.
+    """
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+        self._biases = BiasLedger()
+        self._crossings: dict[str, Crossing] = {}
+        # The way that each server was last heard on.
+        self._account: dict[str, str] = {}
+
+    def take(self, sample: Sample) -> Exchange:
+        """Tell which way a sample came."""
+        route = self._routes.get(sample.server)
+        if route is None:
+            route = self._routes[sample.server] = Route(sample.server)
+        leg = route.leg(sample.raw_ns, sample.delay_ns)
+        self._biases.meet(sample.server, route.floor_ns)
+        if leg.extra_ns:
+            self._biases.detour(leg.account, leg.extra_ns)
+        return Exchange(
+            server=sample.server,
+            route=leg.account,
+            raw_ns=sample.raw_ns,
+            offset_ns=sample.offset_ns,
+            delay_ns=sample.delay_ns,
+            excess_ns=leg.excess_ns,
+            extra_ns=leg.extra_ns,
+            reading=max(sample.precision_ns, 1) ** 2 / 3.0,
+        )
+
+    def is_crossed_by(self, exchange: Exchange) -> bool:
+        """Whether its server was heard on another way before, or not at all."""
+        return self._account.get(exchange.server) != exchange.route
+
+    def cross(
+        self,
+        exchange: Exchange,
+        before: Mixture | None,
+        before_ns: int,
+        withheld: Iterable[Exchange],
+    ) -> None:
+        """Go on with a server on the way that `exchange` came.
+
+        Args:
+            exchange: The first one there.
+            before: What is believed of the clock; None if nothing is.
+            before_ns: At which instant.
+            withheld: Exchanges whose ways are still asked for.
+        """
+        self._account[exchange.server] = exchange.route
+        if exchange.extra_ns and before is not None and len(self._account) == 1:
+            # The first exchanges of that route have passed for long queues, which they
+            # are: within half of the excess, as a queue's.
+            self._crossings[exchange.route] = Crossing(
+                before, before_ns, exchange.extra_ns
+            )
+        self._close(withheld)
+
+    def settle(self) -> None:
+        """Coast no longer: the clock has jumped."""
+        for crossing in self._crossings.values():
+            crossing.settle()
+
+    def bias_ns(self, server: str) -> float:
+        """Return by how much `server` reads high on the way that it was last heard."""
+        account = self._account.get(server)
+        return 0.0 if account is None else self._biases.bias_ns(account)
+
+    @property
+    def crossing_variance(self) -> float:
+        """What a lone server's other way leaves in doubt, ns²; in all exchanges alike."""
+        crossing = self._crossing()
+        return 0.0 if crossing is None else crossing.variance
+
+    @property
+    def common_variance(self) -> float:
+        """Of the error that all exchanges share, what is known to be left, ns²."""
+        return self._biases.common_variance() + self.crossing_variance
+
+    def measurement(self, exchange: Exchange, epoch_ns: int) -> Measurement:
+        """Return the offset relative to the epoch, less what its way reads high."""
+        route = exchange.route
+        crossing = self._crossing(route)
+        is_known = crossing is not None and crossing.is_settled
+        # A constant that is learned no more is no noise: each exchange shares it.
+        doubt = 0.0 if is_known else self._biases.variance(route)
+        return Measurement(
+            exchange.offset_ns - epoch_ns - self._biases.bias_ns(route),
+            exchange.excess_ns,
+            exchange.reading + doubt,
+        )
+
+    def bounds(self, exchange: Exchange) -> Bounds:
+        """Return what the bound hull is shown.
+
+        A detour's floor is not alike both ways, so it is nobody's bound.
+        """
+        usual = self._routes.get(exchange.route)
+        return Bounds(
+            server=None if usual is None else exchange.route,
+            raw_ns=exchange.raw_ns,
+            offset_ns=exchange.offset_ns,
+            delay_ns=exchange.delay_ns,
+            excess_ns=exchange.excess_ns,
+            floor_ns=0 if usual is None else usual.floor_ns,
+            bias_ns=self._biases.bias_ns(exchange.route),
+            doubt=self._biases.variance(exchange.route),
+        )
+
+    def learn(
+        self, exchange: Exchange, believed: Mixture, epoch_ns: int
+    ) -> Recentered | None:
+        """Learn a way's constant from what is believed at the exchange's instant.
+
+        Returns:
+            By how much the model has to move, with a server's first word.
+        """
+        route = exchange.route
+        value_ns = float(exchange.offset_ns - epoch_ns)
+        queue = exchange.excess_ns**2 / 12.0
+        crossing = self._crossing(route)
+        if crossing is not None:
+            crossing.learn(exchange.raw_ns, value_ns, queue + exchange.reading)
+            self._biases.settle(route, crossing.bias_ns, crossing.variance)
+            return None
+        residual_ns = value_ns - self._biases.bias_ns(route) - believed.x
+        spread = queue + believed.variance.v0 + exchange.reading
+        return self._biases.learn(route, residual_ns, spread)
+
+    def _crossing(self, route: str | None = None) -> Crossing | None:
+        """Return the crossing to `route`, by default the one in use.
+
+        None with several servers: they tell each other's constants.
+        """
+        if len(self._account) != 1:
+            return None
+        return self._crossings.get(route or next(iter(self._account.values())))
+
+    def _close(self, withheld: Iterable[Exchange]) -> None:
+        """Let go of detours that are over: a path that flaps opens one each time."""
+        used = {*self._account.values(), *(each.route for each in withheld)}
+        used.update(route.usual_account for route in self._routes.values())
+        self._biases.keep(used)
+        self._crossings = {r: c for r, c in self._crossings.items() if r in used}
