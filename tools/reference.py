@@ -15,8 +15,8 @@ from chronotick.cli import cli
 from chronotick.cli.eval import command as eval_command
 from chronotick.cli.exit_codes import MEANINGS
 from chronotick.daemon.config import Config, Server
-from chronotick.daemon.config_file import allowed
-from chronotick.daemon.quantities import UNITS
+from chronotick.documents.quantities import UNITS
+from chronotick.documents.schema import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,37 +1,49 @@
 """Serve people: the programs `chronotick`, `chronotick-daemon`, `chronotick-client`.
 
-One verb a file; verbs are imported when they are called.
+One verb a file; verbs are imported when they are called. So are the programs, because
+importing takes longer than a person who has mistyped: Ctrl-C must be minded before.
 """
 
 from __future__ import annotations
 
-from chronotick.cli.group import READER_VERBS, VERBS, VerbGroup, version_flag
+from typing import TYPE_CHECKING
+
+from chronotick.cli.interrupts import quiet
+
+if TYPE_CHECKING:
+    from chronotick.cli.programs import cli, client
 
 __all__ = ["client_main", "cli", "client", "daemon_main", "main"]
-
-cli = VerbGroup(
-    verbs=VERBS,
-    help="Trustworthy time where you can't own the clock: what time it is, and how "
-    "wrong that can be.\n\nNew here? Try `chronotick demo`. Then run `chronotick "
-    "daemon` in one terminal and `chronotick monitor` in another.",
-)
-client = VerbGroup(
-    verbs=READER_VERBS,
-    help="Read the time that a ChronoTick daemon publishes on this machine.",
-)
 
 
 def main() -> None:
     """Run `chronotick`."""
-    cli.main(prog_name="chronotick")
+    with quiet():
+        from chronotick.cli.programs import cli  # noqa: PLC0415
+
+        cli.main(prog_name="chronotick")
 
 
 def client_main() -> None:
     """Run `chronotick-client`: the reader verbs."""
-    client.main(prog_name="chronotick-client")
+    with quiet():
+        from chronotick.cli.programs import client  # noqa: PLC0415
+
+        client.main(prog_name="chronotick-client")
 
 
 def daemon_main() -> None:
     """Run `chronotick-daemon`: `chronotick daemon` under its own name."""
-    command = VERBS["daemon"].load()
-    version_flag(command).main(prog_name="chronotick-daemon")
+    with quiet():
+        from chronotick.cli.programs import daemon  # noqa: PLC0415
+
+        daemon()
+
+
+def __getattr__(name: str) -> object:
+    """Load a program for those who run it themselves."""
+    if name not in {"cli", "client"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from chronotick.cli import programs  # noqa: PLC0415
+
+    return getattr(programs, name)

@@ -1,7 +1,7 @@
 """A process of ours for as long as a block lasts, with a line to it.
 
-Decides that it never outlives the block: it is killed at the end, and whoever runs in
-it sees the line close when this process dies. What is said on the line is the callers'.
+Decides that it never outlives the block: it is killed at the end, and ends when this
+process dies. What is said on the line is the callers'.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
 
 import click
+
+from chronotick.eval.children import end_with_us, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +37,8 @@ def companion(
     context = multiprocessing.get_context("spawn")
     ours, its = context.Pipe()
     process = context.Process(target=_run, args=(target, its, args), daemon=True)
-    process.start()
+    with starting():
+        process.start()
     its.close()  # Or its end of the line would never be seen to close.
     try:
         yield ours
@@ -61,5 +64,5 @@ def hear(line: Connection) -> Any:  # noqa: ANN401 - whatever was sent
 def _run(
     target: Callable[..., None], line: Connection, args: tuple[object, ...]
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # We are killed instead.
+    end_with_us(at_ctrl_c=signal.SIG_IGN)  # We are killed instead.
     target(line, *args)

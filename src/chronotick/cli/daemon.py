@@ -19,10 +19,12 @@ from chronotick.cli.greedy import GreedyVerb
 from chronotick.cli.options import Real, segment_option
 from chronotick.cli.terminal import is_live, stderr_console
 from chronotick.client.explain import explain
+from chronotick.core.errors import ConfigError
 from chronotick.core.status import Status
 from chronotick.daemon.config import Config, Server
 from chronotick.daemon.config_file import load_config, parse_config
 from chronotick.daemon.config_models import PRESETS
+from chronotick.documents.text import in_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from chronotick.daemon.config_models import Preset
 
 __all__ = ["WarmUp", "command", "progress_line"]
+
+
+_CPUS = "process.cpu_affinity"
 
 
 class _Flags(TypedDict):
@@ -96,7 +101,21 @@ def command(**flags: Unpack[_Flags]) -> None:
     asks four public servers. Runs until SIGTERM or SIGINT (Ctrl-C), then ends with 0;
     readers go on with the last correction until it expires.
     """
-    _run(_configured(flags))
+    try:
+        _run(_configured(flags))
+    except ConfigError as error:
+        raise _placed(error, flags) from None
+
+
+def _placed(error: ConfigError, flags: _Flags) -> ConfigError:
+    """Return `error` with the flag or the line of the file that it is about."""
+    message, file = str(error), flags["config_file"]
+    if flags["cpus"] and message.startswith(_CPUS):
+        return ConfigError(f"--cpu-affinity{message.removeprefix(_CPUS)}")
+    is_of_flags = flags["servers"] and message.startswith("servers")
+    if file is None or is_of_flags or message.startswith(f"{file}:"):
+        return error
+    return in_file(error, file)
 
 
 def _configured(flags: _Flags) -> Config:

@@ -33,6 +33,7 @@ from chronotick.client.clock import Clock
 from chronotick.client.status import read_status
 from chronotick.core.errors import ClockError, NoDaemon
 from chronotick.daemon.clocks import HostClock
+from chronotick.documents.quantities import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +46,8 @@ __all__ = ["command"]
 _READ_EVERY_S = 0.01
 _DRAW_EVERY_S = 0.2
 _LINE_EVERY_S = 1.0
+# Most of it is the daemon's start, on whatever machine.
+_ENOUGH_S = 30.0
 _CONFIG = """\
 servers: [{servers}]
 polling: {{burst_interval: 250ms, min_poll: 500ms, max_poll: 1s}}
@@ -92,6 +95,8 @@ def command(for_s: float | None) -> int:
             finally:
                 _ignore_interrupts()
         show.conclude()
+    if not show.tally.readings:
+        raise click.ClickException(show.why_without_readings())
     return ExitCode.OK if show.tally.all_held else ExitCode.FAILURE
 
 
@@ -235,6 +240,12 @@ class _Show:
             actors=self._stage.actors,
             tally=self.tally,
         )
+
+    def why_without_readings(self) -> str:
+        """Return why nothing was read until the time was up, and what to do."""
+        why = f"no reading within {format_duration(self._for_s or 0.0)}: {self._why}"
+        is_short = self._for_s is not None and self._for_s < _ENOUGH_S
+        return f"{why}; try `--for {format_duration(_ENOUGH_S)}`" if is_short else why
 
     def conclude(self) -> None:
         """Say what was measured, and what to type next."""

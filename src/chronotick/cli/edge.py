@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chronotick.cli.exit_codes import ExitCode, exit_code_for
+from chronotick.cli.interrupts import heed
 from chronotick.core.errors import ChronotickError
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Verb(Edge):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         kwargs.setdefault("context_settings", HELP_FLAGS)
         super().__init__(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """Run the body, from where on an interrupt is an exception."""
+        heed()
+        return super().invoke(ctx)
 
 
 def complain(message: str) -> None:

@@ -7,6 +7,7 @@ Decides how the evaluation is asked for and how it answers; it is done in
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -215,6 +216,8 @@ def demo(
     recorded against the truth. Takes about a minute and a half. Ends with 1 if a claim
     is broken.
     """
+    # Ended by SIGTERM it must clean up, too, as it does after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _Progress() as progress:
         result = _demo(output, seed, pattern, duration_s, progress)
     statistics = result.analysis.statistics

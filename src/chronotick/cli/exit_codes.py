@@ -29,7 +29,7 @@ class ExitCode(enum.IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "It did what was asked.",
     ExitCode.FAILURE: "It failed: the one line on standard error says why. `doctor`: "
-    "a check failed. `demo`: a reading did not contain the truth.",
+    "a check failed. `demo`: a reading did not contain the truth, or there was none.",
     ExitCode.USAGE: "Wrong usage, or a wrong configuration; nothing was started.",
     ExitCode.NO_DAEMON: "No daemon publishes at the segment.",
     ExitCode.TIMEOUT: "`wait`: the time-out passed before the time was good enough.",

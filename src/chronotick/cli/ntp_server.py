@@ -21,6 +21,7 @@ from chronotick.client.clock import Clock
 from chronotick.client.status import read_status
 from chronotick.core.errors import AddressError, ClockError, SegmentError
 from chronotick.core.records import Endpoint
+from chronotick.core.report import REPORT_STALE_NS
 from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.clocks import HostClock
@@ -34,6 +35,7 @@ from chronotick.daemon.ntp_server import (
 from chronotick.ntp import parse_server
 
 if TYPE_CHECKING:
+    from chronotick.client.status import StatusReport
     from chronotick.core.records import SourceReport
 
 __all__ = ["ServedClock", "command", "parse_listen"]
@@ -64,8 +66,8 @@ def command(listen: str, per_s: float, segment: str | None) -> int:
     """Serve this host's corrected time by NTP.
 
     The stratum is one more than that of the best server in use, and root delay and
-    dispersion say our hard bound. While there is no trustworthy time, replies say so
-    (leap 3, stratum 16). Runs until it is stopped.
+    dispersion say our hard bound. While there is no trustworthy time, or no daemon that
+    says which servers it uses, replies say so (leap 3, stratum 16). Runs until it is stopped.
     """
     measured = HostClock()
     port = listening.listen(parse_listen(listen), measured, "--listen")
@@ -83,21 +85,22 @@ class ServedClock:
     def __init__(self, clock: Clock, measured: HostClock) -> None:
         self._clock = clock
         self._measured = measured
-        self._best: SourceReport | None = None
+        self._report: StatusReport | None = None
         self._looked_raw_ns: int | None = None
 
     def read(self) -> Reading | None:
         """Return our time now; None while it is not trustworthy or its stratum unknown."""
         try:
-            published = self._clock.publication().snapshot
+            publication = self._clock.publication()
             before_ns = self._measured.raw_ns()
             interval = self._clock.interval()
             after_ns = self._measured.raw_ns()
         except (ClockError, SegmentError):
             return None
-        best = self._source(before_ns)
+        best = self._source(before_ns, publication.header.start_id)
         if best is None or best.stratum is None or interval.status is Status.UNKNOWN:
             return None
+        published = publication.snapshot
         synced_ns = published.last_sync_raw_ns
         age_ns = _UNKNOWN_AGE_NS if synced_ns is None else max(before_ns - synced_ns, 0)
         upstream = Upstream(
@@ -109,20 +112,31 @@ class ServedClock:
         )
         return Reading(interval, upstream, before_ns, after_ns)
 
-    def _source(self, now_ns: int) -> SourceReport | None:
-        """Return the best server in use, looked up about once a second."""
+    def _source(self, now_ns: int, start_id: int) -> SourceReport | None:
+        """Return the best server that the daemon `start_id` uses now.
+
+        The interval holds without a report, for hours; but the stratum of servers that
+        were in use when somebody could still say so is not ours to pass on.
+        """
+        report = self._report_at(now_ns)
+        if report is None or report.start_id != start_id:
+            return None
+        if report.age_ns(now_ns) > REPORT_STALE_NS:
+            return None
+        used = [
+            row
+            for row in report.sources
+            if row.verdict == "selected" and row.stratum is not None
+        ]
+        return min(used, key=lambda row: row.stratum or 0, default=None)
+
+    def _report_at(self, now_ns: int) -> StatusReport | None:
+        """Return the daemon's report, looked up about once a second."""
         looked_ns = self._looked_raw_ns
         if looked_ns is None or now_ns - looked_ns > _LOOK_AGAIN_NS:
             self._looked_raw_ns = now_ns
-            report = read_status(self._clock.path)
-            rows = report.sources if report else ()
-            used = [
-                row
-                for row in rows
-                if row.verdict == "selected" and row.stratum is not None
-            ]
-            self._best = min(used, key=lambda row: row.stratum or 0, default=None)
-        return self._best
+            self._report = read_status(self._clock.path)
+        return self._report
 
 
 def _reference_id(endpoint: str | None) -> int:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from chronotick.daemon.quantities import DURATION, format_duration
+from chronotick.documents.quantities import DURATION, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,9 @@ from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.folders import make_folder, writing_to
 from chronotick.cli.options import Real, json_option
 from chronotick.cli.progress import progress
-from chronotick.sim.scenario import load_scenario, scenario_names
+from chronotick.core.errors import ConfigError
+from chronotick.documents.text import in_file
+from chronotick.sim.scenario import is_path, load_scenario, scenario_names
 
 if TYPE_CHECKING:
     from chronotick.eval.accuracy.bench_world import Plan
@@ -94,7 +96,7 @@ def command(
     truth.
     """
     imagined = load_scenario(scenario)
-    path = scenario if scenario.endswith((".yaml", ".yml")) else None
+    path = scenario if is_path(scenario) else None
     length_s = imagined.duration_s if hours is None else hours * 3600.0
     try:
         from chronotick.eval.accuracy.bench_world import Plan  # noqa: PLC0415
@@ -108,6 +110,8 @@ def command(
             keep_every_s=length_s / _POINTS,
         )
         document = _simulate(imagined, path, plan, out)
+    except ConfigError as error:  # Of the world, such as an address that two have.
+        raise in_file(error, path) if path else error from None
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"a simulation needs more than the base installation ({error.name}): "

@@ -19,7 +19,7 @@ from chronotick.client.clock import Clock
 from chronotick.core.errors import ClockError
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.clocks import HostClock
-from chronotick.daemon.quantities import format_duration
+from chronotick.documents.quantities import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chronotick.core.errors import AddressError, ConfigError
-from chronotick.daemon.quantities import format_duration
+from chronotick.documents.quantities import format_duration
 from chronotick.ntp.schedule import (
     PUBLIC_BURST_COUNT,
     PUBLIC_BURST_FLOOR_S,

@@ -161,6 +161,7 @@ class Panel:
             return None
         unseen = self._quiet.asymmetry_variance(self.fed, self._settings.path_asymmetry)
         unseen += self._quiet.lean_variance(self.fed)
+        unseen += self._quiet.swell_variance(self.fed)
         age_s = (raw_ns - self._newest_ns) / NS_PER_S
         found = self._calibrator.coverage(age_s)
         earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)
@@ -183,8 +184,9 @@ class Panel:
         found = self._calibrator.coverage((raw_ns - self._newest_ns) / NS_PER_S)
         if claim is None or not found.scores:
             return None
-        leans = self._quiet.lean_variance(self.fed)
-        sigma_ns = sqrt(max(claim.variance.v0, 0.0) + leans)
+        unseen = self._quiet.lean_variance(self.fed)
+        unseen += self._quiet.swell_variance(self.fed)
+        sigma_ns = sqrt(max(claim.variance.v0, 0.0) + unseen)
         return Span.around(claim.offset_ns, ceil(found.factor_999 * sigma_ns))
 
     def recenter(self) -> None:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.delays import floor_doubt_ns
 from chronotick.fusion.lean import QueueLean
+from chronotick.fusion.swell import QueueSwell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from chronotick.core.records import Estimate, Sample
 
@@ -69,13 +70,16 @@ class QuietExchanges:
         self._delays: dict[str, _Delays] = {}
         self._apart: dict[str, float] = {}
         self._leans: dict[str, QueueLean] = {}
+        self._swells: dict[str, QueueSwell] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
         delays = self._delays.get(sample.server)
         if delays is None:
             delays = self._delays[sample.server] = _Delays()
+            self._swells[sample.server] = QueueSwell()
         delays.add(sample.delay_ns)
+        self._swells[sample.server].add(sample.raw_ns, sample.delay_ns)
         ranked = delays.ranked
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
@@ -109,14 +113,23 @@ class QuietExchanges:
         """
         heard = [s for s in servers if s in self._leans]
         seen = [s for s in heard if self._leans[s].count >= _DELAYS] or heard
-        known = [
-            (1.0 / max(self._delays[s].ranked[0], 1) ** 2, self._leans[s].variance)
-            for s in seen
-        ]
-        if not known:
+        return self._together({s: self._leans[s].variance for s in seen})
+
+    def swell_variance(self, servers: Iterable[str]) -> float:
+        """Return the variance of what queues that swell slowly may add, ns².
+
+        As if they swelled on all paths on the same leg.
+        """
+        heard = [s for s in servers if s in self._swells]
+        return self._together({s: self._swells[s].variance for s in heard})
+
+    def _together(self, variances: Mapping[str, float]) -> float:
+        """Return the variance where all servers err alike; nearer ones count for more."""
+        if not variances:
             return 0.0
-        total = sum(weight for weight, _ in known)
-        return (sum(weight * sqrt(each) for weight, each in known) / total) ** 2
+        weights = {s: 1.0 / max(self._delays[s].ranked[0], 1) ** 2 for s in variances}
+        shared = sum(weights[s] * sqrt(each) for s, each in variances.items())
+        return (shared / sum(weights.values())) ** 2
 
     def compare(self, server: str, error_ns: float, noise: float) -> None:
         """Note how far a quiet measurement is from a guess that was told of it.
@@ -139,15 +152,18 @@ class QuietExchanges:
                 as far as anybody can say beforehand.
 
         Returns:
-            The variance of the mean that weighs the servers by it; 0 where none of
-            them has been heard. A server that the guess stays away from has no part in
-            that mean, however short its path is.
+            The variance of the mean that weighs the servers by it, if all are askew
+            the same way: they share the line that leads out. 0 where none has been
+            heard. A server that the guess stays away from has no part in that mean,
+            however short its path is.
         """
         known = [s for s in servers if s in self._delays]
         if not share or not known:
             return 0.0
         priors = [(share * max(self._delays[s].ranked[0], 1)) ** 2 for s in known]
         apart = [self._apart.get(s, 0.0) for s in known]
-        precision = sum(1.0 / (p + a) for p, a in zip(priors, apart, strict=True))
+        doubts = [p + a for p, a in zip(priors, apart, strict=True)]
+        shared = sum(1.0 / sqrt(doubt) for doubt in doubts)
+        precision = sum(1.0 / doubt for doubt in doubts)
         # Away from all of them it is the models that are lost: others say so.
-        return min(1.0 / precision, max(priors))
+        return min((shared / precision) ** 2, max(priors))

@@ -41,7 +41,7 @@ def parse_server(text: str, default_port: int = NTP_PORT) -> ServerName:
     """Return the server that `text` names.
 
     Understands ``host``, ``host:port``, ``v4``, ``v4:port``, ``v6``, ``[v6]``,
-    ``[v6]:port`` and scoped addresses (``[fe80::1%eth0]:port``). IPv6 addresses come
+    ``[v6]:port`` (without brackets, all of it is the address) and scoped addresses (``[fe80::1%eth0]:port``). IPv6 addresses come
     back in canonical form (RFC 5952).
 
     Raises:
@@ -95,6 +95,11 @@ def _split(text: str, stripped: str) -> tuple[str, str | None]:
             raise _bad(text, f"{after!r} follows the bracket", "write [IPV6]:PORT")
         return _ipv6(text, inside), after[1:] if after else None
     if stripped.count(":") > 1:
+        before, _, after = stripped.rpartition(":")
+        # `2001:db8::1:123` is an address, and some server's; `::1:123` is one of a kind
+        # that is no more (RFC 4291 §2.5.5.1), and surely meant otherwise.
+        if before == "::1" and after.isascii() and after.isdigit():
+            raise _bad(text, "a port needs brackets before it", f"write [::1]:{after}")
         return _ipv6(text, stripped), None
     host, colon, port_text = stripped.partition(":")
     return host, port_text if colon else None

@@ -1,41 +1,34 @@
 """A scenario: one world written down, with a name; as YAML inside the package or out.
 
-Decides what contradicts itself, and how each mistake is
-explained: file, key, what is wrong, the nearest key. It builds no world
-(`chronotick.sim.world` does) and knows nothing of the daemon's configuration but how
-fast the scenario wants to be polled.
+Decides what contradicts itself. It builds no world (`chronotick.sim.world` does) and
+knows nothing of the daemon's configuration but how fast the scenario wants to be polled.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
 from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from chronotick.core.errors import ConfigError
+from chronotick.documents.schema import build
+from chronotick.documents.text import Blame, parse, read_text
 from chronotick.sim.server_specs import ServerSpec  # noqa: TC001 - msgspec reads it
 from chronotick.sim.specs import HostSpec, Positive
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
 __all__ = [
     "PollingSpec",
     "Scenario",
+    "is_path",
     "load_scenario",
     "parse_scenario",
     "scenario_names",
 ]
-
-_PLACE = re.compile(r" - at `\$\.?(.*)`$")
-_UNKNOWN = re.compile(r"contains unknown field `(.*)`")
 
 
 class _Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,6 +89,11 @@ def scenario_names() -> tuple[str, ...]:
     )
 
 
+def is_path(name: str) -> bool:
+    """Whether `name` is that of a file; no scenario of the package looks like one."""
+    return "." in name or "/" in name
+
+
 def load_scenario(name: str | os.PathLike[str]) -> Scenario:
     """Return a scenario of the package by name, or one from a file by path.
 
@@ -103,13 +101,8 @@ def load_scenario(name: str | os.PathLike[str]) -> Scenario:
         ConfigError: there is none of that name, or it is not a valid scenario.
     """
     text = str(name)
-    if text.endswith((".yaml", ".yml")):
-        try:
-            return parse_scenario(Path(name).read_text(encoding="utf-8"), name=text)
-        except OSError as error:
-            raise ConfigError(f"{text}: cannot read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{text}: not UTF-8 text") from error
+    if is_path(text):
+        return parse_scenario(read_text(name), name=text)
     known = scenario_names()
     if text not in known:
         near = difflib.get_close_matches(text, known, n=1)
@@ -125,37 +118,8 @@ def parse_scenario(text: str, *, name: str = "scenario") -> Scenario:
     Raises:
         ConfigError: not YAML, an unknown key, a value out of range, a contradiction.
     """
+    document = parse(text, name)
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise ConfigError(f"{name}: YAML: {problem}") from error
-    try:
-        return msgspec.convert(document, Scenario)
-    except ConfigError as error:  # keys that contradict each other
-        raise ConfigError(f"{name}: {error}") from None
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{name}: {_explained(str(error))}") from None
-
-
-def _explained(message: str) -> str:
-    """Return msgspec's message with the place first and the nearest key last."""
-    place = _PLACE.search(message)
-    if place:
-        message = message[: place.start()]
-    unknown = _UNKNOWN.search(message)
-    if unknown:
-        message = f"unknown key `{unknown[1]}`"
-        near = difflib.get_close_matches(unknown[1], sorted(set(_keys(Scenario))), n=1)
-        message += f", did you mean `{near[0]}`?" if near else ""
-    return f"{place[1]}: {message}" if place and place[1] else message
-
-
-def _keys(kind: Any) -> Iterator[str]:  # noqa: ANN401 - any annotation
-    """Yield every key that `kind` and what it holds can have."""
-    if isinstance(kind, type) and issubclass(kind, Struct):
-        for item in msgspec.structs.fields(kind):
-            yield item.encode_name
-            yield from _keys(item.type)
-    for inner in getattr(kind, "__args__", ()):
-        yield from _keys(inner)
+        return build(Scenario, document.value)
+    except (Blame, ConfigError) as error:
+        raise document.blamed(error) from None

@@ -115,7 +115,7 @@ def test_the_daemon_program_has_the_verbs_flags() -> None:
         (["read", "--frob"], 2, "--frob"),
         (["daemon", "--config", "/nowhere.yaml"], 2, "/nowhere.yaml: cannot read"),
         (["daemon", "--server", "a:b:c"], 2, "names no server"),
-        (["daemon", "--cpu-affinity", "4000"], 2, "process.cpu_affinity"),
+        (["daemon", "--cpu-affinity", "4000"], 2, "--cpu-affinity: cannot run on 4000"),
     ],
 )
 def test_expected_errors_are_one_line(

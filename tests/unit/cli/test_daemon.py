@@ -115,6 +115,40 @@ def test_wrong_usage_starts_nothing(
     assert started == []
 
 
+@pytest.mark.parametrize(
+    ("text", "flags", "said"),
+    [
+        (
+            "publish: {}\nprocess:\n  cpu_affinity: [4095]\n",
+            "",
+            "{file}:3: process.cpu_affinity: cannot run on 4095: this process may use ",
+        ),
+        (
+            "process: {cpu_affinity: [0]}",
+            "--cpu-affinity 4095",
+            "--cpu-affinity: cannot run on 4095: this process may use ",
+        ),
+        (
+            "# ours\nselection: {required: 2}",
+            "--server a",
+            "{file}:2: selection.required: 2 servers can never agree where only 1",
+        ),
+        ("selection: {required: 2}", "--server a a", "servers[1]: a is the same"),
+    ],
+)
+def test_what_shows_only_in_use_has_its_place(
+    tmp_path: Path, text: str, flags: str, said: str
+) -> None:
+    """The line of the file, or the flag, whichever it was."""
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+
+    code, stderr = run("--config", str(path), *flags.split())
+
+    assert code == ExitCode.USAGE
+    assert stderr.startswith(f"chronotick: error: {said.format(file=path)}")
+
+
 def report(status: Status, *, answered: int = 2, **changes: Any) -> DaemonReport:
     """Return a report of a daemon with three servers."""
     correction = Correction(

@@ -57,6 +57,27 @@ def test_an_early_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "what to type next" not in result.stdout
 
 
+def test_an_end_before_the_first_reading_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It proves nothing, so it fails; in a line that says what to do."""
+
+    def too_short(show: demo._Show, _: object) -> None:
+        show._why = "the daemon is starting"
+
+    monkeypatch.setattr(demo, "Stage", Empty)
+    monkeypatch.setattr(demo, "_daemon", lambda *_: nullcontext())
+    monkeypatch.setattr(demo._Show, "run", too_short)
+
+    result = CliRunner().invoke(cli, ["demo", "--for", "1s"])
+
+    assert result.exit_code == ExitCode.FAILURE
+    assert result.stderr == (
+        "chronotick: error: no reading within 1s: the daemon is starting; "
+        "try `--for 30s`\n"
+    )
+
+
 def test_the_advice_can_be_typed_here(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -134,7 +134,8 @@ def test_a_wrong_key_names_its_place(
     path.write_text("name: x\nserver: []\n", encoding="utf-8")
 
     assert run(str(path)) == ExitCode.USAGE
-    assert "unknown key `server`, did you mean `servers`?" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"{path}:2: server: unknown key, did you mean servers?" in told
 
 
 def test_a_folder_that_cannot_be_made_is_said_before_the_work(

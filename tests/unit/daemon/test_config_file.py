@@ -189,6 +189,36 @@ def test_what_is_not_yaml_says_line_and_column(text: str, message: str) -> None:
     assert blame(text).startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[polling]\nmin_poll = "16s"\n', "1: this is TOML or INI ([polling]), not"),
+        ('# ours\n\nservers = ["a"]', '3: this is TOML or INI (servers = ["a"]), not'),
+        ("[[servers]]\naddress = 'a'\n", "1: this is TOML or INI ([[servers]]), not"),
+        ("; ini\n[polling] # fast\n", "2: this is TOML or INI ([polling] # fast), not"),
+        ("preset=full", "1: this is TOML or INI (preset=full), not YAML: write `key: "),
+    ],
+)
+def test_another_form_is_called_by_its_name(text: str, line: str) -> None:
+    """Whoever brings TOML is told so, not where YAML first stumbles over it."""
+    assert blame(text).startswith(f"f.yaml:{line}")
+
+
+def test_json_is_yaml() -> None:
+    """As it always was."""
+    config = parse_config('{"polling": {"min_poll": "32s"}, "servers": ["a.test"]}')
+
+    assert config.polling.min_poll_s == 32.0
+
+
+def test_aliases_of_aliases_are_read_once() -> None:
+    """Nine anchors of nine aliases each would be 387 million places."""
+    rows = ["a0: &a0 [x, x]"]
+    rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
+
+    assert blame("\n".join(rows)).startswith("f.yaml:1: a0: unknown key")
+
+
 def test_a_key_given_twice_is_refused() -> None:
     """YAML would silently keep the last; the first was written for a reason too."""
     text = "polling:\n  min_poll: 32s\n  min_poll: 16s\n"

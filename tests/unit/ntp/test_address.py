@@ -109,6 +109,7 @@ def test_default_port() -> None:
         ("[time.example]", "not an IPv6 address"),
         ("fe80::1%]x", "not an IPv6 address"),
         ("fe80::1%", "not an IPv6 address"),
+        ("::1:123", r"port needs brackets before it; write \[::1\]:123$"),
     ],
 )
 def test_refusals(text: str, what: str) -> None:

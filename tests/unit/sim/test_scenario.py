@@ -39,11 +39,13 @@ def test_the_promised_scenarios_are_in_the_package() -> None:
 
 
 def test_a_file_is_loaded_by_its_path(tmp_path: Path) -> None:
-    """Anything that ends in .yaml is a path."""
-    path = tmp_path / "mine.yaml"
+    """What no scenario of the package is called is a path."""
+    path = tmp_path / "mine"
     path.write_text(SERVER)
 
     assert load_scenario(path).server_names() == ("a.test",)
+    with pytest.raises(ConfigError, match=r"mine\.toml: cannot read"):
+        load_scenario("mine.toml")
 
 
 def test_a_way_back_that_is_not_described_is_as_the_way_there() -> None:
@@ -68,23 +70,99 @@ def test_a_port_that_is_not_ntps_is_part_of_the_name() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name: x\nservers: []", "servers: .*length"),
-        ("name: x\nserver: []", "unknown key `server`, did you mean `servers`"),
-        (SERVER.replace("base_us", "bas_us"), r"forward: unknown .*mean `base_us`"),
-        (SERVER.replace("100", "-1"), r"servers\[0\].path.forward.base_us: .*>= 0"),
-        (SERVER.replace("100", "many"), "base_us: Expected `float`"),
-        (SERVER + "    serves: {kind: lyin}", r"serves.kind: Invalid value 'lyin'"),
-        (SERVER + "    error_us: 51", r"servers\[0\]: is off by up to 51 .*claims 50"),
-        (SERVER + "    serves: {kind: denying, code: toolong}", "serves.code"),
-        ("name: [", "YAML"),
-        ("- 1", "Expected `object`"),
+        ("name: x\nservers: []", ":2: servers: at least 1 is needed"),
+        ("name: x", ": lacks `servers`"),
+        (
+            "name: x\nserver: []",
+            ":2: server: unknown key, did you mean servers?",
+        ),
+        (
+            SERVER.replace("base_us", "bas_us"),
+            ":4: servers[0].path.forward.bas_us: unknown key, did you mean base_us?",
+        ),
+        (
+            SERVER + "    base_us: 5",
+            (
+                ":5: servers[0].base_us: unknown key, "
+                "did you mean servers.path.forward.base_us?"
+            ),
+        ),
+        (
+            SERVER.replace("100", "-1"),
+            (
+                ":4: servers[0].path.forward.base_us: "
+                "must be a number of at least 0; got -1"
+            ),
+        ),
+        (
+            SERVER.replace("100", "many"),
+            (
+                ":4: servers[0].path.forward.base_us: "
+                "must be a number of at least 0; got 'many'"
+            ),
+        ),
+        (
+            SERVER + "    wander_us: 1e3",
+            (
+                ":5: servers[0].wander_us: must be a number of at least 0; "
+                "got '1e3', to YAML a text: write 1000"
+            ),
+        ),
+        (
+            SERVER + "    error_us: .nan",
+            ":5: servers[0].error_us: must be a number; got not a number",
+        ),
+        (
+            SERVER + "    port: 0",
+            ":5: servers[0].port: must be a whole number from 1 to 65535; got 0",
+        ),
+        (
+            SERVER + "    serves: {kind: lyin}",
+            ":5: servers[0].serves.kind: must be one of honest, lying, smearing, wrong",
+        ),
+        (
+            SERVER + "    serves: {offset_s: 1.0}",
+            ":5: servers[0].serves: lacks `kind`: one of honest, lying, smearing,",
+        ),
+        (
+            SERVER + "    serves: lying",
+            ":5: servers[0].serves: must be a mapping with `kind`; got 'lying'",
+        ),
+        (
+            SERVER + "    serves: {kind: denying, code: toolong}",
+            (
+                ":5: servers[0].serves.code: must be a text of the form "
+                "^[A-Z0-9]{1,4}$; got 'toolong'"
+            ),
+        ),
+        (
+            SERVER.replace("base_us: 100", "base_us: 1, shifts: {at_s: 1}"),
+            ":4: servers[0].path.forward.shifts: must be a list, each with a `-`; got",
+        ),
+        (
+            SERVER + "    error_us: 51",
+            ":3: servers[0]: is off by up to 51 µs but claims 50: raise",
+        ),
+        (
+            "name: x\nname: y\nservers: []",
+            ":2: name: given twice",
+        ),
+        ("name: [", ":1:8: YAML: "),
+        ("- 1", ": must be a mapping of keys; got [1]"),
+        ("", ": lacks `name`"),
+        (
+            'name = "x"\n[[servers]]\nname = "a.test"\n',
+            ':1: this is TOML or INI (name = "x"), not YAML: write `key: value`',
+        ),
     ],
 )
 def test_a_mistake_is_explained_in_one_line(text: str, words: str) -> None:
-    """With the file's name, the place, and the nearest key."""
-    with pytest.raises(ConfigError, match=f"^mine.yaml: .*{words}") as caught:
+    """With the file's name, the line, the place, what is allowed and what was found."""
+    with pytest.raises(ConfigError) as caught:
         parse_scenario(text, name="mine.yaml")
-    assert "\n" not in str(caught.value)
+    message = str(caught.value)
+    assert message.startswith(f"mine.yaml{words}")
+    assert "\n" not in message
 
 
 def test_an_unknown_name_names_the_nearest() -> None:

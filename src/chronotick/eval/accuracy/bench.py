@@ -9,18 +9,15 @@ alone, not on who computed them, nor in which order.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from chronotick.eval.accuracy.bench_cells import Cell, Outcome, compute, is_possible
 from chronotick.eval.accuracy.bench_scores import judge
+from chronotick.eval.children import end_with_us, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.process import BaseProcess
 
     from chronotick.eval.accuracy.bench_scores import BenchSettings, Document
 
@@ -78,27 +75,27 @@ def locally(jobs: int, together: int = 1) -> Mapper:
             return
         # A fork would copy whatever threads this process has; the cells need nothing.
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, _end_with_us) as pool:
-            yield from pool.map(function, cells, chunksize=together)
+        pool = ProcessPoolExecutor(jobs, context, end_with_us)
+        try:
+            with starting():
+                parts = [
+                    pool.submit(_all_of, function, cells[begin : begin + together])
+                    for begin in range(0, len(cells), together)
+                ]
+            for part in parts:
+                yield from part.result()
+        finally:
+            # `pool.map` gives up what is left by itself, and while the processes end,
+            # the pool's thread is still at it: an error of its own (Python 3.11).
+            pool.shutdown(cancel_futures=True)
 
     return here
 
 
-def _end_with_us() -> None:
-    """Have this process end when its parent does, however that ends.
-
-    Nobody waits for the cell that it has begun, and it would wait for the next for ever.
-    Ctrl-C reaches all of a terminal's processes; a signal to the parent only that.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+def _all_of(
+    function: Callable[[Cell], Outcome], cells: Sequence[Cell]
+) -> list[Outcome]:
+    return [function(cell) for cell in cells]
 
 
 def on_cluster(scheduler: str, limit_s: float = CLUSTER_LIMIT_S) -> Mapper:

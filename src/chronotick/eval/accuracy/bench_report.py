@@ -6,7 +6,7 @@ import json
 from math import exp, log
 from typing import TYPE_CHECKING
 
-from chronotick.daemon.quantities import format_duration
+from chronotick.documents.quantities import format_duration
 from chronotick.eval.accuracy.report import Table, share_text, size_text
 
 if TYPE_CHECKING:

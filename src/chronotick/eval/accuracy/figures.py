@@ -10,7 +10,7 @@ from math import ceil, floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chronotick.daemon.quantities import format_duration
+from chronotick.documents.quantities import format_duration
 from chronotick.eval.accuracy.judge import POOLED
 from chronotick.eval.plots import blank, plain, to_png
 

@@ -21,6 +21,7 @@ from chronotick.core.records import Endpoint
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.config import Config, Polling, Publish, Selection, Server
 from chronotick.daemon.udp import UdpListener
+from chronotick.eval.children import starting
 from chronotick.eval.streaming.about import write_about
 from chronotick.eval.streaming.analyze import analyze
 from chronotick.eval.streaming.columns import (
@@ -251,9 +252,12 @@ class _Cast:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         for process, _pipe in self._processes.values():
-            process.terminate()
+            if kind is KeyboardInterrupt:
+                process.kill()  # One that still imports would be in no hurry.
+            else:
+                process.terminate()
         for process, pipe in self._processes.values():
             process.join(_END_S)
             if process.is_alive():
@@ -268,11 +272,12 @@ class _Cast:
         process = self._context.Process(
             target=play, args=(*values, theirs), daemon=True
         )
-        process.start()
+        with starting():
+            process.start()
+            self._processes[name] = (process, ours)
+            self._said[name] = []
         # Closed here, so that the pipe ends when the process does.
         theirs.close()
-        self._processes[name] = (process, ours)
-        self._said[name] = []
 
     def expect(self, name: str, kind: str, limit_s: float) -> Said:
         """Return what `name` says of `kind`; pass the others' lines on meanwhile.

@@ -7,6 +7,7 @@ virtual host's clocks in its ports.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.pipeline import Ports, build
 from chronotick.daemon.serve import Legs, NtpService
 from chronotick.daemon.udp import UdpListener, UdpTransport
+from chronotick.eval.children import end_with_us
 from chronotick.eval.streaming.coordinator import run_coordinator
 from chronotick.eval.streaming.hosts import TrueClock, VirtualHost
 from chronotick.eval.streaming.relay import DelayingRelay
@@ -116,7 +118,7 @@ async def _stage(spec: StageSpec, pipe: Connection) -> None:
                 )
                 supervisor.spawn(relay.run, name=f"path {k} of {name}")
             ports[name] = tuple(found)
-        pipe.send(Said(kind="ports", ports=ports))
+        _tell(pipe, Said(kind="ports", ports=ports))
 
 
 def play_daemon(spec: VirtualSpec, config: Config, pipe: Connection) -> None:
@@ -158,7 +160,7 @@ def play_worker(spec: VirtualSpec, settings: WorkerSettings, pipe: Connection) -
 
     def play() -> None:
         anyio.run(run_worker, settings, VirtualHost(spec), _teller(pipe))
-        pipe.send(Said(kind="done"))
+        _tell(pipe, Said(kind="done"))
 
     _guarded(pipe, play)
 
@@ -171,26 +173,31 @@ def play_coordinator(
     def play() -> None:
         host = VirtualHost(spec)
         outcome = anyio.run(run_coordinator, settings, host, _teller(pipe))
-        pipe.send(Said(kind="done", outcome=outcome))
+        _tell(pipe, Said(kind="done", outcome=outcome))
 
     _guarded(pipe, play)
 
 
 def _teller(pipe: Connection) -> Callable[[str], None]:
-    return lambda line: pipe.send(Said(kind="line", text=line))
+    return lambda line: _tell(pipe, Said(kind="line", text=line))
+
+
+def _tell(pipe: Connection, said: Said) -> None:
+    # With nobody to hear it, this process ends, too.
+    with contextlib.suppress(BrokenPipeError):
+        pipe.send(said)
 
 
 def _guarded(pipe: Connection, play: Callable[[], None]) -> None:
     """Play; tell what went wrong in one line, so that nobody waits for an answer."""
+    end_with_us()
     try:
         play()
-    except KeyboardInterrupt:
-        return
     except (ChronotickError, OSError) as error:
-        pipe.send(Said(kind="failed", text=str(error)))
+        _tell(pipe, Said(kind="failed", text=str(error)))
     except BaseExceptionGroup as group:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
-        pipe.send(Said(kind="failed", text=f"{type(first).__name__}: {first}"))
+        _tell(pipe, Said(kind="failed", text=f"{type(first).__name__}: {first}"))
         raise

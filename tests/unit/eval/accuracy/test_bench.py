@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +115,15 @@ def test_processes_end_with_the_terminal_s_ctrl_c() -> None:
     # Of the standard library, since other processes need not find this file.
     handlers = list(mapper(signal.getsignal, [signal.SIGINT] * 2))
     assert handlers == [signal.SIG_DFL] * 2
+
+
+def test_processes_that_end_end_the_bench(capfd: pytest.CaptureFixture[str]) -> None:
+    """With one error, and none beside it of a thread that nobody knows."""
+    mapper: Any = locally(2)
+    with pytest.raises(BrokenProcessPool):
+        list(mapper(os._exit, [1] * 5000))
+
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_cluster_gives_the_numbers_of_this_process() -> None:

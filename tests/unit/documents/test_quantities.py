@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotick.daemon.quantities import DURATION, FREQUENCY, PPM, format_duration
+from chronotick.documents.quantities import DURATION, FREQUENCY, PPM, format_duration
 
 
 @given(st.integers(min_value=0, max_value=10**15))

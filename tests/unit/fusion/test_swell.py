@@ -1,0 +1,102 @@
+"""`fusion.swell`: queues that come in swells are told from those that don't."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.core.units import NS_PER_S
+from chronotick.fusion.swell import QueueSwell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FLOOR_NS = 1_000_000
+QUEUE_NS = 2_000_000
+
+
+def deviations(queue_ns: Callable[[int], float], count: int) -> list[float]:
+    """Return what is feared after each of `count` exchanges, as a deviation in ns."""
+    swell = QueueSwell()
+    feared = []
+    for k in range(count):
+        swell.add(k * 64 * NS_PER_S, FLOOR_NS + round(queue_ns(k)))
+        feared.append(math.sqrt(swell.variance))
+    return feared
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", ["exponential", "pareto", "gamma"])
+def test_queues_of_their_own_are_no_swell(kind: str, seed: int) -> None:
+    """Each exchange has another: what chance makes of that is percents of a queue."""
+    rng = random.Random(seed)
+    draws: dict[str, Callable[[], float]] = {
+        "exponential": lambda: rng.expovariate(1.0),
+        "pareto": lambda: rng.paretovariate(1.5) - 1.0,
+        "gamma": lambda: rng.gammavariate(3.0, 1.0 / 3.0),
+    }
+    draw = draws[kind]
+    feared = deviations(lambda _: QUEUE_NS * draw(), 2000)
+    assert sum(feared) / len(feared) < 0.01 * QUEUE_NS
+
+
+@pytest.mark.parametrize("period", [30, 100, 400])
+@pytest.mark.parametrize("noise_ns", [50_000, 500_000])
+def test_a_buffer_that_fills_and_empties_is_a_swell(period: int, noise_ns: int) -> None:
+    """Whichever leg it is on, the offset is off by half: two deviations or so."""
+    rng = random.Random(period)
+
+    def queue_ns(k: int) -> float:
+        return QUEUE_NS * (k % period) / period + rng.expovariate(1.0 / noise_ns)
+
+    feared = deviations(queue_ns, 6 * period)[2 * period :]
+    full = [each for k, each in enumerate(feared) if k % period > 0.7 * period]
+    assert sum(full) / len(full) > 0.85 * QUEUE_NS / 4.0
+
+
+def test_a_slow_swell_shows_beneath_quick_queues() -> None:
+    """One exchange looks hardly like the next; the lowest of thirty do."""
+    rng = random.Random(3)
+
+    def queue_ns(k: int) -> float:
+        day = 1.0 - math.cos(2.0 * math.pi * k / 1350.0)
+        return QUEUE_NS * (day + rng.expovariate(1.0) + rng.expovariate(1.0))
+
+    feared = deviations(queue_ns, 2 * 1350)
+    noon = feared[1350 + 600 : 1350 + 750]
+    assert sum(noon) / len(noon) > 0.8 * (2.0 * QUEUE_NS) / math.sqrt(12.0)
+
+
+def test_it_is_over_when_the_queue_is() -> None:
+    """Back at the floor there is nothing to fear, however alike neighbours were."""
+    feared = deviations(lambda k: QUEUE_NS * min(k % 100, 50), 500)
+    assert feared[-40] > QUEUE_NS
+    swell = QueueSwell()
+    for k in range(400):
+        swell.add(k * 64 * NS_PER_S, FLOOR_NS + (QUEUE_NS if 100 <= k < 300 else 0))
+    assert swell.variance == 0.0
+
+
+def test_the_floor_of_days_ago_is_forgotten() -> None:
+    """A path that has become longer for good is a path, no swell."""
+    swell = QueueSwell()
+    for k in range(700):
+        day_ns = QUEUE_NS * (1.0 - math.cos(2.0 * math.pi * k / 84.0))
+        longer_ns = 5 * QUEUE_NS if k > 200 else 0
+        swell.add(k * 1024 * NS_PER_S, FLOOR_NS + round(day_ns) + longer_ns)
+    assert math.sqrt(swell.variance) < QUEUE_NS
+
+
+@given(st.lists(st.integers(min_value=0, max_value=10**12), max_size=200))
+def test_any_delays_are_accepted(delays: list[int]) -> None:
+    """Never feared: more than all of the queue on one leg."""
+    swell = QueueSwell()
+    for k, delay_ns in enumerate(delays):
+        swell.add(k * NS_PER_S, delay_ns)
+        limit_ns = max(delays) - min(delays)
+        assert 0.0 <= swell.variance <= limit_ns**2 / 12.0 * (1.0 + 1e-9)
