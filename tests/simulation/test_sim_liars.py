@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from chronotick.core.status import Reason, Status
-from chronotick.sim.scenario import Scenario
+from chronotick.sim.scenario import PollingSpec, Scenario
 from chronotick.sim.server_specs import Lying, ServerSpec
 from chronotick.sim.specs import (
     Exponential,
     HostSpec,
     LegSpec,
     OscillatorSpec,
+    Outage,
     PathSpec,
     Stop,
 )
@@ -147,3 +148,87 @@ async def test_a_liar_does_not_speak_first_when_the_host_wakes_up() -> None:
         awake = run.recorder.between(nap.at_s + 100.0, nap.at_s + 600.0)
         assert awake[0].status is Status.UNKNOWN
         assert awake[-1].status is Status.SYNCHRONIZED
+
+
+SLOW = PollingSpec(min_poll_s=16.0, max_poll_s=64.0)
+
+
+def a_liar_and(
+    honest: int,
+    offset_s: float,
+    *,
+    outages: tuple[Outage, ...] = (),
+    loss: float = 0.0,
+    naps: tuple[Stop, ...] = (),
+    polling: PollingSpec = SLOW,
+) -> Scenario:
+    """Return a world whose liar is nearer than the others; all fail alike."""
+
+    def path(base_us: float, jitter_us: float) -> PathSpec:
+        leg = LegSpec(base_us=base_us, jitter=Exponential(mean_us=jitter_us), loss=loss)
+        return PathSpec(forward=leg, backward=leg, outages=outages)
+
+    liar = ServerSpec(
+        name="liar.test", path=path(5000.0, 200.0), serves=Lying(offset_s=offset_s)
+    )
+    others = (
+        ServerSpec(name=f"honest{k}.test", path=path(8000.0, 300.0))
+        for k in range(honest)
+    )
+    return Scenario(
+        name="liar",
+        servers=(liar, *others),
+        host=HostSpec(
+            oscillator=OscillatorSpec(
+                rate_ppb=12_000.0, random_walk_ppb=0.1, suspends=naps
+            )
+        ),
+        polling=polling,
+    )
+
+
+@pytest.mark.parametrize("seed", [2, 4, 6, 10, 12])
+@pytest.mark.parametrize(("honest", "offset_s"), [(2, 0.03), (3, 0.2)])
+async def test_a_known_liar_does_not_speak_when_the_network_is_back(
+    honest: int, offset_s: float, seed: int
+) -> None:
+    """One after another fell silent, one after another answers again."""
+    world = a_liar_and(honest, offset_s, outages=(Outage(at_s=7200.0, for_s=3600.0),))
+    run = await simulate(world, seed=seed, hours=3.6, keep_every_s=4.0)
+
+    assert not unexcused(run)
+    assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
+
+
+async def test_losses_leave_no_time_to_a_known_liar() -> None:
+    """Every other exchange fails: at times only the liar and one other answer."""
+    world = a_liar_and(3, 0.05, loss=0.26)
+    for seed in (1, 2):
+        run = await simulate(world, seed=seed, hours=6.0, keep_every_s=4.0)
+        assert not unexcused(run)
+
+
+async def test_two_that_disagree_do_not_agree_by_growing_old() -> None:
+    """Between slow polls both intervals grow until they touch: that is no time."""
+    polling = PollingSpec(min_poll_s=16.0, max_poll_s=256.0)
+    for seed in range(1, 4):
+        world = a_liar_and(1, 0.06, polling=polling)
+        run = await simulate(world, seed=seed, hours=2.0, keep_every_s=4.0)
+        assert not unexcused(run)
+        assert {p.status for p in run.recorder.publications} == {Status.UNKNOWN}
+
+
+@pytest.mark.parametrize("seed", [2, 3, 5])
+async def test_a_laptop_that_wakes_before_its_network_believes_no_liar(
+    seed: int,
+) -> None:
+    """All is forgotten, all polls are lost; then whoever is asked first answers."""
+    naps = tuple(Stop(at_s=3600.0 * (2 * k + 1), for_s=3600.0) for k in range(4))
+    away = tuple(
+        Outage(at_s=3600.0 * (2 * k + 2) - 60.0, for_s=480.0) for k in range(4)
+    )
+    world = a_liar_and(3, 0.1, outages=away, naps=naps)
+    run = await simulate(world, seed=seed, hours=9.0, keep_every_s=4.0)
+
+    assert not unexcused(run)
+    assert run.recorder.publications[-1].status is Status.SYNCHRONIZED

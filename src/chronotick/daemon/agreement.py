@@ -1,9 +1,9 @@
 """What a majority of the servers agrees on, and what becomes of it as they change.
 
 Decides who is heard: today's majority, as long as it does not contradict a better
-attended one of before, which ages soundly. Where today there is none, those that are
-faithful to the last agreement speak, and the others are found out by it. No I/O and no
-clock.
+attended one of before, which ages soundly, and doesn't need the word of those that were
+found out. Where today there is none, those that are faithful to the last agreement
+speak, and the others are found out by it. No I/O and no clock.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.units import NS_PER_S
 from chronotick.ntp import NoAgreement, select
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement"]
 
+# Whoever was found out a day ago may have been mended since.
+_LAPSE_NS = 24 * 3600 * NS_PER_S
+
 
 class _Agreed(NamedTuple):
     """What a majority last agreed on."""
@@ -29,6 +33,21 @@ class _Agreed(NamedTuple):
     raw_ns: int
     span: Span
     supporters: int
+    """How many ever agreed on it. Those that fall silent later don't take it back."""
+
+
+class _FoundOut(NamedTuple):
+    """When a server was last found out by a majority, and how far off it was."""
+
+    raw_ns: int
+    off_ns: int
+
+    def is_still_possible(self, claimed: Span, answer: Span) -> bool:
+        """Say whether what it claims now would meet `answer` even if it lies as then.
+
+        Old spans are wide, and a liar's meets everything once it is wide enough.
+        """
+        return claimed.width_ns + answer.width_ns > self.off_ns
 
 
 class _Quorum(NamedTuple):
@@ -36,15 +55,18 @@ class _Quorum(NamedTuple):
 
     required: int
     absent: int
+    silent: int
     tolerate: int | None
 
     def ask(self, spans: Mapping[str, Span]) -> Selection | NoAgreement:
         """Return what a majority of those heard and absent agrees on."""
         total = len(spans) + self.absent
         liars = max(total - 1, 0) // 2 if self.tolerate is None else self.tolerate
-        return select(
-            spans, required=max(self.required, total // 2 + 1), tolerate=liars
-        )
+        return select(spans, required=self.needed(spans), tolerate=liars)
+
+    def needed(self, spans: Mapping[str, Span]) -> int:
+        """Return how many are a majority of those heard and absent."""
+        return max(self.required, (len(spans) + self.absent) // 2 + 1)
 
 
 class Agreement:
@@ -57,8 +79,10 @@ class Agreement:
     def __init__(self, *, tolerate: int | None = None) -> None:
         self._tolerate = tolerate
         self._agreed: _Agreed | None = None
-        # Servers found out by a majority, until one of a majority again.
-        self._outcasts: set[str] = set()
+        # Until one of a majority again, by more than its span's age.
+        self._outcasts: dict[str, _FoundOut] = {}
+        # Two that contradicted each other, with nobody else to ask; and when.
+        self._apart: dict[frozenset[str], int] = {}
         self.selection: Selection | None = None
         """Who is believed at present; None without a majority."""
 
@@ -74,10 +98,14 @@ class Agreement:
         return rate.carry(self._agreed.span, raw_ns - self._agreed.raw_ns)
 
     def forget(self) -> None:
-        """Start again: something jumped."""
+        """Start again: something jumped. Who was found out has not been mended by that."""
         self._agreed = None
-        self._outcasts.clear()
+        self._apart.clear()
         self.selection = None
+
+    def absolve(self, server: str) -> None:
+        """Compare `server` with another one anew: it has started again itself."""
+        self._apart = {p: at for p, at in self._apart.items() if server not in p}
 
     def ask(
         self,
@@ -87,6 +115,7 @@ class Agreement:
         required: int,
         rate: RateSpan,
         absent: int = 0,
+        silent: int = 0,
     ) -> bool:
         """Ask who is right at `raw_ns`; the answer is in `selection`.
 
@@ -97,29 +126,74 @@ class Agreement:
             rate: What the oscillator's rate can be.
             absent: Servers that answer, too, but may not be heard at present. The
                 minority that lies is a minority of all of them.
+            silent: Servers that have answered before and may again. Those that answer
+                at present may be a minority of all, and most of them lie.
 
         Returns:
             False if the last agreement has been outvoted: as many as ever supported it
             now agree with each other on something else. All of the past is in doubt.
         """
         past = self.span_at(raw_ns, rate)
-        quorum = _Quorum(required, absent, self._tolerate)
+        quorum = _Quorum(required, absent, silent, self._tolerate)
+        self._lapse(raw_ns)
+        self._compare(raw_ns, spans)
         found = self._majority(spans, quorum, past)
         if found is None and past is not None:
             found = self._faithful(spans, quorum, past)
         self.selection = found
         if found is None:
-            return past is None or not self._is_outvoted(spans, past)
-        self._agreed = _Agreed(raw_ns, found.span, len(found.truechimers))
-        self._outcasts |= set(found.falsetickers)
-        self._outcasts -= set(found.truechimers)
+            if past is None or not self._is_outvoted(spans, past):
+                return True
+            self._outcasts.clear()
+            return False
+        supporters = len(found.truechimers)
+        if past is not None and self._agreed and found.span.intersect(past):
+            supporters = max(supporters, self._agreed.supporters)
+        self._agreed = _Agreed(raw_ns, found.span, supporters)
+        self._find_out(raw_ns, spans, found)
         return True
+
+    def _find_out(
+        self, raw_ns: int, spans: Mapping[str, Span], found: Selection
+    ) -> None:
+        for name in found.falsetickers:
+            off_ns = abs(spans[name].midpoint_ns - found.span.midpoint_ns)
+            self._outcasts[name] = _FoundOut(raw_ns, off_ns)
+        for name in self._outcasts.keys() & set(found.truechimers):
+            if not self._outcasts[name].is_still_possible(spans[name], found.span):
+                del self._outcasts[name]
+
+    def _lapse(self, raw_ns: int) -> None:
+        oldest_ns = raw_ns - _LAPSE_NS
+        self._outcasts = {
+            n: found for n, found in self._outcasts.items() if found.raw_ns > oldest_ns
+        }
+        self._apart = {p: at for p, at in self._apart.items() if at > oldest_ns}
+
+    def _compare(self, raw_ns: int, spans: Mapping[str, Span]) -> None:
+        """Note whether two contradict each other, if there are only two.
+
+        One of them lies then. Both spans grow with age until they touch, and that is
+        no agreement.
+        """
+        if len(spans) != 2:  # noqa: PLR2004 - of three, two are a majority
+            return
+        one, other = spans.values()
+        if one.intersect(other) is None:
+            self._apart[frozenset(spans)] = raw_ns
 
     def _majority(
         self, spans: Mapping[str, Span], quorum: _Quorum, past: Span | None
     ) -> Selection | None:
         found = quorum.ask(spans)
         if isinstance(found, NoAgreement) or self._contradicts(found, past):
+            return None
+        if frozenset(spans) in self._apart:
+            return None
+        proven = len(set(found.truechimers) - self._outcasts.keys())
+        if quorum.silent and proven < quorum.needed(spans):
+            # Some that are silent found out some of these. Grown old enough a liar's
+            # span and an honest one touch, and a liar alone agrees with itself.
             return None
         return found
 
@@ -132,7 +206,7 @@ class Agreement:
         if past is None or self._agreed is None:
             return False
         fewer = len(found.truechimers) < self._agreed.supporters
-        only_outcasts = self._outcasts.issuperset(found.truechimers)
+        only_outcasts = self._outcasts.keys() >= set(found.truechimers)
         return fewer and (only_outcasts or found.span.intersect(past) is None)
 
     def _faithful(
@@ -161,8 +235,10 @@ class Agreement:
         if self._agreed is None:
             return False
         against = {n: s for n, s in spans.items() if s.intersect(past) is None}
-        group = _largest_group(against)
         faithful = len(spans) - len(against)
+        group = _largest_group(
+            {n: s for n, s in against.items() if n not in self._outcasts}
+        )
         return group >= max(self._agreed.supporters, faithful)
 
 

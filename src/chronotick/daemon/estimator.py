@@ -93,6 +93,7 @@ class Estimator:
         self._samples_since_leap += 1
         if self._roster.is_on_probation(sample.server):
             # Its past is worthless now, whoever jumped.
+            self._agreement.absolve(sample.server)
             self._history = deque(
                 (s for s in self._history if s.sample.server != sample.server), _HISTORY
             )
@@ -172,6 +173,7 @@ class Estimator:
             required=required,
             rate=self._frequency.rate,
             absent=pending + self._roster.absent,
+            silent=self._roster.silent,
         )
         if not sound:
             self._forget()

@@ -34,6 +34,9 @@ class Roster:
         self._servers = {name: ServerState(name) for name in names}
         self._startup_grace_ns = startup_grace_ns
         self._first_raw_ns: int | None = None
+        # Who answered at the newest answer, and who has been asked in vain since.
+        self._answered = set(self._servers)
+        self._in_vain: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._servers)
@@ -41,9 +44,25 @@ class Roster:
     def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:
         """Take in how one poll ended; return its sample if it says something new."""
         sample = self._servers[exchange.server].observe(exchange, rate)
+        if exchange.sample is None:
+            self._in_vain.add(exchange.server)
+        else:
+            self._end_silence(exchange.server)
         if sample is not None and self._first_raw_ns is None:
             self._first_raw_ns = sample.raw_ns
         return sample
+
+    def _end_silence(self, name: str) -> None:
+        """Expect all to answer that fell silent together with `name`.
+
+        The network is back, and who happens to be asked first must not decide for
+        those that will be asked next.
+        """
+        if name in self._in_vain or self._first_raw_ns is None:
+            for other in self._in_vain & self._answered - {name}:
+                self._servers[other].is_expected = True
+        self._in_vain.clear()
+        self._answered = self.answering(self._servers)
 
     def forget(self) -> None:
         """Drop all measurements: RAW lost time, so they mean nothing now."""
@@ -79,6 +98,11 @@ class Roster:
     def absent(self) -> int:
         """How many answer, but may not be heard at present."""
         return sum(server.is_absent for server in self._servers.values())
+
+    @property
+    def silent(self) -> int:
+        """How many have answered once, and are neither heard nor absent."""
+        return sum(server.is_silent for server in self._servers.values())
 
     @property
     def has_jumped(self) -> bool:

@@ -35,6 +35,8 @@ class ServerState:
         self.samples = 0
         self.is_awaited = False
         """Whether it answered before all was forgotten, and has not since."""
+        self.is_expected = False
+        """Whether it fell silent as all others did, and has not been asked since."""
 
     def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:
         """Take in how one poll ended; `rate` is what the oscillator's rate can be.
@@ -44,6 +46,7 @@ class ServerState:
             newest, is not another measurement.
         """
         self.last = exchange
+        self.is_expected = False
         sample = exchange.sample
         if sample is None:
             return None
@@ -83,8 +86,18 @@ class ServerState:
 
     @property
     def is_absent(self) -> bool:
-        """Whether it answers, but may not be heard: awaited, or on probation."""
-        return self.answers and (self.is_awaited or self.bound.on_probation)
+        """Whether it answers, but may not be heard: awaited, or on probation.
+
+        What was lost while nobody answered says nothing of a server.
+        """
+        unheard = self.is_awaited or self.bound.on_probation
+        return self.is_expected or (self.answers and unheard)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has answered once and is still asked, but can't be counted on."""
+        is_asked = self.last is not None and self.last.state != "denied"
+        return is_asked and self.samples > 0 and not (self.answers or self.is_absent)
 
     def report(
         self, correction: Correction, *, selected: bool, wrong: bool

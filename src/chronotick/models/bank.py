@@ -69,9 +69,13 @@ class BankModel:
             return
         self._newest_ns = self._seen[sample.server] = sample.raw_ns
         self._said = self._latest = None
+        left = self._paths.crossing_variance
         exchange = self._paths.take(sample)
         if self._paths.is_crossed_by(exchange):
-            self._cross(exchange)
+            self._cross(exchange, left)
+        elif left and not self._paths.crossing_variance:
+            # Others are heard again, and take it for the clock's.
+            self._filters.shift(0.0, left)
         if self.sample_count == 0:
             self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
             # Uniform within the half width: all that one exchange can say.
@@ -121,9 +125,8 @@ class BankModel:
             source=Source.CPU_MODEL,
         )
 
-    def _cross(self, exchange: Exchange) -> None:
+    def _cross(self, exchange: Exchange, left: float) -> None:
         """Go on with a server on another way than before."""
-        left = self._paths.crossing_variance
         if left:
             # What the way that is left has to be wrong is the clock's error now.
             self._filters.shift(0.0, left)

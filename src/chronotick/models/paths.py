@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.units import NS_PER_S
 from chronotick.models.bias import BiasLedger
 from chronotick.models.crossing import Crossing
 from chronotick.models.filters import Measurement
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from chronotick.models.filters import Mixture
 
 __all__ = ["Exchange", "Paths"]
+
+# A server that has been silent for so long, longer than polls are mostly apart, is no
+# company: it tells nobody's constants.
+_COMPANY_NS = 1800 * NS_PER_S
 
 
 class Exchange(NamedTuple):
@@ -56,12 +61,16 @@ class Paths:
         self._crossings: dict[str, Crossing] = {}
         # The way that each server was last heard on.
         self._account: dict[str, str] = {}
+        self._heard_ns: dict[str, int] = {}
+        self._newest = ""
 
     def take(self, sample: Sample) -> Exchange:
         """Tell which way a sample came."""
         route = self._routes.get(sample.server)
         if route is None:
             route = self._routes[sample.server] = Route(sample.server)
+        self._newest = sample.server
+        self._heard_ns[sample.server] = sample.raw_ns
         leg = route.leg(sample.raw_ns, sample.delay_ns)
         self._biases.meet(sample.server, route.floor_ns)
         if leg.extra_ns:
@@ -97,7 +106,7 @@ class Paths:
             withheld: Exchanges whose ways are still asked for.
         """
         self._account[exchange.server] = exchange.route
-        if exchange.extra_ns and before is not None and len(self._account) == 1:
+        if exchange.extra_ns and before is not None and self._is_alone():
             # The first exchanges of that route have passed for long queues, which they
             # are: within half of the excess, as a queue's.
             self._crossings[exchange.route] = Crossing(
@@ -118,7 +127,7 @@ class Paths:
     @property
     def crossing_variance(self) -> float:
         """What a lone server's other way leaves in doubt, ns²; in all exchanges alike."""
-        crossing = self._crossing()
+        crossing = self._crossing(self._account.get(self._newest, ""))
         return 0.0 if crossing is None else crossing.variance
 
     @property
@@ -176,14 +185,18 @@ class Paths:
         spread = queue + believed.variance.v0 + exchange.reading
         return self._biases.learn(route, residual_ns, spread)
 
-    def _crossing(self, route: str | None = None) -> Crossing | None:
-        """Return the crossing to `route`, by default the one in use.
+    def _crossing(self, route: str) -> Crossing | None:
+        """Return the crossing to `route`.
 
         None with several servers: they tell each other's constants.
         """
-        if len(self._account) != 1:
-            return None
-        return self._crossings.get(route or next(iter(self._account.values())))
+        return self._crossings.get(route) if self._is_alone() else None
+
+    def _is_alone(self) -> bool:
+        """Whether nobody but the server of the newest exchange has been heard of late."""
+        since_ns = self._heard_ns.get(self._newest, 0) - _COMPANY_NS
+        late = sum(heard_ns >= since_ns for heard_ns in self._heard_ns.values())
+        return late <= 1
 
     def _close(self, withheld: Iterable[Exchange]) -> None:
         """Let go of detours that are over: a path that flaps opens one each time."""

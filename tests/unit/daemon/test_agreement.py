@@ -124,3 +124,88 @@ def test_the_absent_count_as_if_they_disagreed() -> None:
         spans = around(*range(count))
         agreement.ask(0, spans, required=1, rate=STILL, absent=4 - count)
         assert (agreement.selection is not None) is is_enough
+
+
+DAY_NS = 24 * 3600 * 10**9
+DRIFTING = RateSpan(-15_000, 15_000)
+
+
+def heard(agreement: Agreement, spans: dict[str, Span], at_s: int, silent: int) -> str:
+    """Ask while so many are silent, of a clock that drifts; return who is believed."""
+    assert agreement.ask(at_s * 10**9, spans, required=1, rate=DRIFTING, silent=silent)
+    return believed(agreement)
+
+
+def without(spans: dict[str, Span], *names: str) -> dict[str, Span]:
+    """Return the spans of the others."""
+    return {name: span for name, span in spans.items() if name not in names}
+
+
+def test_who_falls_silent_does_not_take_back_what_was_agreed() -> None:
+    """One by one they leave, and then the one that they found out comes back alone."""
+    agreement, spans = Agreement(), around(0, 1, 30_000)
+    assert heard(agreement, spans, 0, 0) == "ab"
+    assert heard(agreement, without(spans, "c"), 1, 1) == "ab"
+    assert heard(agreement, without(spans, "c", "a"), 2, 2) == "b"
+    # An hour later the agreement is 54 ms wide either way, and holds the lie.
+    assert heard(agreement, without(spans, "a", "b"), 3600, 2) == ""
+    assert agreement.is_known
+
+
+def test_a_majority_that_needs_one_that_was_found_out_is_none() -> None:
+    """Two old spans touch, while those that found out one of them are silent."""
+    agreement = Agreement()
+    heard(agreement, around(0, 1, 300), 0, 0)
+    wide = {"b": Span(-200 * US, 160 * US), "c": Span(150 * US, 450 * US)}
+    assert heard(agreement, wide, 60, 1) == ""
+    # With everybody there the three of them are asked as ever.
+    assert heard(agreement, {"a": wide["b"], **wide}, 61, 0) == "abc"
+
+
+def test_whoever_was_found_out_long_ago_may_be_heard_again() -> None:
+    """Else one that has been mended could never make a majority with few others."""
+    agreement = Agreement()
+    heard(agreement, around(0, 1, 300), 0, 0)
+    pair = {"b": Span(-US, US), "c": Span(0, 2 * US)}
+    assert heard(agreement, pair, 3600, 1) == ""
+    assert heard(agreement, pair, DAY_NS // 10**9 + 1, 1) == "bc"
+
+
+def test_two_that_contradicted_each_other_do_not_agree_by_growing_old() -> None:
+    """Both spans are sound of one that is truthful; so one of the two lies."""
+    agreement = Agreement()
+    assert heard(agreement, around(0, 300), 0, 0) == ""
+    assert heard(agreement, around(0, 300, half_us=160), 60, 0) == ""
+    agreement.absolve("b")
+    assert heard(agreement, around(0, 1), 120, 0) == "ab"
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(1, 4000)),
+        max_size=40,
+    )
+)
+def test_a_liar_among_three_never_moves_the_answer_off_the_truth(
+    polls: list[tuple[bool, bool, bool, int]],
+) -> None:
+    """Whoever answers, and however old the spans have grown; once it is found out."""
+    agreement, at_s = Agreement(), 0
+    assert heard(agreement, around(0, 0, 30_000), at_s, 0) == "ab"
+    for *answers, elapsed_s in polls:
+        at_s += elapsed_s
+        half_us = min(15 * elapsed_s, 40_000)
+        spans = around(0, 0, 30_000, half_us=half_us)
+        there = {n: s for (n, s), ok in zip(spans.items(), answers, strict=True) if ok}
+        if not there:
+            continue
+        agreement.ask(
+            at_s * 10**9,
+            there,
+            required=1,
+            rate=DRIFTING,
+            silent=3 - len(there),
+        )
+        span = agreement.span_at(at_s * 10**9, DRIFTING)
+        assert span is not None
+        assert span.holds(0)

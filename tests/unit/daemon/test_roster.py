@@ -97,3 +97,53 @@ def test_after_a_leap_only_newer_answers_are_left() -> None:
     assert servers.spans(1, ANY) == {"heard": newer.span}
     assert servers.absent == 1
     assert servers.newest(("heard", "unheard")) == [newer]
+
+
+def test_whoever_fell_silent_with_all_others_is_expected_back() -> None:
+    """What was lost while nobody answered says nothing of a server, until it is asked."""
+    servers = roster("first", "next", "gone")
+    for name in ("first", "next", "gone"):
+        answer(servers, name, 0)
+    lose(servers, "gone", 0b1000)
+    answer(servers, "first", 1)
+    for name in ("first", "next", "gone"):
+        lose(servers, name, 0b1000)
+    answer(servers, "first", 2)
+    # The third had been silent before: nobody waits for it.
+    assert set(servers.spans(2, ANY)) == {"first"}
+    assert servers.absent == 1
+    assert servers.silent == 1
+    lose(servers, "next", 0b10000)
+    assert servers.absent == 0
+    assert servers.silent == 2
+
+
+def test_losses_of_one_are_no_silence_of_all() -> None:
+    """As long as another answers in between, a server that doesn't is gone."""
+    servers = roster("good", "flaky")
+    for name in ("good", "flaky"):
+        answer(servers, name, 0)
+    for k in range(1, 4):
+        lose(servers, "flaky", 1 << k)
+        answer(servers, "good", k)
+    assert servers.absent == 0
+    assert set(servers.spans(3, ANY)) == {"good"}
+
+
+def test_a_network_that_comes_up_after_us_is_asked_as_a_whole() -> None:
+    """Nobody has ever answered: all that were asked in vain are expected."""
+    servers = roster("first", "second", "third")
+    for name in ("first", "second", "third"):
+        lose(servers, name, 0)
+    answer(servers, "first", 0)
+    assert servers.absent == 2
+    assert servers.silent == 0
+
+
+def test_a_server_that_never_answers_again_is_not_counted_on() -> None:
+    """One that denied service is asked no more."""
+    servers = roster("a", "b")
+    for name in ("a", "b"):
+        answer(servers, name, 0)
+    servers.observe(Exchange(server="b", endpoint=None, state="denied"), ANY)
+    assert servers.silent == 0

@@ -302,6 +302,32 @@ def test_a_detour_soon_after_the_start_is_no_queue(poll_s: int, extra_ns: int) -
     assert sum(square > 9.0 for square in on_it) < 0.05 * len(on_it)
 
 
+def test_a_server_that_is_gone_is_no_company_on_a_detour() -> None:
+    """A near one falls silent; an hour later the far one's path is 4 ms longer."""
+    scores = []
+    for seed in range(6):
+        rng, model = random.Random(seed), BankModel()
+        world = wide_area(seed, count=500, detour=range(250, 450), extra_ns=4_000_000)
+        for k, (far, truth_ns) in enumerate(world):
+            if k < 180:
+                queues_ns = rng.expovariate(1e-4), rng.expovariate(1e-4)
+                model.observe(
+                    sample(
+                        far.raw_ns,
+                        truth_ns + round((queues_ns[0] - queues_ns[1]) / 2.0),
+                        server="near",
+                        delay_ns=200_000 + round(sum(queues_ns)),
+                    )
+                )
+            model.observe(far)
+            if 262 <= k < 450:
+                estimate = estimate_at(model, far.raw_ns)
+                square = (estimate.offset_ns - truth_ns) ** 2 / estimate.variance.v0
+                scores.append(square)
+    assert sum(scores) / len(scores) < 3.0
+    assert sum(square > 9.0 for square in scores) < 0.06 * len(scores)
+
+
 def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
     """Each detour has an account of its own; those that are over are closed."""
     rng = random.Random(4)
