@@ -57,7 +57,7 @@ def parse_config(
 def _with_preset(document: object, preset: str | None) -> object:
     """Return `document` with what its preset sets, where it does not say otherwise.
 
-    Anything unexpected stays as it is: `_build` finds the words for it.
+    Anything unexpected stays as it is: `build` finds the words for it.
     """
     document = {} if document is None else document
     if not isinstance(document, dict):

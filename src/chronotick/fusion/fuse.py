@@ -57,14 +57,17 @@ def fuse(evidence: Evidence) -> Correction:
         return _unknown(evidence)
     span = evidence.span
     offset_ns = min(max(chosen.offset_ns, span.lo_ns), span.hi_ns)
+    bound_ns = span.reach_from(offset_ns)
     rate_ppb = evidence.rate.nearest(chosen.rate_ppb)
+    variance = chosen.variance
     return Correction(
         raw_ns=evidence.raw_ns,
         utc_ns=evidence.raw_ns + offset_ns,
         rate_ppb=rate_ppb,
-        bound_ns=span.reach_from(offset_ns),
+        bound_ns=bound_ns,
         bound_growth_ppb=evidence.rate.growth_from(rate_ppb),
-        variance=chosen.variance,
+        # Nothing that lies within the bound spreads further than it.
+        variance=variance._replace(v0=min(variance.v0, float(bound_ns) ** 2)),
         status=evidence.status,
         reasons=evidence.reasons,
         source=chosen.source,
