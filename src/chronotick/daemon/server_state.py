@@ -73,16 +73,20 @@ class ServerState:
             self.is_awaited = False
 
     @property
+    def is_asked(self) -> bool:
+        """Whether it has been polled, and will be again: denied is for good."""
+        return self.last is not None and self.last.state != "denied"
+
+    @property
     def answers(self) -> bool:
         """Whether any of its last three polls was answered.
 
         RFC 5905 §13 waits for eight; with the back-off that is hours, and a server
         that is gone should not vote for so long.
         """
-        if self.last is None or self.last.state == "denied":
-            # Denied is for good: no poll will ever clear its register.
-            return False
-        return self.last.reach & _RECENT_POLLS != 0
+        # Of one that is never asked again no poll would ever clear the register.
+        reach = self.last.reach if self.last else 0
+        return self.is_asked and reach & _RECENT_POLLS != 0
 
     @property
     def is_absent(self) -> bool:
@@ -96,8 +100,8 @@ class ServerState:
     @property
     def is_silent(self) -> bool:
         """Whether it has answered once and is still asked, but can't be counted on."""
-        is_asked = self.last is not None and self.last.state != "denied"
-        return is_asked and self.samples > 0 and not (self.answers or self.is_absent)
+        counts = self.answers or self.is_absent
+        return self.is_asked and self.samples > 0 and not counts
 
     def report(
         self, correction: Correction, *, selected: bool, wrong: bool

@@ -147,3 +147,11 @@ def test_a_server_that_never_answers_again_is_not_counted_on() -> None:
         answer(servers, name, 0)
     servers.observe(Exchange(server="b", endpoint=None, state="denied"), ANY)
     assert servers.silent == 0
+
+
+def test_a_server_that_denied_service_is_not_expected() -> None:
+    """It will never be asked again, so nobody would ever stop waiting."""
+    servers = roster("a", "b")
+    servers.observe(Exchange(server="b", endpoint=None, state="denied"), ANY)
+    answer(servers, "a", 0)
+    assert servers.absent == 0
