@@ -32,6 +32,7 @@ from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.forecaster import ForecasterSettings, consult
 from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.publisher import Publisher
+from chronotick.daemon.reachability import Reachability
 from chronotick.daemon.source import SourceSettings, poll_server
 from chronotick.daemon.weights import packaged_network
 from chronotick.ntp import ExchangeLimits, PollPolicy
@@ -96,7 +97,11 @@ def build(
     supervisor = Supervisor(clock=ports.schedule, on_error="shutdown", logger=logger)
     events: Channel[Event] = open_channel(_BACKLOG)
     corrections: Channel[Correction] = open_channel(_BACKLOG)
-    inputs = [_add_source(supervisor, s, config, ports) for s in config.servers]
+    reachability = Reachability()
+    inputs = [
+        _add_source(supervisor, each, config, ports, reachability)
+        for each in config.servers
+    ]
     inputs.append(_add_watch(supervisor, ports, watch_period_s))
     supervisor.spawn(_merge, inputs, events.send, name="merge")
 
@@ -118,7 +123,11 @@ def build(
 
 
 def _add_source(
-    supervisor: Supervisor, server: Server, config: Config, ports: Ports
+    supervisor: Supervisor,
+    server: Server,
+    config: Config,
+    ports: Ports,
+    reachability: Reachability,
 ) -> ReceiveStream[Event]:
     channel: Channel[Exchange] = open_channel(_BACKLOG)
     supervisor.spawn(
@@ -127,6 +136,7 @@ def _add_source(
         ports.transport,
         ports.entropy,
         channel.send,
+        reachability,
         name=f"source {server.address}",
     )
     return channel.recv

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chrono_daemon import Clock, Context, SendStream
     from chronotick.core.ports import Link, Transport
     from chronotick.core.records import Endpoint
+    from chronotick.daemon.reachability import Reachability
     from chronotick.ntp import Outcome
 
 __all__ = ["SourceSettings", "poll_server"]
@@ -61,6 +62,7 @@ async def poll_server(
     transport: Transport,
     entropy: Callable[[int], bytes],
     out: SendStream[Exchange],
+    reachability: Reachability,
 ) -> None:
     """Poll until told to stop, or until the server says never again.
 
@@ -71,11 +73,13 @@ async def poll_server(
         entropy: Returns so many unpredictable bytes; every request's cookie is drawn
             from it, and the jitter of the schedule.
         out: Where each poll's end goes. Closed on the way out.
+        reachability: Where the sources tell each other that the network is back.
     """
     source = _Source(settings, transport, entropy)
     state = "ok"
     try:
         while not ctx.stopping:
+            lost = source.losses
             exchange, wait_s = await source.poll(ctx.clock)
             if exchange.state != state:
                 state = exchange.state
@@ -85,9 +89,13 @@ async def poll_server(
                     *(settings.name, state, exchange.detail or "answers again"),
                 )
             await out.send(exchange)
+            if exchange.sample is not None:
+                reachability.answered(lost)
             if wait_s is None:
                 return
-            await ctx.clock.sleep(wait_s)
+            await reachability.rest(
+                ctx.clock, wait_s, losses=source.losses, least_s=source.least_s
+            )
     finally:
         await out.aclose()
 
@@ -112,6 +120,16 @@ class _Source:
         self._endpoints: Sequence[Endpoint] = ()
         self._at = 0
         self._refused = False
+
+    @property
+    def losses(self) -> int:
+        """How many polls in a row have gone unanswered."""
+        return self._schedule.losses
+
+    @property
+    def least_s(self) -> float:
+        """How long after a poll the next one may come, whatever happens."""
+        return max(self._schedule.policy.min_poll_s, self._schedule.floor_s)
 
     async def poll(self, clock: Clock) -> tuple[Exchange, float | None]:
         """Ask once; return how it ended and the seconds to wait, None for ever."""

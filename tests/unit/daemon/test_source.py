@@ -9,6 +9,7 @@ import pytest
 
 from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
+from chronotick.daemon.reachability import Reachability
 from chronotick.daemon.source import SourceSettings, poll_server
 from chronotick.ntp import ExchangeLimits, PollPolicy
 from unit.daemon.network import FakeNetwork, honest, kiss, silent
@@ -46,7 +47,9 @@ async def run(
     )
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
-        supervisor.spawn(poll_server, settings, network, counting(), channel.send)
+        supervisor.spawn(
+            poll_server, settings, network, counting(), channel.send, Reachability()
+        )
         await network.clock.advance(seconds)
         await supervisor.stop(grace=0)
     return [exchange async for exchange in channel.recv]
@@ -112,7 +115,9 @@ async def test_a_name_without_address_is_looked_up_again() -> None:
     )
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
-        supervisor.spawn(poll_server, settings, network, counting(), channel.send)
+        supervisor.spawn(
+            poll_server, settings, network, counting(), channel.send, Reachability()
+        )
         await network.clock.advance(1.0)
         network.names["time.example"] = ["192.0.2.1"]
         await network.clock.advance(60.0)

@@ -15,6 +15,7 @@ import anyio
 from chrono_daemon import Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.config import Server
+from chronotick.daemon.reachability import Reachability
 from chronotick.daemon.source import SourceSettings, poll_server
 from chronotick.eval.accuracy.backtest import prepare
 from chronotick.eval.accuracy.bench_world import silent_logger
@@ -77,6 +78,7 @@ async def _measure(world: World, length_s: float) -> list[Sample]:
     schedule, transport = world.schedule_clock(), world.transport()
     supervisor = Supervisor(clock=schedule, on_error="shutdown", logger=silent_logger())
     samples: list[Sample] = []
+    reachability = Reachability()
     for name in world.scenario.server_names():
         channel: Channel[Exchange] = open_channel(_BACKLOG)
         supervisor.spawn(
@@ -85,6 +87,7 @@ async def _measure(world: World, length_s: float) -> list[Sample]:
             transport,
             world.entropy(),
             channel.send,
+            reachability,
             name=f"source {name}",
         )
         supervisor.spawn(_keep, channel.recv, samples, name=f"keep {name}")

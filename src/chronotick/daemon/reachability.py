@@ -1,0 +1,66 @@
+"""What one server's answer tells the others: the network is there again.
+
+Servers that don't answer are asked ever more rarely, up to every quarter of an hour.
+Where all fell silent it was the network, and one answer says that it is back: then those
+that wait are asked soon, instead of being waited for. Decides nothing about a server
+that is silent alone.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+
+from chrono_daemon.recipes.coordination.within import within
+
+if TYPE_CHECKING:
+    from chrono_daemon import Clock
+
+__all__ = ["Reachability"]
+
+# By chance a server loses so many in a row only where half of all packets are lost.
+_SILENT = 3
+
+
+class Reachability:
+    """Shared by all sources."""
+
+    def __init__(self) -> None:
+        self._back: anyio.Event | None = None
+        self._count = 0
+
+    def answered(self, losses: int) -> None:
+        """Note that a server has answered, after so many losses in a row."""
+        if losses < _SILENT:
+            return
+        self._count += 1
+        if self._back is not None:
+            self._back.set()
+            self._back = None
+
+    async def rest(
+        self, clock: Clock, wait_s: float, *, losses: int, least_s: float
+    ) -> None:
+        """Sleep until the next poll of a server.
+
+        Args:
+            clock: Whose seconds.
+            wait_s: Until then.
+            losses: How many in a row this server has lost. After a few it is asked as
+                soon as another one that was silent, too, has answered again.
+            least_s: Not sooner than this after its last poll: every server is somebody
+                else's.
+        """
+        if losses < _SILENT or wait_s <= least_s:
+            await clock.sleep(wait_s)
+            return
+        before = self._count
+        await clock.sleep(least_s)
+        if self._count > before:
+            return
+        if self._back is None:
+            self._back = anyio.Event()
+        with suppress(TimeoutError):
+            await within(clock, wait_s - least_s, self._back.wait)
