@@ -158,21 +158,31 @@ def a_liar_and(
     offset_s: float,
     *,
     outages: tuple[Outage, ...] = (),
+    away: tuple[Outage, ...] | None = None,
+    serves: Lying | None = None,
     loss: float = 0.0,
     naps: tuple[Stop, ...] = (),
     polling: PollingSpec = SLOW,
 ) -> Scenario:
-    """Return a world whose liar is nearer than the others; all fail alike."""
+    """Return a world whose liar is nearer than the others.
 
-    def path(base_us: float, jitter_us: float) -> PathSpec:
+    All are away in `outages`, but the honest ones in `away` where that is given.
+    """
+
+    def path(base_us: float, jitter_us: float, fails: tuple[Outage, ...]) -> PathSpec:
         leg = LegSpec(base_us=base_us, jitter=Exponential(mean_us=jitter_us), loss=loss)
-        return PathSpec(forward=leg, backward=leg, outages=outages)
+        return PathSpec(forward=leg, backward=leg, outages=fails)
 
     liar = ServerSpec(
-        name="liar.test", path=path(5000.0, 200.0), serves=Lying(offset_s=offset_s)
+        name="liar.test",
+        path=path(5000.0, 200.0, outages),
+        serves=serves or Lying(offset_s=offset_s),
     )
     others = (
-        ServerSpec(name=f"honest{k}.test", path=path(8000.0, 300.0))
+        ServerSpec(
+            name=f"honest{k}.test",
+            path=path(8000.0, 300.0, outages if away is None else away),
+        )
         for k in range(honest)
     )
     return Scenario(
@@ -229,6 +239,52 @@ async def test_a_laptop_that_wakes_before_its_network_believes_no_liar(
     )
     world = a_liar_and(3, 0.1, outages=away, naps=naps)
     run = await simulate(world, seed=seed, hours=9.0, keep_every_s=4.0)
+
+    assert not unexcused(run)
+    assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
+
+
+async def test_a_majority_that_is_back_is_heard_whatever_one_said_meanwhile() -> None:
+    """Alone for two hours, a server crept away; alone it has the say of one."""
+    world = a_liar_and(
+        2,
+        0.0,
+        away=(Outage(at_s=7200.0, for_s=7200.0),),
+        serves=Lying(drift_ppb=10_000.0, from_s=7200.0),
+    )
+    run = await simulate(world, seed=1, hours=6.0, keep_every_s=4.0)
+    # Until both have been asked again, there is nobody to contradict it.
+    late = run.recorder.between(14_400.0 + 1200.0, 6 * 3600.0)
+
+    assert not unexcused(run, (7200.0, 14_400.0 + 1200.0))
+    assert {p.status for p in late} == {Status.SYNCHRONIZED}
+
+
+@pytest.mark.parametrize("offset_s", [0.03, 0.1])
+async def test_one_that_was_mended_counts_when_another_is_gone_for_good(
+    offset_s: float,
+) -> None:
+    """Of three, one lied for two hours; later one of the honest ones is switched off."""
+    gone = Outage(at_s=3 * 3600.0, for_s=1e9)
+    world = a_liar_and(2, offset_s, serves=Lying(offset_s=offset_s, until_s=7200.0))
+    first, *others, last = world.servers
+    last = msgspec.structs.replace(
+        last, path=msgspec.structs.replace(last.path, outages=(gone,))
+    )
+    world = msgspec.structs.replace(world, servers=(first, *others, last))
+    run = await simulate(world, seed=1, hours=5.0, keep_every_s=4.0)
+    late = run.recorder.between(3.5 * 3600.0, 5 * 3600.0)
+
+    assert not unexcused(run)
+    assert {p.status for p in late} == {Status.SYNCHRONIZED}
+
+
+async def test_two_that_contradicted_each_other_agree_once_one_is_mended() -> None:
+    """By a step: what it answers then is as sharp as what it was found out by."""
+    polling = PollingSpec(min_poll_s=16.0, max_poll_s=64.0)
+    serves = Lying(offset_s=0.03, until_s=3600.0)
+    world = a_liar_and(1, 0.0, serves=serves, polling=polling)
+    run = await simulate(world, seed=1, hours=2.0, keep_every_s=4.0)
 
     assert not unexcused(run)
     assert run.recorder.publications[-1].status is Status.SYNCHRONIZED

@@ -25,6 +25,9 @@ __all__ = ["Agreement"]
 
 # Whoever was found out a day ago may have been mended since.
 _LAPSE_NS = 24 * 3600 * NS_PER_S
+# Of two that are asked by themselves each poll tells anew; polls are closer than that.
+_APART_NS = 3600 * NS_PER_S
+_AS_SHARP = 1.25
 
 
 class _Agreed(NamedTuple):
@@ -33,21 +36,29 @@ class _Agreed(NamedTuple):
     raw_ns: int
     span: Span
     supporters: int
-    """How many ever agreed on it. Those that fall silent later don't take it back."""
 
 
-class _FoundOut(NamedTuple):
-    """When a server was last found out by a majority, and how far off it was."""
+class _Contradiction(NamedTuple):
+    """When a server last contradicted others, and how sharply that could be told."""
 
     raw_ns: int
-    off_ns: int
+    width_ns: int
+    """Of the two spans together, at the sharpest."""
 
-    def is_still_possible(self, claimed: Span, answer: Span) -> bool:
-        """Say whether what it claims now would meet `answer` even if it lies as then.
+    @classmethod
+    def between(
+        cls, raw_ns: int, one: Span, other: Span, before: _Contradiction | None
+    ) -> _Contradiction:
+        width_ns = one.width_ns + other.width_ns
+        return cls(raw_ns, min(width_ns, before.width_ns) if before else width_ns)
+
+    def is_over(self, one: Span, other: Span) -> bool:
+        """Say whether they agree now, where they would have contradicted then.
 
         Old spans are wide, and a liar's meets everything once it is wide enough.
         """
-        return claimed.width_ns + answer.width_ns > self.off_ns
+        is_sharp = one.width_ns + other.width_ns <= _AS_SHARP * self.width_ns
+        return is_sharp and one.intersect(other) is not None
 
 
 class _Quorum(NamedTuple):
@@ -79,10 +90,12 @@ class Agreement:
     def __init__(self, *, tolerate: int | None = None) -> None:
         self._tolerate = tolerate
         self._agreed: _Agreed | None = None
-        # Until one of a majority again, by more than its span's age.
-        self._outcasts: dict[str, _FoundOut] = {}
-        # Two that contradicted each other, with nobody else to ask; and when.
-        self._apart: dict[frozenset[str], int] = {}
+        # That of most servers. Those that fall silent later don't take it back.
+        self._best: _Agreed | None = None
+        # Servers found out by a majority.
+        self._outcasts: dict[str, _Contradiction] = {}
+        # Two that contradicted each other, with nobody else to ask.
+        self._apart: dict[frozenset[str], _Contradiction] = {}
         self.selection: Selection | None = None
         """Who is believed at present; None without a majority."""
 
@@ -93,13 +106,11 @@ class Agreement:
 
     def span_at(self, raw_ns: int, rate: RateSpan) -> Span | None:
         """Return the last agreed interval, carried to `raw_ns`."""
-        if self._agreed is None:
-            return None
-        return rate.carry(self._agreed.span, raw_ns - self._agreed.raw_ns)
+        return _carried(self._agreed, raw_ns, rate)
 
     def forget(self) -> None:
         """Start again: something jumped. Who was found out has not been mended by that."""
-        self._agreed = None
+        self._agreed = self._best = None
         self._apart.clear()
         self.selection = None
 
@@ -134,59 +145,66 @@ class Agreement:
             now agree with each other on something else. All of the past is in doubt.
         """
         past = self.span_at(raw_ns, rate)
+        best = _carried(self._best, raw_ns, rate)
         quorum = _Quorum(required, absent, silent, self._tolerate)
         self._lapse(raw_ns)
         self._compare(raw_ns, spans)
-        found = self._majority(spans, quorum, past)
+        found = self._majority(spans, quorum, best)
         if found is None and past is not None:
-            found = self._faithful(spans, quorum, past)
+            found = self._faithful(spans, quorum, past, best)
         self.selection = found
         if found is None:
             if past is None or not self._is_outvoted(spans, past):
                 return True
             self._outcasts.clear()
             return False
-        supporters = len(found.truechimers)
-        if past is not None and self._agreed and found.span.intersect(past):
-            supporters = max(supporters, self._agreed.supporters)
-        self._agreed = _Agreed(raw_ns, found.span, supporters)
-        self._find_out(raw_ns, spans, found)
+        self._agreed = _Agreed(raw_ns, found.span, len(found.truechimers))
+        if self._best is None or self._agreed.supporters >= self._best.supporters:
+            self._best = self._agreed
+        for name in found.falsetickers:
+            self._outcasts[name] = _Contradiction.between(
+                raw_ns, spans[name], found.span, self._outcasts.get(name)
+            )
         return True
 
-    def _find_out(
-        self, raw_ns: int, spans: Mapping[str, Span], found: Selection
-    ) -> None:
-        for name in found.falsetickers:
-            off_ns = abs(spans[name].midpoint_ns - found.span.midpoint_ns)
-            self._outcasts[name] = _FoundOut(raw_ns, off_ns)
-        for name in self._outcasts.keys() & set(found.truechimers):
-            if not self._outcasts[name].is_still_possible(spans[name], found.span):
-                del self._outcasts[name]
-
     def _lapse(self, raw_ns: int) -> None:
-        oldest_ns = raw_ns - _LAPSE_NS
         self._outcasts = {
-            n: found for n, found in self._outcasts.items() if found.raw_ns > oldest_ns
+            name: found
+            for name, found in self._outcasts.items()
+            if found.raw_ns > raw_ns - _LAPSE_NS
         }
-        self._apart = {p: at for p, at in self._apart.items() if at > oldest_ns}
+        self._apart = {
+            pair: found
+            for pair, found in self._apart.items()
+            if found.raw_ns > raw_ns - _APART_NS
+        }
 
     def _compare(self, raw_ns: int, spans: Mapping[str, Span]) -> None:
-        """Note whether two contradict each other, if there are only two.
+        """Note who contradicts whom, and who does no longer.
 
-        One of them lies then. Both spans grow with age until they touch, and that is
-        no agreement.
+        Where only two are heard and contradict each other, one of them lies. Both spans
+        grow with age until they touch, and that is no agreement.
         """
-        if len(spans) != 2:  # noqa: PLR2004 - of three, two are a majority
-            return
-        one, other = spans.values()
-        if one.intersect(other) is None:
-            self._apart[frozenset(spans)] = raw_ns
+        for pair in [pair for pair in self._apart if pair <= spans.keys()]:
+            if self._apart[pair].is_over(*(spans[name] for name in pair)):
+                del self._apart[pair]
+        if len(spans) == 2:  # noqa: PLR2004 - of three, two are a majority
+            pair, (one, other) = frozenset(spans), spans.values()
+            if one.intersect(other) is None:
+                self._apart[pair] = _Contradiction.between(
+                    raw_ns, one, other, self._apart.get(pair)
+                )
+        proven = [s for name, s in spans.items() if name not in self._outcasts]
+        for name in spans.keys() & self._outcasts.keys():
+            found = self._outcasts[name]
+            if proven and all(found.is_over(spans[name], each) for each in proven):
+                del self._outcasts[name]
 
     def _majority(
-        self, spans: Mapping[str, Span], quorum: _Quorum, past: Span | None
+        self, spans: Mapping[str, Span], quorum: _Quorum, best: Span | None
     ) -> Selection | None:
         found = quorum.ask(spans)
-        if isinstance(found, NoAgreement) or self._contradicts(found, past):
+        if isinstance(found, NoAgreement) or self._contradicts(found, best):
             return None
         if frozenset(spans) in self._apart:
             return None
@@ -197,20 +215,24 @@ class Agreement:
             return None
         return found
 
-    def _contradicts(self, found: Selection, past: Span | None) -> bool:
+    def _contradicts(self, found: Selection, best: Span | None) -> bool:
         """Say whether fewer servers than agreed before now say something else.
 
         Those that went silent cannot be outvoted by the ones that they found out; not
         even once the last agreement has grown so old that the two touch.
         """
-        if past is None or self._agreed is None:
+        if best is None or self._best is None:
             return False
-        fewer = len(found.truechimers) < self._agreed.supporters
+        fewer = len(found.truechimers) < self._best.supporters
         only_outcasts = self._outcasts.keys() >= set(found.truechimers)
-        return fewer and (only_outcasts or found.span.intersect(past) is None)
+        return fewer and (only_outcasts or found.span.intersect(best) is None)
 
     def _faithful(
-        self, spans: Mapping[str, Span], quorum: _Quorum, past: Span
+        self,
+        spans: Mapping[str, Span],
+        quorum: _Quorum,
+        past: Span,
+        best: Span | None,
     ) -> Selection | None:
         """Ask only those that the last agreement does not find out.
 
@@ -221,7 +243,7 @@ class Agreement:
         others = {n: s for n, s in spans.items() if n not in faithful}
         if not faithful or _largest_group(others) >= len(faithful):
             return None
-        found = self._majority(faithful, quorum, past)
+        found = self._majority(faithful, quorum, best)
         if found is None:
             return None
         wrong = tuple(sorted(spans.keys() - set(found.truechimers)))
@@ -232,14 +254,18 @@ class Agreement:
 
         Until then it goes on as holdover.
         """
-        if self._agreed is None:
+        if self._best is None:
             return False
         against = {n: s for n, s in spans.items() if s.intersect(past) is None}
         faithful = len(spans) - len(against)
         group = _largest_group(
             {n: s for n, s in against.items() if n not in self._outcasts}
         )
-        return group >= max(self._agreed.supporters, faithful)
+        return group >= max(self._best.supporters, faithful)
+
+
+def _carried(agreed: _Agreed | None, raw_ns: int, rate: RateSpan) -> Span | None:
+    return None if agreed is None else rate.carry(agreed.span, raw_ns - agreed.raw_ns)
 
 
 def _largest_group(spans: Mapping[str, Span]) -> int:

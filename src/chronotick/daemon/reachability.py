@@ -29,19 +29,20 @@ class Reachability:
 
     def __init__(self) -> None:
         self._back: anyio.Event | None = None
-        self._count = 0
+        self.returns = 0
+        """How often a server that had been silent has answered again."""
 
     def answered(self, losses: int) -> None:
         """Note that a server has answered, after so many losses in a row."""
         if losses < _SILENT:
             return
-        self._count += 1
+        self.returns += 1
         if self._back is not None:
             self._back.set()
             self._back = None
 
     async def rest(
-        self, clock: Clock, wait_s: float, *, losses: int, least_s: float
+        self, clock: Clock, wait_s: float, *, losses: int, least_s: float, since: int
     ) -> None:
         """Sleep until the next poll of a server.
 
@@ -52,13 +53,13 @@ class Reachability:
                 soon as another one that was silent, too, has answered again.
             least_s: Not sooner than this after its last poll: every server is somebody
                 else's.
+            since: How many `returns` there were when that poll was sent.
         """
         if losses < _SILENT or wait_s <= least_s:
             await clock.sleep(wait_s)
             return
-        before = self._count
         await clock.sleep(least_s)
-        if self._count > before:
+        if self.returns > since:
             return
         if self._back is None:
             self._back = anyio.Event()

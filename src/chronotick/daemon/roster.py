@@ -34,7 +34,7 @@ class Roster:
         self._servers = {name: ServerState(name) for name in names}
         self._startup_grace_ns = startup_grace_ns
         self._first_raw_ns: int | None = None
-        # Who answered at the newest answer, and who has been asked in vain since.
+        # Whose last poll was answered, and who has been asked in vain since.
         self._answered = set(self._servers)
         self._in_vain: set[str] = set()
 
@@ -62,7 +62,7 @@ class Roster:
             for other in self._in_vain & self._answered - {name}:
                 self._servers[other].is_expected = self._servers[other].is_asked
         self._in_vain.clear()
-        self._answered = self.answering(self._servers)
+        self._answered = {n for n, s in self._servers.items() if s.has_just_answered}
 
     def forget(self) -> None:
         """Drop all measurements: RAW lost time, so they mean nothing now."""

@@ -78,6 +78,11 @@ class ServerState:
         return self.last is not None and self.last.state != "denied"
 
     @property
+    def has_just_answered(self) -> bool:
+        """Whether its last poll was answered."""
+        return self.last is not None and bool(self.last.reach & 1)
+
+    @property
     def answers(self) -> bool:
         """Whether any of its last three polls was answered.
 
@@ -95,7 +100,9 @@ class ServerState:
         What was lost while nobody answered says nothing of a server.
         """
         unheard = self.is_awaited or self.bound.on_probation
-        return self.is_expected or (self.answers and unheard)
+        if self.answers:
+            return unheard or (self.is_expected and not self.bound.usable)
+        return self.is_expected
 
     @property
     def is_silent(self) -> bool:

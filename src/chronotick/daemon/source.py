@@ -79,7 +79,7 @@ async def poll_server(
     state = "ok"
     try:
         while not ctx.stopping:
-            lost = source.losses
+            lost, returns = source.losses, reachability.returns
             exchange, wait_s = await source.poll(ctx.clock)
             if exchange.state != state:
                 state = exchange.state
@@ -94,7 +94,11 @@ async def poll_server(
             if wait_s is None:
                 return
             await reachability.rest(
-                ctx.clock, wait_s, losses=source.losses, least_s=source.least_s
+                ctx.clock,
+                wait_s,
+                losses=source.losses,
+                least_s=source.least_s,
+                since=returns,
             )
     finally:
         await out.aclose()

@@ -162,22 +162,59 @@ def test_a_majority_that_needs_one_that_was_found_out_is_none() -> None:
     assert heard(agreement, {"a": wide["b"], **wide}, 61, 0) == "abc"
 
 
-def test_whoever_was_found_out_long_ago_may_be_heard_again() -> None:
-    """Else one that has been mended could never make a majority with few others."""
+def test_whoever_has_been_mended_is_heard_as_soon_as_it_agrees_as_sharply() -> None:
+    """Else it could never make a majority with the few that are left."""
     agreement = Agreement()
     heard(agreement, around(0, 1, 300), 0, 0)
-    pair = {"b": Span(-US, US), "c": Span(0, 2 * US)}
-    assert heard(agreement, pair, 3600, 1) == ""
-    assert heard(agreement, pair, DAY_NS // 10**9 + 1, 1) == "bc"
+    wide = {"b": Span(-200 * US, 200 * US), "c": Span(-150 * US, 250 * US)}
+    assert heard(agreement, wide, 3600, 1) == ""
+    sharp = {"b": Span(-10 * US, 10 * US), "c": Span(-9 * US, 11 * US)}
+    assert heard(agreement, sharp, 3601, 1) == "bc"
+
+
+def test_whoever_was_found_out_a_day_ago_is_heard_again() -> None:
+    """On a path that is not as good any more it could never prove anything."""
+    agreement = Agreement()
+    heard(agreement, around(0, 1, 300), 0, 0)
+    wide = {"b": Span(-200 * US, 200 * US), "c": Span(-150 * US, 250 * US)}
+    assert heard(agreement, wide, DAY_NS // 10**9 - 1, 1) == ""
+    assert heard(agreement, wide, DAY_NS // 10**9 + 1, 1) == "bc"
+
+
+def test_one_that_was_alone_for_a_while_has_no_more_say_than_one() -> None:
+    """It has crept away meanwhile; the two that come back are a majority again."""
+    agreement = Agreement()
+    heard(agreement, around(0, 1, 2), 0, 0)
+    for k in range(1, 100):
+        alone = {"c": Span((2 + 100 * k) * US, (22 + 100 * k) * US)}
+        assert heard(agreement, alone, 60 * k, 2) == "c"
+    spans = {**around(0, 1), **alone}
+    assert heard(agreement, spans, 6001, 0) == "ab"
 
 
 def test_two_that_contradicted_each_other_do_not_agree_by_growing_old() -> None:
     """Both spans are sound of one that is truthful; so one of the two lies."""
     agreement = Agreement()
-    assert heard(agreement, around(0, 300), 0, 0) == ""
-    assert heard(agreement, around(0, 300, half_us=160), 60, 0) == ""
+    for at_s in range(0, 7200, 600):
+        assert heard(agreement, around(0, 300), at_s, 0) == ""
+        assert heard(agreement, around(0, 300, half_us=160), at_s + 300, 0) == ""
+    assert heard(agreement, around(0, 2), 7200, 0) == "ab"
+
+
+def test_two_that_contradicted_each_other_may_agree_an_hour_later() -> None:
+    """Of two whose spans differ in width, the wide one may have to grow old for it."""
+    agreement, wide = Agreement(), around(0, 300, half_us=160)
+    heard(agreement, around(0, 300), 0, 0)
+    assert heard(agreement, wide, 3599, 0) == ""
+    assert heard(agreement, wide, 3601, 0) == "ab"
+
+
+def test_one_that_starts_again_is_compared_anew() -> None:
+    """Its past, in which it contradicted another, is worthless."""
+    agreement = Agreement()
+    heard(agreement, around(0, 300), 0, 0)
     agreement.absolve("b")
-    assert heard(agreement, around(0, 1), 120, 0) == "ab"
+    assert heard(agreement, around(0, 300, half_us=160), 120, 0) == "ab"
 
 
 @given(

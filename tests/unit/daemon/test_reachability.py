@@ -13,19 +13,22 @@ LEAST_S = 16.0
 WAIT_S = 1024.0
 
 
-async def rested(*, losses: int, answered: dict[float, int]) -> float:
+async def rested(*, losses: int, answered: dict[float, int], missed: int = 0) -> float:
     """Return how long a server's source rests that has lost so many polls in a row.
 
     Args:
         losses: Its own.
         answered: When another server answers, and after how many losses of its own.
+        missed: -1 if another one has come back while this one's poll was on its way.
     """
     clock, network = SimClock(), Reachability()
     ends: list[float] = []
 
     async def rest(ctx: Context) -> None:
         begun = ctx.clock.now()
-        await network.rest(ctx.clock, WAIT_S, losses=losses, least_s=LEAST_S)
+        await network.rest(
+            ctx.clock, WAIT_S, losses=losses, least_s=LEAST_S, since=missed
+        )
         ends.append(ctx.clock.now() - begun)
 
     async with Supervisor(clock=clock) as supervisor:
@@ -58,6 +61,11 @@ async def test_a_server_that_answers_keeps_its_pace() -> None:
 async def test_nobody_is_asked_sooner_than_is_polite() -> None:
     """An answer right after the last poll is not lost on us; the poll comes later."""
     assert await rested(losses=5, answered={2.0: 5}) == LEAST_S
+
+
+async def test_a_return_while_the_last_poll_was_on_its_way_counts() -> None:
+    """It had been sent before the network was back, and was lost."""
+    assert await rested(losses=5, answered={}, missed=-1) == LEAST_S
 
 
 async def test_without_any_answer_the_wait_is_as_long_as_it_was() -> None:

@@ -118,6 +118,31 @@ def test_whoever_fell_silent_with_all_others_is_expected_back() -> None:
     assert servers.silent == 2
 
 
+def test_one_that_has_lost_polls_by_itself_before_is_not_expected() -> None:
+    """It had failed while another answered: that was no network that was away."""
+    servers = roster("good", "flaky")
+    for name in ("good", "flaky"):
+        answer(servers, name, 0)
+    lose(servers, "flaky", 0b10)
+    answer(servers, "good", 1)
+    lose(servers, "good", 0b10)
+    lose(servers, "flaky", 0b100)
+    answer(servers, "good", 2)
+    assert servers.absent == 0
+
+
+def test_an_expected_server_that_is_still_heard_is_counted_once() -> None:
+    """One lost poll is no silence: its last interval has aged soundly."""
+    servers = roster("a", "b")
+    for name in ("a", "b"):
+        answer(servers, name, 0)
+    for name in ("a", "b"):
+        lose(servers, name, 0b10)
+    answer(servers, "a", 1)
+    assert set(servers.spans(1, ANY)) == {"a", "b"}
+    assert servers.absent == 0
+
+
 def test_losses_of_one_are_no_silence_of_all() -> None:
     """As long as another answers in between, a server that doesn't is gone."""
     servers = roster("good", "flaky")
