@@ -249,7 +249,8 @@ class _Show:
 
     def conclude(self) -> None:
         """Say what was measured, and what to type next."""
-        measurements = sum(source.samples for source in self._sources)
+        samples = [source.samples for source in self._sources]
+        measurements = sum(samples) if samples else None
         click.echo()
         for name, fact in demo_view.summary(self.tally, measurements):
             click.echo(f"{click.style(f'{name:<12}', dim=True)}{fact}")

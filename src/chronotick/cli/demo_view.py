@@ -140,9 +140,19 @@ def line(scene: Scene) -> str:
     )
 
 
-def summary(tally: Tally, measurements: int) -> Iterator[tuple[str, str]]:
-    """Yield what was measured, as pairs of name and fact."""
-    yield "measured", f"{measurements:,} exchanges with 4 servers, over UDP on loopback"
+def summary(tally: Tally, measurements: int | None) -> Iterator[tuple[str, str]]:
+    """Yield what was measured, as pairs of name and fact.
+
+    Args:
+        tally: What was read.
+        measurements: What the daemon's report says; None before its first.
+    """
+    unknown = "not known: the daemon had not reported yet"
+    if measurements is None:
+        yield "measured", unknown
+    else:
+        told = f"{measurements:,} exchanges with 4 servers, over UDP on loopback"
+        yield "measured", told
     if tally.first is None or tally.last is None:
         yield "readings", "none: no time was published"
         return
@@ -174,7 +184,7 @@ def summary(tally: Tally, measurements: int) -> Iterator[tuple[str, str]]:
     if tally.liar_found_s is not None:
         found = f"named a falseticker after {tally.liar_found_s:.1f} s"
     else:
-        found = "not found out"
+        found = unknown if measurements is None else "not found out"
     yield "liar", f"{formats.signed(LIE_NS)}, {found}"
 
 

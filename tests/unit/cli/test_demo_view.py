@@ -148,3 +148,13 @@ def test_one_miss_in_a_million_is_not_a_hundred_percent() -> None:
 def test_the_summary_of_nothing_says_so() -> None:
     """No time at all is not made up."""
     assert dict(summary(Tally(), 0))["readings"] == "none: no time was published"
+
+
+def test_without_a_report_nothing_is_said_of_the_servers() -> None:
+    """Neither that none was asked, nor that the liar went unnoticed."""
+    tally = Tally()
+    tally.add(0.4, seen(1_000_000_000))
+    facts = dict(summary(tally, None))
+    assert "not known" in facts["measured"]
+    assert "not known" in facts["liar"]
+    assert "not found out" in dict(summary(tally, 4))["liar"]
