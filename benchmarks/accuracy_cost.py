@@ -4,10 +4,9 @@
 
 CPU time of this process around each call, on real exchanges (`d_temp.fast`, 72 h at
 4 s: the long-term history is full at its end). The estimator is all that a measurement
-goes through: sample filter, selection, models, calibration, hard bound. Other work on
-the machine makes all of it slower, up to twice, so beside each figure stands what a
-``time.time()`` cost meanwhile: runs in which that differs say nothing of each other.
-Intervals of medians: bootstrap over twenty stretches.
+goes through: sample filter, selection, models, calibration, hard bound. What is judged is the
+median of the quarter in which the machine was least disturbed (`pace.py`). Intervals of
+medians: bootstrap over twenty stretches of that.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from benchmarks.models_chronyd import DATA, Product, load, to_sample
+from benchmarks.pace import Paced, pace_ns, undisturbed
 
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.weights import packaged_network
@@ -46,35 +46,28 @@ SETTLE_S = 12.0
 STRETCHES, DRAWS = 20, 2000
 LATEST = 144
 """Long-term updates that are judged: those of the last day."""
-PACE_EVERY, PACE_CALLS = 250, 500
+PACE_EVERY = 50
 
 
 class Cost(NamedTuple):
-    """A median and its 95 % interval."""
+    """A median and its 95 % interval, while the machine was undisturbed."""
 
     median: float
     low: float
     high: float
-    tenth: float
-    """The quickest tenth stays below it: what it costs while others disturb least."""
-    calls: int
     pace_ns: float
-    """Median cost of a `time.time()` in the same minutes."""
+    """Median cost of a `time.time()` meanwhile."""
+    calls: int
+    everything: float
+    """The median of all."""
+    everything_pace_ns: float
 
 
 def timed(call: Callable[[Sample], object], sample: Sample) -> float:
     """Return the CPU seconds of a call."""
-    begun = time.process_time_ns()
+    begun = time.thread_time_ns()
     call(sample)
-    return (time.process_time_ns() - begun) / 1e9
-
-
-def pace_ns() -> float:
-    """Return the CPU time of a `time.time()`, ns: how fast the machine is now."""
-    begun = time.process_time_ns()
-    for _ in range(PACE_CALLS):
-        time.time()
-    return (time.process_time_ns() - begun) / PACE_CALLS
+    return (time.thread_time_ns() - begun) / 1e9
 
 
 def samples() -> Iterator[Sample]:
@@ -87,31 +80,42 @@ def of_models() -> tuple[Cost, Cost]:
     """Return µs of the bank a measurement, and ms of a long-term update."""
     bank = BankModel()
     longterm = LongTermModel(bank, forecasters(packaged_network()))
-    measured, updates, paces, mark = [], [], [], None
-    for k, sample in enumerate(samples()):
-        if k % PACE_EVERY == 0:
-            paces.append(pace_ns())
-        measured.append(1e6 * timed(bank.observe, sample))
+    measured: list[Paced] = []
+    updates: list[Paced] = []
+    mark = None
+    for pace, sample in paced(samples()):
+        measured.append(Paced(pace, 1e6 * timed(bank.observe, sample)))
         spent_s = timed(longterm.observe, sample)
         if sample.raw_ns // (STEP_S * NS_PER_S) != mark:
             mark = sample.raw_ns // (STEP_S * NS_PER_S)
-            updates.append(1e3 * spent_s)
-    return cost(measured, paces), cost(updates[-LATEST:], paces)
+            updates.append(Paced(pace, 1e3 * spent_s))
+    return cost(measured), cost(updates[-LATEST:])
 
 
 def of_estimator(count: int = 10_000) -> Cost:
     """Return µs of the whole estimator a measurement."""
     product = Product()
-    measured, paces = [], []
-    for k, sample in enumerate(islice(samples(), count)):
+    return cost(
+        [
+            Paced(pace, 1e6 * timed(product.observe, sample))
+            for pace, sample in paced(islice(samples(), count))
+        ]
+    )
+
+
+def paced(samples: Iterator[Sample]) -> Iterator[tuple[float, Sample]]:
+    """Yield each of `samples` with how fast the machine is now."""
+    pace = 0.0
+    for k, sample in enumerate(samples):
         if k % PACE_EVERY == 0:
-            paces.append(pace_ns())
-        measured.append(1e6 * timed(product.observe, sample))
-    return cost(measured, paces)
+            pace = pace_ns()
+        yield pace, sample
 
 
-def cost(values: list[float], paces: list[float]) -> Cost:
+def cost(found: list[Paced]) -> Cost:
     """Return the median and its interval."""
+    quiet = undisturbed(found)
+    values = [each.value for each in quiet]
     medians = [np.median(each) for each in np.array_split(values, STRETCHES)]
     drawn = np.random.default_rng(0).choice(medians, (DRAWS, STRETCHES))
     low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975))
@@ -119,9 +123,10 @@ def cost(values: list[float], paces: list[float]) -> Cost:
         float(np.median(values)),
         float(low),
         float(high),
-        float(np.quantile(values, 0.1)),
-        len(values),
-        float(np.median(paces)),
+        float(np.median([each.pace_ns for each in quiet])),
+        len(found),
+        float(np.median([each.value for each in found])),
+        float(np.median([each.pace_ns for each in found])),
     )
 
 
@@ -156,9 +161,9 @@ def main() -> None:
         ("long-term update, full history", "ms", update),
     ):
         print(
-            f"{name}: {each.median:.3g} {unit} [{each.low:.3g}, {each.high:.3g}], "
-            f"quickest tenth {each.tenth:.3g}; "
-            f"a time.time() meanwhile: {each.pace_ns:.0f} ns"
+            f"{name}: {each.median:.3g} {unit} [{each.low:.3g}, {each.high:.3g}] while a "
+            f"time.time() costs {each.pace_ns:.0f} ns; all: {each.everything:.3g} {unit} "
+            f"at {each.everything_pace_ns:.0f} ns"
         )
     print(f"daemon: {resident_mb():.1f} MB; torch: {needs_torch()}")
 

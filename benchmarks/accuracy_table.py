@@ -520,9 +520,9 @@ def cost(times: int) -> Iterator[Claim]:
 def priced(name: str, unit: str, each: accuracy_cost.Cost, most: float) -> Claim:
     """Judge a cost."""
     return Claim(
-        f"{name}, median of {each.calls:,}",
-        f"{each.median:.3g} {unit} (the quickest tenth at most {each.tenth:.3g}; a "
-        f"`time.time()` meanwhile {each.pace_ns:.0f} ns)",
+        f"{name}, undisturbed quarter of {each.calls:,}",
+        f"{each.median:.3g} {unit} at a `time.time()` of {each.pace_ns:.0f} ns (all: "
+        f"{each.everything:.3g} {unit} at {each.everything_pace_ns:.0f} ns)",
         f"{each.low:.3g} to {each.high:.3g}",
         f"≤ {most:g} {unit}",
         verdict(each.median <= most),

@@ -2,13 +2,10 @@
 
 A segment of its own is republished 100 times a second, as by a daemon. All figures are
 CPU time of the calling thread or process, so that what else runs on the machine counts
-less. It still counts: cores are shared, and the same instructions take 1.6 times as long
-in one minute as in the next. So everything is measured in turns, in many short rounds, and
-before and after each batch of calls and each start it is noted what a `time.time()` costs.
-A limit is held against the median of the quarter in which that was cheapest. Nothing is
-chosen by its own figure, and the median of all stands beside it. Beside each figure stands
-what the MCP SDK alone costs: a tool that does nothing, and a process that imports the
-low-level server.
+less. It still does, so everything is measured in turns, in many short rounds, and a limit
+is held against the median of the quarter in which the machine was least disturbed
+(`pace.py`); the median of all stands beside it. Beside each figure stands what the MCP SDK
+alone costs: a tool that does nothing, and a process that imports the low-level server.
 
 In process, the server is called in two ways. `claude-agent-sdk bridge` is what that SDK
 does when its CLI calls a tool: raw JSON-RPC goes to the server that `chronotick_server`
@@ -28,16 +25,19 @@ import os
 import subprocess
 import sys
 import time
-import timeit
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from mcp import Client
 from mcp.server import Server
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from benchmarks.pace import Paced, pace_ns, undisturbed
 
 from chronotick.agents.server import build_server
 from chronotick.agents.service import TimeService
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 ROUNDS = 12
 BATCHES = 10
 BATCH = 20
-PACE_CALLS = 1_000
 HERTZ = 100.0
 INITIALIZE: dict[str, Any] = {
     "protocolVersion": "2025-11-25",
@@ -60,52 +59,39 @@ INITIALIZE: dict[str, Any] = {
     "clientInfo": {"name": "benchmark", "version": "1"},
 }
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-PACE = timeit.Timer("t()", timer=time.thread_time, globals={"t": time.time})
 
 
 @dataclass
 class Row:
-    """What one thing costs, each time beside what a `time.time()` cost then."""
+    """What one thing costs."""
 
     name: str
     unit: str = "µs"
     limit: float | None = None
-    found: list[tuple[float, float]] = field(default_factory=list)
+    found: list[Paced] = field(default_factory=list)
 
     def add(self, pace_ns: float, cost: float) -> None:
         """Note what it cost once, in this row's unit."""
-        self.found.append((pace_ns, cost))
-
-    @property
-    def quiet(self) -> list[tuple[float, float]]:
-        """The quarter in which the machine was least disturbed."""
-        return sorted(self.found)[: max(len(self.found) // 4, 1)]
-
-    @property
-    def undisturbed(self) -> float:
-        """The median of that quarter."""
-        return median(cost for _, cost in self.quiet)
+        self.found.append(Paced(pace_ns, cost))
 
     @property
     def is_kept(self) -> bool:
         """Whether the limit is kept, where there is one."""
-        return self.limit is None or self.undisturbed <= self.limit
+        return self.limit is None or _medians(undisturbed(self.found))[1] <= self.limit
 
     def __str__(self) -> str:
-        pace_ns = median(pace for pace, _ in self.quiet)
-        all_pace_ns = median(pace for pace, _ in self.found)
+        quiet_ns, quiet = _medians(undisturbed(self.found))
+        all_ns, of_all = _medians(self.found)
         limit = "" if self.limit is None else f"{self.limit:g}"
         return (
-            f"{self.name:38} {self.undisturbed:7.2f} {self.unit:2} {pace_ns:5.0f} ns"
+            f"{self.name:38} {quiet:7.2f} {self.unit:2} {quiet_ns:5.0f} ns"
             f" {limit:>6} {'' if self.is_kept else 'MISSED':6}"
-            f" {median(cost for _, cost in self.found):8.2f} {self.unit:2}"
-            f" {all_pace_ns:5.0f} ns"
+            f" {of_all:8.2f} {self.unit:2} {all_ns:5.0f} ns"
         )
 
 
-def pace_ns() -> float:
-    """Return what a `time.time()` costs now."""
-    return PACE.timeit(PACE_CALLS) / PACE_CALLS * 1e9
+def _medians(found: list[Paced]) -> tuple[float, float]:
+    return median(each.pace_ns for each in found), median(each.value for each in found)
 
 
 async def measure(row: Row, ask: Ask) -> None:
