@@ -244,6 +244,19 @@ async def test_a_laptop_that_wakes_before_its_network_believes_no_liar(
     assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
 
 
+@pytest.mark.parametrize(("honest", "seed"), [(2, 4), (2, 35), (2, 70)])
+async def test_a_network_that_comes_late_and_loses_packets_makes_no_time_for_a_liar(
+    honest: int, seed: int
+) -> None:
+    """The liar answers; the first polls of all others, asked at once, are lost again."""
+    late = (Outage(at_s=0.0, for_s=300.0),)
+    world = a_liar_and(honest, 0.1, outages=late, loss=0.16)
+    run = await simulate(world, seed=seed, hours=0.7, keep_every_s=4.0)
+
+    assert not unexcused(run)
+    assert any(p.status is Status.SYNCHRONIZED for p in run.recorder.publications)
+
+
 async def test_a_majority_that_is_back_is_heard_whatever_one_said_meanwhile() -> None:
     """Alone for two hours, a server crept away; alone it has the say of one."""
     world = a_liar_and(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from chronotick.core.units import NS_PER_S
+from chronotick.daemon.contradictions import Contradictions
 from chronotick.ntp import NoAgreement, select
 
 if TYPE_CHECKING:
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement"]
 
-# Whoever was found out a day ago may have been mended since.
-_LAPSE_NS = 24 * 3600 * NS_PER_S
-# Of two that are asked by themselves each poll tells anew; polls are closer than that.
-_APART_NS = 3600 * NS_PER_S
-_AS_SHARP = 1.25
-
 
 class _Agreed(NamedTuple):
     """What a majority last agreed on."""
@@ -36,29 +30,6 @@ class _Agreed(NamedTuple):
     raw_ns: int
     span: Span
     supporters: int
-
-
-class _Contradiction(NamedTuple):
-    """When a server last contradicted others, and how sharply that could be told."""
-
-    raw_ns: int
-    width_ns: int
-    """Of the two spans together, at the sharpest."""
-
-    @classmethod
-    def between(
-        cls, raw_ns: int, one: Span, other: Span, before: _Contradiction | None
-    ) -> _Contradiction:
-        width_ns = one.width_ns + other.width_ns
-        return cls(raw_ns, min(width_ns, before.width_ns) if before else width_ns)
-
-    def is_over(self, one: Span, other: Span) -> bool:
-        """Say whether they agree now, where they would have contradicted then.
-
-        Old spans are wide, and a liar's meets everything once it is wide enough.
-        """
-        is_sharp = one.width_ns + other.width_ns <= _AS_SHARP * self.width_ns
-        return is_sharp and one.intersect(other) is not None
 
 
 class _Quorum(NamedTuple):
@@ -92,10 +63,7 @@ class Agreement:
         self._agreed: _Agreed | None = None
         # That of most servers. Those that fall silent later don't take it back.
         self._best: _Agreed | None = None
-        # Servers found out by a majority.
-        self._outcasts: dict[str, _Contradiction] = {}
-        # Two that contradicted each other, with nobody else to ask.
-        self._apart: dict[frozenset[str], _Contradiction] = {}
+        self._contradictions = Contradictions()
         self.selection: Selection | None = None
         """Who is believed at present; None without a majority."""
 
@@ -111,12 +79,12 @@ class Agreement:
     def forget(self) -> None:
         """Start again: something jumped. Who was found out has not been mended by that."""
         self._agreed = self._best = None
-        self._apart.clear()
+        self._contradictions.forget_pairs()
         self.selection = None
 
     def absolve(self, server: str) -> None:
         """Compare `server` with another one anew: it has started again itself."""
-        self._apart = {p: at for p, at in self._apart.items() if server not in p}
+        self._contradictions.absolve(server)
 
     def ask(
         self,
@@ -147,8 +115,7 @@ class Agreement:
         past = self.span_at(raw_ns, rate)
         best = _carried(self._best, raw_ns, rate)
         quorum = _Quorum(required, absent, silent, self._tolerate)
-        self._lapse(raw_ns)
-        self._compare(raw_ns, spans)
+        self._contradictions.compare(raw_ns, spans)
         found = self._majority(spans, quorum, best)
         if found is None and past is not None:
             found = self._faithful(spans, quorum, past, best)
@@ -156,49 +123,14 @@ class Agreement:
         if found is None:
             if past is None or not self._is_outvoted(spans, past):
                 return True
-            self._outcasts.clear()
+            self._contradictions.doubt_majorities()
             return False
         self._agreed = _Agreed(raw_ns, found.span, len(found.truechimers))
         if self._best is None or self._agreed.supporters >= self._best.supporters:
             self._best = self._agreed
         for name in found.falsetickers:
-            self._outcasts[name] = _Contradiction.between(
-                raw_ns, spans[name], found.span, self._outcasts.get(name)
-            )
+            self._contradictions.find_out(raw_ns, name, spans[name], found.span)
         return True
-
-    def _lapse(self, raw_ns: int) -> None:
-        self._outcasts = {
-            name: found
-            for name, found in self._outcasts.items()
-            if found.raw_ns > raw_ns - _LAPSE_NS
-        }
-        self._apart = {
-            pair: found
-            for pair, found in self._apart.items()
-            if found.raw_ns > raw_ns - _APART_NS
-        }
-
-    def _compare(self, raw_ns: int, spans: Mapping[str, Span]) -> None:
-        """Note who contradicts whom, and who does no longer.
-
-        Where only two are heard and contradict each other, one of them lies. Both spans
-        grow with age until they touch, and that is no agreement.
-        """
-        for pair in [pair for pair in self._apart if pair <= spans.keys()]:
-            if self._apart[pair].is_over(*(spans[name] for name in pair)):
-                del self._apart[pair]
-        if len(spans) == 2:  # noqa: PLR2004 - of three, two are a majority
-            pair, (one, other) = frozenset(spans), spans.values()
-            if one.intersect(other) is None:
-                self._apart[pair] = _Contradiction.between(
-                    raw_ns, one, other, self._apart.get(pair)
-                )
-        proven = [s for name, s in spans.items() if name not in self._outcasts]
-        for name in spans.keys() & self._outcasts.keys():
-            found = self._outcasts[name]
-            if proven and all(found.is_over(spans[name], each) for each in proven):
-                del self._outcasts[name]
 
     def _majority(
         self, spans: Mapping[str, Span], quorum: _Quorum, best: Span | None
@@ -206,9 +138,9 @@ class Agreement:
         found = quorum.ask(spans)
         if isinstance(found, NoAgreement) or self._contradicts(found, best):
             return None
-        if frozenset(spans) in self._apart:
+        if self._contradictions.are_apart(spans.keys()):
             return None
-        proven = len(set(found.truechimers) - self._outcasts.keys())
+        proven = len(set(found.truechimers) - self._contradictions.outcasts)
         if quorum.silent and proven < quorum.needed(spans):
             # Some that are silent found out some of these. Grown old enough a liar's
             # span and an honest one touch, and a liar alone agrees with itself.
@@ -224,7 +156,7 @@ class Agreement:
         if best is None or self._best is None:
             return False
         fewer = len(found.truechimers) < self._best.supporters
-        only_outcasts = self._outcasts.keys() >= set(found.truechimers)
+        only_outcasts = self._contradictions.outcasts >= set(found.truechimers)
         return fewer and (only_outcasts or found.span.intersect(best) is None)
 
     def _faithful(
@@ -259,7 +191,7 @@ class Agreement:
         against = {n: s for n, s in spans.items() if s.intersect(past) is None}
         faithful = len(spans) - len(against)
         group = _largest_group(
-            {n: s for n, s in against.items() if n not in self._outcasts}
+            {n: s for n, s in against.items() if n not in self._contradictions.outcasts}
         )
         return group >= max(self._best.supporters, faithful)
 

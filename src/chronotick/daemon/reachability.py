@@ -18,10 +18,10 @@ from chrono_daemon.recipes.coordination.within import within
 if TYPE_CHECKING:
     from chrono_daemon import Clock
 
-__all__ = ["Reachability"]
+__all__ = ["SILENT", "Reachability"]
 
-# By chance a server loses so many in a row only where half of all packets are lost.
-_SILENT = 3
+SILENT = 3
+"""By chance a server loses so many polls in a row only where half of all are lost."""
 
 
 class Reachability:
@@ -34,7 +34,7 @@ class Reachability:
 
     def answered(self, losses: int) -> None:
         """Note that a server has answered, after so many losses in a row."""
-        if losses < _SILENT:
+        if losses < SILENT:
             return
         self.returns += 1
         if self._back is not None:
@@ -49,13 +49,15 @@ class Reachability:
         Args:
             clock: Whose seconds.
             wait_s: Until then.
-            losses: How many in a row this server has lost. After a few it is asked as
-                soon as another one that was silent, too, has answered again.
+            losses: How many in a row this server has lost. After `SILENT` it is asked
+                as soon as another one that was silent, too, has answered again, and
+                then as often before it rests for long.
             least_s: Not sooner than this after its last poll: every server is somebody
                 else's.
-            since: How many `returns` there were when that poll was sent.
+            since: How many `returns` there were when its last poll but two
+                (`SILENT` - 1) was sent.
         """
-        if losses < _SILENT or wait_s <= least_s:
+        if losses < SILENT or wait_s <= least_s:
             await clock.sleep(wait_s)
             return
         await clock.sleep(least_s)

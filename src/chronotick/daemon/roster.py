@@ -60,7 +60,7 @@ class Roster:
         """
         if name in self._in_vain or self._first_raw_ns is None:
             for other in self._in_vain & self._answered - {name}:
-                self._servers[other].is_expected = self._servers[other].is_asked
+                self._servers[other].expect()
         self._in_vain.clear()
         self._answered = {n for n, s in self._servers.items() if s.has_just_answered}
 

@@ -35,8 +35,7 @@ class ServerState:
         self.samples = 0
         self.is_awaited = False
         """Whether it answered before all was forgotten, and has not since."""
-        self.is_expected = False
-        """Whether it fell silent as all others did, and has not been asked since."""
+        self._tries = 0
 
     def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:
         """Take in how one poll ended; `rate` is what the oscillator's rate can be.
@@ -46,10 +45,11 @@ class ServerState:
             newest, is not another measurement.
         """
         self.last = exchange
-        self.is_expected = False
         sample = exchange.sample
         if sample is None:
+            self._tries = max(self._tries - 1, 0)
             return None
+        self._tries = 0
         self.is_awaited = False
         if self.newest is not None and sample.raw_ns <= self.newest.raw_ns:
             return None
@@ -71,6 +71,18 @@ class ServerState:
             self.newest = sample
             self.bound.observe(sample, rate)
             self.is_awaited = False
+
+    def expect(self) -> None:
+        """Count on it: what it lost, it lost while nobody answered."""
+        self._tries = _RECENT_POLLS.bit_count()
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether it fell silent as all others did, and has not been asked enough since.
+
+        As often as it takes for a server to be gone: single packets are lost anywhere.
+        """
+        return self._tries > 0 and self.is_asked
 
     @property
     def is_asked(self) -> bool:

@@ -8,12 +8,14 @@ which of a name's addresses is asked, and when the name is looked up again.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chrono_daemon.recipes.coordination.within import within
 from chronotick.core.records import Exchange
+from chronotick.daemon.reachability import SILENT
 from chronotick.ntp import (
     Association,
     Drop,
@@ -77,9 +79,11 @@ async def poll_server(
     """
     source = _Source(settings, transport, entropy)
     state = "ok"
+    returns = deque([reachability.returns], SILENT)
     try:
         while not ctx.stopping:
-            lost, returns = source.losses, reachability.returns
+            lost = source.losses
+            returns.append(reachability.returns)
             exchange, wait_s = await source.poll(ctx.clock)
             if exchange.state != state:
                 state = exchange.state
@@ -98,7 +102,7 @@ async def poll_server(
                 wait_s,
                 losses=source.losses,
                 least_s=source.least_s,
-                since=returns,
+                since=returns[0],
             )
     finally:
         await out.aclose()

@@ -9,7 +9,7 @@ import pytest
 
 from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
-from chronotick.daemon.reachability import Reachability
+from chronotick.daemon.reachability import SILENT, Reachability
 from chronotick.daemon.source import SourceSettings, poll_server
 from chronotick.ntp import ExchangeLimits, PollPolicy
 from unit.daemon.network import FakeNetwork, honest, kiss, silent
@@ -34,9 +34,18 @@ def counting() -> Callable[[int], bytes]:
 
 
 async def run(
-    network: FakeNetwork, host: str, seconds: float, *, is_public: bool = True
+    network: FakeNetwork,
+    host: str,
+    seconds: float,
+    *,
+    is_public: bool = True,
+    back_s: float | None = None,
 ) -> list[Exchange]:
-    """Poll `host` for some simulated time; return how the polls ended."""
+    """Poll `host` for some simulated time; return how the polls ended.
+
+    At `back_s` another server answers that had been silent, too.
+    """
+    reachability = Reachability()
     settings = SourceSettings(
         name=host,
         host=host,
@@ -48,8 +57,12 @@ async def run(
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
         supervisor.spawn(
-            poll_server, settings, network, counting(), channel.send, Reachability()
+            poll_server, settings, network, counting(), channel.send, reachability
         )
+        if back_s is not None:
+            await network.clock.advance(back_s)
+            reachability.answered(SILENT)
+            seconds -= back_s
         await network.clock.advance(seconds)
         await supervisor.stop(grace=0)
     return [exchange async for exchange in channel.recv]
@@ -88,6 +101,22 @@ async def test_a_silent_server_is_asked_again_and_backed_off() -> None:
     assert "no answer" in exchanges[0].detail
     assert exchanges[-1].reach == 0
     assert exchanges[-1].poll_s > 60.0
+
+
+async def test_once_the_network_is_back_a_server_gets_three_tries() -> None:
+    """The first packet of a path that loses some is no better than the others."""
+    network = FakeNetwork(SimClock(), {"192.0.2.1": silent})
+    await run(network, "192.0.2.1", 4000.0, back_s=3000.0)
+    times = [at for at, _ in network.asked]
+    before, after = (
+        [t for t in times if (t < 3000.0) is side] for side in (True, False)
+    )
+    gaps = [late - early for early, late in itertools.pairwise(after)]
+    assert before[-1] < 3000.0 - 16.0
+    assert after[0] == 3000.0
+    assert all(16.0 <= gap < 19.0 for gap in gaps[:2])
+    assert all(gap > 900.0 for gap in gaps[2:])
+    assert len(after) == SILENT
 
 
 async def test_garbage_is_counted_and_the_real_answer_taken() -> None:
