@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.delays import floor_doubt_ns
 from chronotick.fusion.lean import QueueLean
-from chronotick.fusion.swell import QueueSwell
+from chronotick.fusion.swell import Likeness, QueueSwell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,6 +71,9 @@ class QuietExchanges:
         self._apart: dict[str, float] = {}
         self._leans: dict[str, QueueLean] = {}
         self._swells: dict[str, QueueSwell] = {}
+        # Of one exchange to the next, whichever servers they are of.
+        self._likeness = Likeness()
+        self._root_delay_ns: dict[str, int] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
@@ -79,7 +82,8 @@ class QuietExchanges:
             delays = self._delays[sample.server] = _Delays()
             self._swells[sample.server] = QueueSwell()
         delays.add(sample.delay_ns)
-        self._swells[sample.server].add(sample.raw_ns, sample.delay_ns)
+        self._root_delay_ns[sample.server] = sample.root_delay_ns
+        self._watch_swell(sample)
         ranked = delays.ranked
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
@@ -89,6 +93,13 @@ class QuietExchanges:
         noise = excess_ns**2 / 12.0 + sample.precision_ns**2
         offset_ns = sample.offset_ns - round(bias_ns)
         return Check(sample.raw_ns, offset_ns, noise, excess_ns)
+
+    def _watch_swell(self, sample: Sample) -> None:
+        swell = self._swells[sample.server]
+        swell.add(sample.raw_ns, sample.delay_ns)
+        # By each one's place among its own server's: far ones that are asked in turn
+        # are alike in that they queue for long.
+        self._likeness.add(swell.place)
 
     def judge_lean(self, server: str, check: Check, claim: Estimate) -> None:
         """Note how far off `server` was from a claim that was made without it.
@@ -118,16 +129,18 @@ class QuietExchanges:
     def swell_variance(self, servers: Iterable[str]) -> float:
         """Return the variance of what queues that swell slowly may add, ns².
 
-        As if they swelled on all paths on the same leg.
+        As if they swelled on all paths on the same leg. Servers behind one line show
+        its swell to each other, also where each is asked too rarely to show it alone.
         """
         heard = [s for s in servers if s in self._swells]
-        return self._together({s: self._swells[s].variance for s in heard})
+        shared = self._likeness.certainty if len(heard) > 1 else 0.0
+        return self._together({s: self._swells[s].variance_if(shared) for s in heard})
 
     def _together(self, variances: Mapping[str, float]) -> float:
         """Return the variance where all servers err alike; nearer ones count for more."""
         if not variances:
             return 0.0
-        weights = {s: 1.0 / max(self._delays[s].ranked[0], 1) ** 2 for s in variances}
+        weights = {s: 1.0 / self._floor_ns(s) ** 2 for s in variances}
         shared = sum(weights[s] * sqrt(each) for s, each in variances.items())
         return (shared / sum(weights.values())) ** 2
 
@@ -149,21 +162,31 @@ class QuietExchanges:
         Args:
             servers: Those that are believed.
             share: Standard deviation of a path's constant error over its delay floor,
-                as far as anybody can say beforehand.
+                as far as anybody can say beforehand. A server's own path to its source
+                counts as well: the root delay that it stated last, as it may have gone
+                over to another source.
 
         Returns:
-            The variance of the mean that weighs the servers by it, if all are askew
-            the same way: they share the line that leads out. 0 where none has been
-            heard. A server that the guess stays away from has no part in that mean,
-            however short its path is.
+            The variance of the mean that weighs the servers by their delay floors, as
+            the guess does, if all are askew the same way: they share the line that
+            leads out. 0 where none has been heard. A server that the guess stays away
+            from has no part in that mean, however short its path is.
         """
         known = [s for s in servers if s in self._delays]
         if not share or not known:
             return 0.0
-        priors = [(share * max(self._delays[s].ranked[0], 1)) ** 2 for s in known]
         apart = [self._apart.get(s, 0.0) for s in known]
-        doubts = [p + a for p, a in zip(priors, apart, strict=True)]
-        shared = sum(1.0 / sqrt(doubt) for doubt in doubts)
-        precision = sum(1.0 / doubt for doubt in doubts)
+        near = [(share * self._floor_ns(s)) ** 2 for s in known]
+        priors = [(share * self._distance_ns(s)) ** 2 for s in known]
+        weights = [1.0 / (n + a) for n, a in zip(near, apart, strict=True)]
+        askew = [sqrt(p + a) for p, a in zip(priors, apart, strict=True)]
+        shared = sum(w * each for w, each in zip(weights, askew, strict=True))
         # Away from all of them it is the models that are lost: others say so.
-        return min((shared / precision) ** 2, max(priors))
+        return min((shared / sum(weights)) ** 2, max(priors))
+
+    def _floor_ns(self, server: str) -> int:
+        return max(self._delays[server].ranked[0], 1)
+
+    def _distance_ns(self, server: str) -> int:
+        """Return the way to the server's source and back."""
+        return self._floor_ns(server) + max(self._root_delay_ns[server], 0)

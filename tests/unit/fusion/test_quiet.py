@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
+from dataclasses import replace
 from math import sqrt
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -15,6 +18,11 @@ from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
 from chronotick.fusion.quiet import QuietExchanges
 from unit.oscillators import EPOCH_NS, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chronotick.core.records import Sample
 
 GUESS = Estimate(
     raw_ns=0,
@@ -125,6 +133,66 @@ def test_a_step_is_not_taken_for_a_lean() -> None:
     assert sqrt(quiet.lean_variance(["a"])) < 20_000
 
 
+def swells(worlds: Mapping[str, Callable[[float, random.Random], float]]) -> float:
+    """Return what is feared of servers, on average: a deviation in ns.
+
+    Args:
+        worlds: What each server's path adds to its floor, ns, by the instant in s. Each
+            is asked every 256 s, in turn, for half a day.
+    """
+    rng, quiet, feared = random.Random(5), QuietExchanges(), []
+    for k in range(170):
+        for j, (server, queue_ns) in enumerate(worlds.items()):
+            at_s = 256.0 * (k + j / len(worlds))
+            delay_ns = 2_000_000 + round(queue_ns(at_s, rng))
+            quiet.check(
+                sample(
+                    round(at_s * NS_PER_S), EPOCH_NS, server=server, delay_ns=delay_ns
+                )
+            )
+            feared.append(sqrt(quiet.swell_variance(worlds)))
+    return mean(feared[len(feared) // 4 :])
+
+
+def busy_line(at_s: float, rng: random.Random) -> float:
+    """Return up to 2 ms, swelling and ebbing within 20 minutes, and quick queues."""
+    return 2e6 * math.sin(math.pi * at_s / 1200.0) ** 2 + rng.expovariate(1e-5)
+
+
+def test_servers_behind_one_line_show_its_swell_to_each_other() -> None:
+    """Each is asked five times a swell, all of them twenty times: mean 1.1 ms / √12."""
+    names = [f"s{k}" for k in range(4)]
+    assert swells(dict.fromkeys(names, busy_line)) > 0.75 * 1.1e6 / sqrt(12.0)
+
+
+def test_far_servers_that_are_asked_in_turn_are_no_swell() -> None:
+    """Four that hardly queue, then four that queue for long, each by itself."""
+
+    def near(_: float, rng: random.Random) -> float:
+        return rng.expovariate(1e-4)
+
+    def far(_: float, rng: random.Random) -> float:
+        return rng.expovariate(1e-6)
+
+    worlds = {f"s{k}": near if k < 4 else far for k in range(8)}
+    assert swells(worlds) < 15_000
+
+
+def test_a_busy_line_that_the_nearest_server_is_not_behind_matters_little() -> None:
+    """The guess is the near one's, and so is what may be wrong with it."""
+    quiet, rng = QuietExchanges(), random.Random(6)
+    names = ["near", "b", "c", "d"]
+    for k in range(600):
+        for j, name in enumerate(names):
+            at_s = 256.0 * k + 64.0 * j
+            delay_ns = 20_000_000 + busy_line(at_s, rng)
+            if name == "near":
+                delay_ns = 200_000 + rng.expovariate(1e-4)
+            at_ns = round(at_s * NS_PER_S)
+            quiet.check(sample(at_ns, 0, server=name, delay_ns=round(delay_ns)))
+        assert sqrt(quiet.swell_variance(names)) < 20_000
+
+
 def test_a_known_bias_is_taken_off() -> None:
     """A server that reads 5 µs high measures 5 µs less."""
     check = QuietExchanges().check(sample(0, EPOCH_NS + 5_000), bias_ns=5_000.0)
@@ -145,6 +213,26 @@ def test_asymmetry_is_a_tenth_of_the_nearest_floor() -> None:
     assert alone == pytest.approx(1e5**2)
     both = quiet.asymmetry_variance(["near", "far"], 0.1)
     assert 0.99 * alone < both < 1.03 * alone
+
+
+def rooted(server: str, delay_ns: int, root_delay_ns: int) -> Sample:
+    """Return a sample of a server with a way of its own to its source."""
+    measured = sample(0, 0, server=server, delay_ns=delay_ns)
+    return replace(measured, root_delay_ns=root_delay_ns)
+
+
+def test_a_server_s_own_way_to_its_source_may_be_askew_as_well() -> None:
+    """40 ms behind a near one is as far as 40 ms to one that has a source at hand."""
+    quiet = QuietExchanges()
+    quiet.check(rooted("office", 200_000, 40_000_000))
+    assert sqrt(quiet.asymmetry_variance(["office"], 0.1)) == pytest.approx(4_020_000)
+    # The guess follows the near one, wherever that has its time from.
+    quiet.check(rooted("far", 20_000_000, 0))
+    both = sqrt(quiet.asymmetry_variance(["office", "far"], 0.1))
+    assert both == pytest.approx(4_020_000, rel=0.001)
+    quiet.check(rooted("office", 200_000, 1_000_000))
+    both = sqrt(quiet.asymmetry_variance(["office", "far"], 0.1))
+    assert both == pytest.approx(120_000, rel=0.002)
 
 
 def test_servers_behind_one_line_are_askew_together() -> None:
