@@ -133,7 +133,8 @@ static inline int readings_look(Readings *self, int64_t *raw_ns) {
     uint64_t sequence =
         __atomic_load_n(words + CHRONOTICK_SEQUENCE_AT / 8, __ATOMIC_ACQUIRE);
     if (sequence == self->sequence && sequence) {
-        /* Of this boot: what another one left is voided under a new sequence. */
+        /* Of this boot and time namespace: what a daemon of another one finds or makes
+         * comes under a new sequence. */
         int64_t raw = *raw_ns = chronotick__clock(CLOCK_MONOTONIC_RAW);
         if (raw < self->last && raw >= self->slot.as_of_raw_ns - CHRONOTICK_AHEAD_NS &&
             raw >= self->slot.anchor_raw_ns - CHRONOTICK_AHEAD_NS &&
@@ -266,15 +267,17 @@ static PyType_Spec readings_spec = {
 
 static PyObject *copy_slot(PyObject *Py_UNUSED(module), PyObject *segment) {
     struct chronotick_slot slot;
+    struct chronotick__origin origin;
     Py_buffer view;
     int torn;
     if (PyObject_GetBuffer(segment, &view, PyBUF_SIMPLE)) return NULL;
-    uint64_t sequence = chronotick__copy((const uint64_t *)view.buf, &slot, &torn);
+    uint64_t sequence =
+        chronotick__copy((const uint64_t *)view.buf, &slot, &origin, &torn);
     PyBuffer_Release(&view);
     if (torn) Py_RETURN_NONE;
     return Py_BuildValue(
-        "Ky#", (unsigned long long)sequence, (const char *)&slot,
-        (Py_ssize_t)sizeof slot);
+        "Ky#y#", (unsigned long long)sequence, (const char *)&slot,
+        (Py_ssize_t)sizeof slot, (const char *)&origin, (Py_ssize_t)sizeof origin);
 }
 
 static PyObject *publish(PyObject *Py_UNUSED(module), PyObject *args) {
@@ -304,7 +307,8 @@ static PyObject *publish(PyObject *Py_UNUSED(module), PyObject *args) {
 
 static PyMethodDef module_methods[] = {
     {"copy_slot", copy_slot, METH_O,
-     "copy_slot(segment): the sequence and the live slot's bytes; None if torn."},
+     "copy_slot(segment): the sequence, the live slot's bytes, and those of boot id and "
+     "time namespace it was published under; None if torn."},
     {"publish", publish, METH_VARARGS,
      "publish(segment, kind, data): a slot (0), a record (1) or a ring entry (2)."},
     {NULL, NULL, 0, NULL},

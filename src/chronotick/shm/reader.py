@@ -7,6 +7,11 @@ correction still applies takes clocks, and is decided in `chronotick.client`.
 it is the same, the writer has not begun to touch that slot again, since it does so only
 after the next sequence is visible. If not, try again, a bounded number of times: then
 an error, never a guess. The writer never blocks readers, alive, slow or dead.
+
+**Takeovers.** A daemon of another boot or time namespace counts another RAW. It voids
+both slots before it changes the header, and changes that before its first frame, so the
+header is read between the two looks at the sequence: then slot and header are of one
+daemon. Before or after them alone, a takeover in between would go unnoticed.
 """
 
 from __future__ import annotations
@@ -53,7 +58,9 @@ SEQUENCE = SEQUENCE_AT // 8
 _ATTEMPTS = 1000
 _HEADER = codec(HEADER, HEADER_SIZE)
 _BOOT = slice(HEADER_AT + 16, HEADER_AT + 32)
-_NAMESPACE_WORD = (HEADER_AT + 48) // 8
+_NAMESPACE = slice(HEADER_AT + 48, HEADER_AT + 56)
+# Boot, start, process, state and time namespace: another one with each takeover.
+_DAEMON = slice(_BOOT.start, _NAMESPACE.stop)
 _RING_COUNT = RING_AT // 8
 _WEAK = not has_strong_ordering()
 
@@ -108,7 +115,7 @@ class SegmentReader:
         self._namespace = time_namespace()
         self._mapping = attach(self.path)
         self._seen: Look | None = None
-        self._check_origin(self._mapping)
+        self._check_origin(_origin(self._mapping))
 
     @property
     def mapping(self) -> Mapping:
@@ -143,7 +150,6 @@ class SegmentReader:
             return seen
         if sequence == 0:
             self._explain_nothing(mapping)
-        self._check_origin(mapping)
         self._seen = seen = Look(mapping, self._decode(mapping))
         return seen
 
@@ -151,15 +157,24 @@ class SegmentReader:
         """Return the ring of recent corrections, newest first.
 
         An entry that is being replaced is left out.
+
+        Raises:
+            ClockDisrupted: what is there is of another boot or time namespace.
+            TornRead: another daemon took over during every attempt.
+            SegmentCorrupt: impossible values.
         """
         mapping = self._mapping
-        count = mapping.words[_RING_COUNT]
-        found = []
-        for number in range(count, max(count - RING_ENTRIES, 0), -1):
-            entry = _copy_entry(mapping, number)
-            if entry is not None:
-                found.append(entry)
-        return found
+        for _ in range(_ATTEMPTS):
+            # A daemon's entries come after its header: the same header on both sides
+            # of the copies means that no other daemon's are among them.
+            daemon = bytes(mapping.data[_DAEMON])
+            self._check_origin(_origin(mapping))
+            count = mapping.words[_RING_COUNT]
+            numbers = range(count, max(count - RING_ENTRIES, 0), -1)
+            copies = [_copy_entry(mapping, number) for number in numbers]
+            if bytes(mapping.data[_DAEMON]) == daemon:
+                return [entry for entry in copies if entry is not None]
+        raise TornRead(mapping.path, _ATTEMPTS)
 
     def refresh(self) -> bool:
         """Open the path again if it names another file now; say whether it did.
@@ -173,14 +188,14 @@ class SegmentReader:
         if self._mapping.is_current() and self.header.state == State.LIVE:
             return False
         mapping = attach(self.path)
-        self._check_origin(mapping)
+        self._check_origin(_origin(mapping))
         self._mapping = mapping
         return True
 
-    def _check_origin(self, mapping: Mapping) -> None:
-        if mapping.data[_BOOT] != self._boot_id:
+    def _check_origin(self, origin: bytes) -> None:
+        if origin[:16] != self._boot_id:
             raise ClockDisrupted(self.path, "the host has rebooted since")
-        theirs, ours = mapping.words[_NAMESPACE_WORD], self._namespace
+        theirs, ours = int.from_bytes(origin[16:], "little"), self._namespace
         if theirs and ours and theirs != ours:
             raise ClockDisrupted(
                 self.path, "it was made in another time namespace, with other clocks"
@@ -191,7 +206,8 @@ class SegmentReader:
         whole = _copy(mapping) if hot is None else hot.copy_slot(mapping.data)
         if whole is None:
             raise TornRead(mapping.path, _ATTEMPTS)
-        sequence, copy = whole
+        sequence, copy, origin = whole
+        self._check_origin(origin)
         try:
             return decode_slot(sequence, copy)
         except ValueError as exc:
@@ -203,18 +219,23 @@ class SegmentReader:
         raise NotSynchronized(self.path, "nothing has been published yet")
 
 
-def _copy(mapping: Mapping) -> tuple[int, bytes] | None:
+def _origin(mapping: Mapping) -> bytes:
+    """Return the boot id and the time namespace whose RAW the segment counts."""
+    return bytes(mapping.data[_BOOT]) + bytes(mapping.data[_NAMESPACE])
+
+
+def _copy(mapping: Mapping) -> tuple[int, bytes, bytes] | None:
     words, data = mapping.words, mapping.data
     for _ in range(_ATTEMPTS):
         sequence = words[SEQUENCE]
         if _WEAK:
             fence()
         at = SLOT_AT + SLOT_SIZE * (sequence & 1)
-        copy = bytes(data[at : at + SLOT_SIZE])
+        copy, origin = bytes(data[at : at + SLOT_SIZE]), _origin(mapping)
         if _WEAK:
             fence()
         if words[SEQUENCE] == sequence:
-            return sequence, copy
+            return sequence, copy, origin
     return None
 
 

@@ -46,7 +46,7 @@ from chronotick.shm.compat import (
     derive_record,
     encode_record,
 )
-from chronotick.shm.host import boot_id, has_strong_ordering, time_namespace
+from chronotick.shm.host import boot_id, fence, has_strong_ordering, time_namespace
 from chronotick.shm.layout import (
     HEADER,
     HEADER_AT,
@@ -275,6 +275,10 @@ class SegmentWriter:
                 self._publish_slot(void_slot())
                 self._publish_record(self._publish_slot(void_slot()))
             self._forget_history()
+        if not has_strong_ordering():
+            # The sequences that voided the slots are visible before the header is; the
+            # header is before the first frame by the fence that publishes it.
+            fence()
         for index, word in enumerate(ours, start=HEADER_AT // 8):
             # When the daemon started is told together with its first frame: until then
             # the slot that readers see is its predecessor's.

@@ -304,6 +304,26 @@ def test_another_boot(path: str, writer: SegmentWriter, clock: PythonClock) -> N
             getattr(clock, method)()
 
 
+@pytest.mark.parametrize("method", [*_METHODS, "paired_ns", "snapshot", "publication"])
+def test_a_daemon_of_another_time_namespace(
+    path: str, clock: PythonClock, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes the file over and goes on counting: refused from its first frame on."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        _warm(clock)
+    with monkeypatch.context() as foreign:
+        foreign.setattr("chronotick.shm.writer.time_namespace", lambda: 7)
+        with SegmentWriter(path) as writer:
+            for _ in range(3):
+                writer.publish(frame_now())
+                with pytest.raises(ClockDisrupted, match="time namespace"):
+                    getattr(clock, method)()
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        assert getattr(clock, method)() is not None
+
+
 def test_a_silent_daemon(writer: SegmentWriter, clock: PythonClock) -> None:
     """Holdover, with a wider interval, until the daemon is back."""
     writer.publish(frame_now(age_ns=2 * NS_PER_S))

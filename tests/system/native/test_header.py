@@ -278,7 +278,7 @@ class _Reader:
         self._library.close_reader(self._reader)
 
 
-_OK, _NO_DAEMON, _CORRUPT, _NOT_SYNCHRONIZED, _STALE = 0, 1, 3, 5, 6
+_OK, _NO_DAEMON, _CORRUPT, _NOT_SYNCHRONIZED, _STALE, _NAMESPACE = 0, 1, 3, 5, 6, 9
 
 
 @pytest.fixture
@@ -302,6 +302,24 @@ def test_a_reader_attaches_when_there_is_a_daemon(path: str, reader: _Reader) ->
 
                 assert error == _OK
                 assert abs((earliest_ns + latest_ns) // 2 - ahead_ns) < 60 * NS_PER_S
+
+
+def test_a_reader_refuses_a_daemon_of_another_time_namespace(
+    path: str, reader: _Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From its first frame on, though the file is the same; and comes back."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        assert reader.read()[0] == _OK
+    with monkeypatch.context() as foreign:
+        foreign.setattr("chronotick.shm.writer.time_namespace", lambda: 7)
+        with SegmentWriter(path) as writer:
+            assert reader.read()[0] in {_NOT_SYNCHRONIZED, _NAMESPACE}
+            writer.publish(frame_now())
+            assert reader.read()[0] == _NAMESPACE
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        assert reader.read()[0] == _OK
 
 
 @pytest.mark.parametrize("age_s", [2, 200], ids=["silent", "expired"])

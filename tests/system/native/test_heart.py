@@ -67,7 +67,7 @@ def _live(segment: memoryview) -> tuple[int, bytes]:
     assert HOT is not None
     found = HOT.copy_slot(segment)
     assert found is not None
-    sequence, slot = found
+    sequence, slot, _ = found
     return int(sequence), bytes(slot)
 
 

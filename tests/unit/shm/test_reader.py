@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,6 +33,8 @@ from unit.shm.frames import RAW_NS, make_frame
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from chronotick.shm.segment import Mapping
 
 _AT = {field.name: field.offset for field in SLOT}
 
@@ -279,6 +282,87 @@ def test_a_change_of_boot_is_noticed_by_attached_readers(
 
     with pytest.raises(ClockDisrupted):
         reader.read()
+
+
+def test_a_takeover_from_another_time_namespace_is_noticed_by_attached_readers(
+    writer: SegmentWriter,
+    reader: SegmentReader,
+    hot: ModuleType | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sequence goes on and the file stays: only the header tells."""
+    assert reader.read().utc_ns == 1
+    writer.close()
+    monkeypatch.setattr("chronotick.shm.writer.time_namespace", lambda: 7)
+    with SegmentWriter(writer.path, hot=hot) as foreign:
+        with pytest.raises(ClockDisrupted, match="time namespace"):
+            reader.read()
+        foreign.publish(make_frame(utc_ns=2))
+        with pytest.raises(ClockDisrupted, match="time namespace"):
+            reader.read()
+        with pytest.raises(ClockDisrupted, match="time namespace"):
+            reader.history()
+
+
+class _Interrupted:
+    """A mapping during whose n-th access somebody else does something."""
+
+    def __init__(self, mapping: Mapping, at: int, act: Callable[[], None]) -> None:
+        self._left, self._act = at, act
+        self.path, self.size = mapping.path, mapping.size
+        self.words = _Watched(self, mapping.words)
+        self.data = _Watched(self, mapping.data)
+
+    def tick(self) -> None:
+        """Count an access."""
+        self._left -= 1
+        if self._left == 0:
+            self._act()
+
+
+class _Watched:
+    def __init__(self, owner: _Interrupted, memory: memoryview) -> None:
+        self._owner, self._memory = owner, memory
+
+    def __getitem__(self, at: Any) -> Any:
+        self._owner.tick()
+        got = self._memory[at]
+        return got if isinstance(got, int) else memoryview(bytes(got))
+
+
+_OURS, _FOREIGN = 11, 22
+
+
+@pytest.mark.parametrize("call", ["read", "history"])
+@pytest.mark.parametrize("access", range(1, 16))
+@pytest.mark.parametrize("order", [(_OURS, _FOREIGN), (_FOREIGN, _OURS)])
+def test_a_takeover_at_any_access_lends_no_foreign_frame(
+    path: str,
+    call: str,
+    access: int,
+    order: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slot and header belong together, whenever the writer changes."""
+
+    def publish(namespace: int) -> None:
+        monkeypatch.setattr("chronotick.shm.writer.time_namespace", lambda: namespace)
+        with SegmentWriter(path, hot=None) as writer:
+            for number in range(3):
+                writer.publish(make_frame(utc_ns=namespace, raw_ns=RAW_NS + number))
+
+    monkeypatch.setattr("chronotick.shm.reader.time_namespace", lambda: _OURS)
+    publish(_OURS)
+    reader = SegmentReader(path, hot=None)
+    publish(order[0])
+    reader._mapping = _Interrupted(  # type: ignore[assignment]
+        reader.mapping, access, lambda: publish(order[1])
+    )
+    with suppress(ClockDisrupted, NotSynchronized):
+        if call == "read":
+            assert reader.read().utc_ns == _OURS
+        else:
+            assert {entry.utc_ns for entry in reader.history()} <= {_OURS}
 
 
 def test_the_header_names_the_writer(

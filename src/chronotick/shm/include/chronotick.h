@@ -289,7 +289,12 @@ static inline int64_t chronotick__clock(clockid_t which) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The reader's side of the protocol, for one slot (or any block of words).
+/* Whose RAW a slot counts, as the header says. */
+struct chronotick__origin {
+    uint64_t boot_id[2], time_namespace;
+};
+
+/* The reader's side of the protocol: a slot, and the origin that belongs to it.
  *
  * The writer makes the slot's words visible before the sequence that points to it, and
  * touches the slot `s & 1` again only after the sequence s + 1 is visible. Hence:
@@ -301,10 +306,23 @@ static inline int64_t chronotick__clock(clockid_t which) {
  *     a newer sequence.
  * The words are copied by 8-byte atomics and not by memcpy: a race is no bug only if
  * both sides are atomic. Returns the sequence, 0 where nothing is published, and sets
- * *torn where it never held still. */
+ * *torn where it never held still.
+ *
+ * The origin is loaded between the two looks at the sequence, too. A daemon that finds
+ * another one's header voids both slots, under sequences of their own, before it changes
+ * it, and changes it before its first frame. So whoever sees s before and after has seen
+ * the header that s was published under; before or after the two alone, a takeover in
+ * between would lend the slot of one daemon the header of the other. */
 static inline uint64_t chronotick__copy(
-    const uint64_t *words, struct chronotick_slot *slot, int *torn) {
+    const uint64_t *words, struct chronotick_slot *slot,
+    struct chronotick__origin *origin, int *torn) {
     const uint64_t *sequence = words + CHRONOTICK_SEQUENCE_AT / 8;
+    const uint64_t *boot_id =
+        words +
+        (CHRONOTICK_HEADER_AT + offsetof(struct chronotick_header, boot_id)) / 8;
+    const uint64_t *time_namespace =
+        words +
+        (CHRONOTICK_HEADER_AT + offsetof(struct chronotick_header, time_namespace)) / 8;
     *torn = 0;
     for (int attempt = 0; attempt < CHRONOTICK_ATTEMPTS; attempt++) {
         uint64_t s = __atomic_load_n(sequence, __ATOMIC_ACQUIRE);
@@ -314,6 +332,9 @@ static inline uint64_t chronotick__copy(
             uint64_t word = __atomic_load_n(from + i, __ATOMIC_RELAXED);
             memcpy((char *)slot + 8 * i, &word, 8);
         }
+        origin->boot_id[0] = __atomic_load_n(boot_id, __ATOMIC_RELAXED);
+        origin->boot_id[1] = __atomic_load_n(boot_id + 1, __ATOMIC_RELAXED);
+        origin->time_namespace = __atomic_load_n(time_namespace, __ATOMIC_RELAXED);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         if (__atomic_load_n(sequence, __ATOMIC_RELAXED) == s) return s;
     }
@@ -362,20 +383,28 @@ static inline int chronotick__is_possible(const struct chronotick_slot *slot) {
            chronotick__is_finite(slot->variance_v3);
 }
 
+/* Whether RAW is another one there: by a constant, so wrong and plausible. 0: unknown. */
+static inline int chronotick__is_foreign(
+    const struct chronotick_reader *reader, uint64_t time_namespace) {
+    return time_namespace != reader->time_namespace && time_namespace &&
+           reader->time_namespace;
+}
+
 /* Copies what is published, reads RAW, and decides whether the one holds for the other.
  * Returns 0, an error, or CHRONOTICK_SILENT (it holds, the daemon is silent). */
 static inline int chronotick__look(
     struct chronotick_reader *reader, struct chronotick_slot *slot, int64_t *raw_ns) {
-    const struct chronotick_header *header =
-        (const struct chronotick_header *)(reader->words + CHRONOTICK_HEADER_AT / 8);
-    const uint64_t *boot = (const uint64_t *)(const void *)header->boot_id;
+    struct chronotick__origin origin;
     int torn;
-    if (!chronotick__copy(reader->words, slot, &torn))
+    if (!chronotick__copy(reader->words, slot, &origin, &torn))
         return torn ? CHRONOTICK_TORN : CHRONOTICK_NOT_SYNCHRONIZED;
-    /* After the slot: what an earlier boot left is voided before these change. */
-    if (__atomic_load_n(boot, __ATOMIC_RELAXED) != reader->boot_id[0] ||
-        __atomic_load_n(boot + 1, __ATOMIC_RELAXED) != reader->boot_id[1])
+    /* At each look and not only when attaching: a daemon takes a file over with all that
+     * are attached to it. */
+    if (origin.boot_id[0] != reader->boot_id[0] ||
+        origin.boot_id[1] != reader->boot_id[1])
         return CHRONOTICK_REBOOTED;
+    if (chronotick__is_foreign(reader, origin.time_namespace))
+        return CHRONOTICK_NAMESPACE;
     if (slot->status == CHRONOTICK_UNKNOWN) return CHRONOTICK_NOT_SYNCHRONIZED;
     if (!chronotick__is_possible(slot)) return CHRONOTICK_CORRUPT;
     /* After the slot, so that its anchor is in the past. */
@@ -477,8 +506,7 @@ static inline int chronotick__check(
     if (header->total_size != CHRONOTICK_SEGMENT_SIZE) return CHRONOTICK_CORRUPT;
     if (header->state != CHRONOTICK_STATE_LIVE) return CHRONOTICK_NO_DAEMON;
     if (memcmp(header->boot_id, reader->boot_id, 16)) return CHRONOTICK_REBOOTED;
-    if (header->time_namespace && reader->time_namespace &&
-        header->time_namespace != reader->time_namespace)
+    if (chronotick__is_foreign(reader, header->time_namespace))
         return CHRONOTICK_NAMESPACE;
     return CHRONOTICK_OK;
 }

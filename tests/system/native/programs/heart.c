@@ -52,13 +52,14 @@ static void fill(struct chronotick_slot *slot, uint64_t n) {
 
 static void *read_on(void *unused) {
     struct chronotick_slot got, expected;
+    struct chronotick__origin origin;
     uint64_t last = 0;
     int64_t last_n = 0;
     (void)unused;
     while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
         int torn;
         uint64_t sequence =
-            chronotick__copy((const uint64_t *)(void *)segment, &got, &torn);
+            chronotick__copy((const uint64_t *)(void *)segment, &got, &origin, &torn);
         if (torn || !sequence) continue;
         fill(&expected, (uint64_t)got.anchor_raw_ns);
         expected.as_of_raw_ns = got.as_of_raw_ns;

@@ -36,7 +36,10 @@ static void *write_on(void *unused) {
 
 #ifdef CHRONOTICK_TEST_NO_SECOND_LOOK
 /* A reader that does not look twice: what the checksums are there to find. */
-static uint64_t copy(const uint64_t *words, struct chronotick_slot *slot, int *failed) {
+static uint64_t copy(
+    const uint64_t *words, struct chronotick_slot *slot,
+    struct chronotick__origin *origin, int *failed) {
+    (void)origin;
     uint64_t s = __atomic_load_n(words + CHRONOTICK_SEQUENCE_AT / 8, __ATOMIC_ACQUIRE);
     const uint64_t *from =
         words + (CHRONOTICK_SLOT_AT + (s & 1) * CHRONOTICK_SLOT_SIZE) / 8;
@@ -54,11 +57,12 @@ static uint64_t copy(const uint64_t *words, struct chronotick_slot *slot, int *f
 static void *read_on(void *unused) {
     char expected[CHRONOTICK_SLOT_SIZE];
     struct chronotick_slot slot;
+    struct chronotick__origin origin;
     uint64_t last = 0, n;
     (void)unused;
     for (long i = 0; i < reads_each; i++) {
         int failed;
-        uint64_t sequence = copy((const uint64_t *)(void *)segment, &slot, &failed);
+        uint64_t sequence = copy((const uint64_t *)(void *)segment, &slot, &origin, &failed);
         if (failed) {
             atomic_fetch_add(&gave_up, 1);
             continue;
