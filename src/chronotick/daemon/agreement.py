@@ -141,9 +141,10 @@ class Agreement:
         if self._contradictions.are_apart(spans.keys()):
             return None
         proven = len(set(found.truechimers) - self._contradictions.outcasts)
-        if quorum.silent and proven < quorum.needed(spans):
-            # Some that are silent found out some of these. Grown old enough a liar's
-            # span and an honest one touch, and a liar alone agrees with itself.
+        if not proven or (quorum.silent and proven < quorum.needed(spans)):
+            # Some that are silent, or gone for good, found out some of these. Grown old
+            # enough a liar's span and an honest one touch, and a liar alone agrees with
+            # itself.
             return None
         return found
 

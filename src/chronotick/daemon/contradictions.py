@@ -70,12 +70,15 @@ class Contradictions:
 
     def compare(self, raw_ns: int, spans: Mapping[str, Span]) -> None:
         """Note who contradicts whom at `raw_ns`, and who does no longer."""
-        self._lapse(raw_ns)
         self._compare_two(raw_ns, spans)
         proven = [s for name, s in spans.items() if name not in self._outcasts]
+        if not proven:
+            # Whoever was found out does not become right by being left alone.
+            return
+        self._lapse(raw_ns)
         for name in spans.keys() & self._outcasts.keys():
             found = self._outcasts[name]
-            if proven and all(found.is_over(spans[name], each) for each in proven):
+            if all(found.is_over(spans[name], each) for each in proven):
                 del self._outcasts[name]
 
     def absolve(self, server: str) -> None:
@@ -91,19 +94,20 @@ class Contradictions:
         self._outcasts.clear()
 
     def _lapse(self, raw_ns: int) -> None:
+        """Hear again whoever was found out long ago, where others can contradict it."""
         self._outcasts = {
             name: found
             for name, found in self._outcasts.items()
             if found.raw_ns > raw_ns - _LAPSE_NS
         }
+
+    def _compare_two(self, raw_ns: int, spans: Mapping[str, Span]) -> None:
+        """Where only two are heard and contradict each other, one of them lies."""
         self._apart = {
             pair: found
             for pair, found in self._apart.items()
             if found.raw_ns > raw_ns - _APART_NS
         }
-
-    def _compare_two(self, raw_ns: int, spans: Mapping[str, Span]) -> None:
-        """Where only two are heard and contradict each other, one of them lies."""
         for pair in [pair for pair in self._apart if pair <= spans.keys()]:
             if self._apart[pair].is_over(*(spans[name] for name in pair)):
                 del self._apart[pair]

@@ -49,6 +49,7 @@ class EstimateStage:
         self._estimator = estimator
         self._measured = measured
         self._said: tuple[object, ...] = ()
+        self._leap_seconds = 0
         self._knows = False
 
     async def estimate(
@@ -87,7 +88,10 @@ class EstimateStage:
                         continue
                     news = True
                 correction = self._estimator.correction(self._measured.raw_ns())
-                if whole and self._estimator.breaks > breaks:
+                if self._estimator.leap_seconds > self._leap_seconds:
+                    self._leap_seconds = self._estimator.leap_seconds
+                    ctx.logger.warning("event=leap_second why=announced")
+                elif whole and self._estimator.breaks > breaks:
                     ctx.logger.warning("event=jumped why=raw_or_servers")
                 if self._is_news(ctx, correction) or news:
                     said_raw_ns = correction.raw_ns

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from chronotick.core.status import Leap, Reason, Status
+from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.agreement import Agreement
+from chronotick.daemon.leap_second import LeapSecond, announced_by
 from chronotick.daemon.panel import Panel, PanelSettings, Shown
 from chronotick.daemon.roster import Roster
 from chronotick.fusion import (
@@ -78,13 +79,20 @@ class Estimator:
         )
         self._history: deque[Shown] = deque(maxlen=_HISTORY)
         self._agreement = Agreement(tolerate=settings.tolerate)
+        self._leap_second = LeapSecond()
         self._stepped = False
         self._samples_since_leap = _WARMUP_SAMPLES
         self.breaks = 0
         """How often the past was dropped, as RAW or most of the servers jumped."""
+        self.leap_seconds = 0
+        """How often it was dropped because a leap second had been announced."""
 
     def observe(self, exchange: Exchange) -> None:
         """Take in how one poll ended."""
+        if exchange.sample is not None:
+            self._pass_leap_second(exchange.sample.raw_ns)
+            if self._leap_second.is_straddled_by(exchange.sample):
+                return
         sample = self._roster.observe(exchange, self._frequency.rate)
         if sample is None:
             return
@@ -117,17 +125,22 @@ class Estimator:
 
     def correction(self, raw_ns: int) -> Correction:
         """Return the best correction for `raw_ns` (not before the newest sample)."""
+        self._pass_leap_second(raw_ns)
         # Silence changes who is heard, and the grace may have ended.
         self._agree(raw_ns)
         self._feed(None)
         opinion = self._panel.predict(raw_ns)
         status, reasons = self._judge()
         chosen = self._selection.truechimers if self._selection else ()
-        newest = self._roster.newest(chosen)
+        newest, span = self._roster.newest(chosen), self._agreed_span(raw_ns)
+        if newest and span is not None:
+            # Nobody takes an announcement back by falling silent.
+            rate = self._frequency.rate
+            self._leap_second.expect(announced_by(newest), raw_ns, span, rate)
         return fuse(
             Evidence(
                 raw_ns=raw_ns,
-                span=self._agreed_span(raw_ns),
+                span=span,
                 rate=self._frequency.rate,
                 estimate=opinion.estimate if opinion else None,
                 coverage_99=opinion.coverage.factor_99 if opinion else 0.0,
@@ -138,7 +151,7 @@ class Estimator:
                 last_sync_raw_ns=max((s.raw_ns for s in newest), default=0),
                 measurement_count=self._sample_count,
                 delay_ns=min((s.delay_ns for s in newest), default=0),
-                leap=_leap(newest),
+                leap=self._leap_second.announced,
             )
         )
 
@@ -201,6 +214,13 @@ class Estimator:
         return self._agreement.span_at(raw_ns, self._frequency.rate)
 
     # ── What is forgotten, and when ──────────────────────────────────────────
+
+    def _pass_leap_second(self, raw_ns: int) -> None:
+        """Forget everything if UTC may have leapt by `raw_ns`, as announced."""
+        if self._leap_second.is_due(raw_ns):
+            self.leap_seconds += 1
+            self.disrupted()
+            self._leap_second.passed()
 
     def _detect_leap(self, sample: Sample) -> None:
         """Drop what is older than a leap that no interval shows, but the models do.
@@ -282,11 +302,3 @@ class Estimator:
         if learned < _WARMUP_SAMPLES:
             return Status.WARMUP, reasons
         return Status.SYNCHRONIZED, reasons
-
-
-def _leap(samples: Sequence[Sample]) -> Leap:
-    """Return the leap announcement of a majority of the servers in use."""
-    for leap in (Leap.INSERT, Leap.DELETE):
-        if 2 * sum(s.leap is leap for s in samples) > len(samples):
-            return leap
-    return Leap.NONE

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chronotick.core.records import Frame
-from chronotick.core.status import Leap, Reason, Status
+from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S, PPB
+from chronotick.daemon.leap_second import ANNOUNCED, BEFORE_NS, end_of_month_ns
 
 if TYPE_CHECKING:
     from chrono_daemon import Context, ReceiveStream
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from chronotick.core.records import ClockPair, Correction
 
 __all__ = ["Publisher", "void_after"]
-
-_SECOND_NS = NS_PER_S
-_DAY_NS = 86_400 * NS_PER_S
-_LEAPS = (Leap.INSERT, Leap.DELETE)
 
 
 class Publisher:
@@ -146,17 +143,18 @@ def void_after(correction: Correction, max_bound_ns: int) -> int:
         return correction.raw_ns
     growth_ppb = max(correction.bound_growth_ppb, 1)
     age_ns = room_ns * PPB // growth_ppb
-    if correction.leap in _LEAPS:
+    if correction.leap in ANNOUNCED:
         age_ns = min(age_ns, _until_leap(correction, growth_ppb))
     return correction.raw_ns + age_ns
 
 
 def _until_leap(correction: Correction, growth_ppb: int) -> int:
-    """Return how long UTC surely stays before the end of its day, less a second.
+    """Return how long UTC surely stays before the end of its month, less a second.
 
-    A leap second is inserted or deleted there (RFC 5905 §7.3), which no interval of
-    before survives. Servers asked afterwards tell the new time.
+    A leap second is inserted or deleted there, which no interval of before survives.
     """
-    left_ns = _DAY_NS - _SECOND_NS - correction.utc_ns % _DAY_NS - correction.bound_ns
+    earliest_ns = correction.utc_ns - correction.bound_ns
+    end_ns = end_of_month_ns(earliest_ns) - BEFORE_NS
+    left_ns = end_ns - correction.utc_ns - correction.bound_ns
     fastest_ppb = PPB + int(abs(correction.rate_ppb)) + 1 + growth_ppb
     return max(left_ns, 0) * PPB // fastest_ppb

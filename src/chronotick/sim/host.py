@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from chrono_daemon import Clock, SimClock
     from chronotick.sim.oscillator import Pause
+    from chronotick.sim.server import LeapSecondAt
     from chronotick.sim.specs import HostSpec, RealtimeSpec
 
 __all__ = ["Host", "HostTimers", "Realtime"]
@@ -69,6 +70,7 @@ class Host:
         seed: The world's seed.
         clock: The world's time.
         epoch_utc_ns: Unix time at the world's start.
+        leap: The leap second of this world, if there is one.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Host:
         seed: int,
         clock: SimClock,
         epoch_utc_ns: int,
+        leap: LeapSecondAt | None = None,
     ) -> None:
         self.name = name
         self.spec = spec
@@ -88,6 +91,7 @@ class Host:
         """Returns so many seeded bytes: what the kernel's random pool is elsewhere."""
         self._clock = clock
         self._epoch_utc_ns = epoch_utc_ns
+        self._leap = leap
         self._boot_raw_ns = round(spec.uptime_s * NS_PER_S)
         pauses = self.oscillator.pauses
         self.timers: Clock = HostTimers(clock, pauses) if pauses else clock
@@ -121,7 +125,9 @@ class Host:
         Raises:
             ValueError: RAW never read so little in this world.
         """
-        return self._epoch_utc_ns + self.oscillator.true_ns(raw_ns - self._boot_raw_ns)
+        true_ns = self.oscillator.true_ns(raw_ns - self._boot_raw_ns)
+        unleaped_ns = self._epoch_utc_ns + true_ns
+        return unleaped_ns + (self._leap.shift_ns(unleaped_ns) if self._leap else 0)
 
     def suspended_ns(self, true_ns: int) -> int:
         """Return CLOCK_BOOTTIME − CLOCK_MONOTONIC at `true_ns`."""

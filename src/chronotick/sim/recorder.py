@@ -7,6 +7,7 @@ reader and one in the recorder do not cancel out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.status import Status
@@ -113,6 +114,7 @@ class Recorder:
         self._outlook_every_s = outlook_every_s
         self._next_outlook_s = 0.0
         self._judged: Correction | None = None
+        self._void_after_raw_ns = 0
         self._suspend_ns = 0
         spec = self._host.spec.oscillator
         starts_ns = [pause.from_ns for pause in self._host.oscillator.pauses]
@@ -134,12 +136,14 @@ class Recorder:
         if correction is not previous:
             # Not after a sleep: readers compare the suspend count and refuse.
             if previous is not None and frame.clocks.suspend_ns == self._suspend_ns:
-                self._judge(previous, raw_ns)
+                self._judge(_told(previous, self._void_after_raw_ns, raw_ns), raw_ns)
             self._judged = correction
+            self._void_after_raw_ns = frame.void_after_raw_ns
             self._suspend_ns = frame.clocks.suspend_ns
             self._look_ahead(frame)
-        error_ns, bound_ns = self._judge(correction, raw_ns)
-        self._keep(correction, raw_ns, error_ns, bound_ns)
+        told = _told(correction, frame.void_after_raw_ns, raw_ns)
+        error_ns, bound_ns = self._judge(told, raw_ns)
+        self._keep(told, raw_ns, error_ns, bound_ns)
 
     def statuses(self) -> list[Status]:
         """Return the statuses in their order, without repeats in a row."""
@@ -234,6 +238,13 @@ class Recorder:
                 )
             )
         return error_ns, bound_ns
+
+
+def _told(correction: Correction, void_after_raw_ns: int, raw_ns: int) -> Correction:
+    """Return what readers are told at `raw_ns`: nothing once it has expired."""
+    if raw_ns < void_after_raw_ns:
+        return correction
+    return replace(correction, status=Status.UNKNOWN)
 
 
 def _spread(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import os
 
 __all__ = [
+    "LeapSecondSpec",
     "PollingSpec",
     "Scenario",
     "is_path",
@@ -43,6 +44,16 @@ class PollingSpec(_Spec, frozen=True, kw_only=True):
     max_poll_s: Positive = 64.0
 
 
+class LeapSecondSpec(_Spec, frozen=True, kw_only=True):
+    """A leap second that honest servers announce, and step at."""
+
+    at_s: Positive
+    """The end of a UTC month: the world begins so long before one."""
+    kind: Literal["insert", "delete"] = "insert"
+    announced_s: Positive = 86_400.0
+    """How long before."""
+
+
 class Scenario(_Spec, frozen=True, kw_only=True):
     """A world, written down.
 
@@ -57,6 +68,7 @@ class Scenario(_Spec, frozen=True, kw_only=True):
     host: HostSpec = HostSpec()
     servers: Annotated[tuple[ServerSpec, ...], Meta(min_length=1)]
     polling: PollingSpec = PollingSpec()
+    leap_second: LeapSecondSpec | None = None
 
     def __post_init__(self) -> None:
         for i, server in enumerate(self.servers):

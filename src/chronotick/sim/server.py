@@ -1,9 +1,10 @@
 """Imagined NTP servers that tell a time, right or wrong: bytes and instants in, bytes out.
 
-Decides what a server of each kind answers (those that refuse: `chronotick.sim.refusal`). No sockets, no clocks, no dice: the simulated
-world and `chronotick demo`, which speaks over real UDP, use the same servers. Instants
-are the *server's* correct UTC at the arrival and at the departure; what it claims
-instead is the server's business.
+Decides what a server of each kind answers (those that refuse: `chronotick.sim.refusal`).
+No sockets, no clocks, no dice: the simulated world and `chronotick demo`, which speaks
+over real UDP, use the same servers. Instants are the *server's* correct UTC at the
+arrival and at the departure, on a scale that does not leap; what it claims instead is the
+server's business.
 
 No reply is longer than its request, and nothing but a well-formed client request (mode
 3, version 3 or 4) is answered: none of these servers can be used to amplify.
@@ -22,6 +23,8 @@ from chronotick.ntp.timestamp import NtpShort, NtpTimestamp
 
 __all__ = [
     "HonestServer",
+    "LeapSecondAt",
+    "LeapingServer",
     "LyingServer",
     "NtpResponder",
     "ServerClaims",
@@ -89,6 +92,56 @@ class HonestServer:
         if asked is None:
             return None
         return answer(self.claims, asked, receive_utc_ns, transmit_utc_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeapSecondAt:
+    """A leap second, on a scale that does not leap."""
+
+    utc_ns: int
+    """When the day ends, Unix time that would be without it."""
+    kind: Leap
+    """`INSERT` or `DELETE`."""
+    announced_ns: int
+    """How long before its servers announce it."""
+
+    def shift_ns(self, utc_ns: int) -> int:
+        """Return by how much UTC at `utc_ns` is ahead of the scale that does not leap.
+
+        A deleted second is the last of its day, an inserted one repeats it: UTC as Unix
+        time counts it (POSIX.1-2017 §4.16).
+        """
+        if self.kind is Leap.DELETE:
+            return NS_PER_S if utc_ns >= self.utc_ns - NS_PER_S else 0
+        return -NS_PER_S if utc_ns >= self.utc_ns else 0
+
+    def announcement(self, utc_ns: int) -> Leap:
+        """Return what a server says of it at `utc_ns`."""
+        is_ahead = not self.shift_ns(utc_ns)
+        return self.kind if is_ahead and utc_ns >= self._from_ns else Leap.NONE
+
+    @property
+    def _from_ns(self) -> int:
+        return self.utc_ns - self.announced_ns
+
+
+class LeapingServer:
+    """An honest server that announces a leap second and steps at it."""
+
+    def __init__(self, leap: LeapSecondAt, claims: ServerClaims = _HONEST) -> None:
+        self._leap = leap
+        self._claims = claims
+
+    def reply(
+        self, request: bytes, *, receive_utc_ns: int, transmit_utc_ns: int
+    ) -> bytes | None:
+        """Answer with UTC."""
+        announced = self._leap.announcement(receive_utc_ns)
+        return HonestServer(replace(self._claims, leap=announced)).reply(
+            request,
+            receive_utc_ns=receive_utc_ns + self._leap.shift_ns(receive_utc_ns),
+            transmit_utc_ns=transmit_utc_ns + self._leap.shift_ns(transmit_utc_ns),
+        )
 
 
 class LyingServer:

@@ -19,6 +19,8 @@ from chronotick.sim.refusal import DenyingServer, RateLimitingServer, SilentServ
 from chronotick.sim.route import Network, Node
 from chronotick.sim.server import (
     HonestServer,
+    LeapingServer,
+    LeapSecondAt,
     LyingServer,
     ServerClaims,
     SmearingServer,
@@ -49,7 +51,7 @@ __all__ = ["DEFAULT_HOST", "EPOCH_UTC_NS", "World"]
 
 DEFAULT_HOST = "client"
 EPOCH_UTC_NS = 1_767_225_600 * NS_PER_S
-"""2026-01-01: every world starts here, whatever the day."""
+"""2026-01-01: every world starts here, whatever the day, unless it has a leap second."""
 
 _NS_PER_US = 1_000.0
 # RFC 5737: addresses that are nobody's, so that a stray packet would reach nobody.
@@ -65,7 +67,8 @@ class World:
         seed: Which of all such worlds.
         hosts: Hosts by name; None: the scenario's, called ``client``. All see the same
             servers, over paths of the same kind, each with noise of its own.
-        epoch_utc_ns: Unix time at the start.
+        epoch_utc_ns: Unix time at the start; None: `EPOCH_UTC_NS`, or as long before
+            that as the scenario's leap second wants it.
     """
 
     def __init__(
@@ -74,17 +77,25 @@ class World:
         *,
         seed: int,
         hosts: Mapping[str, HostSpec] | None = None,
-        epoch_utc_ns: int = EPOCH_UTC_NS,
+        epoch_utc_ns: int | None = None,
     ) -> None:
         self.scenario = scenario
         self.seed = seed
+        if epoch_utc_ns is None:
+            epoch_utc_ns = EPOCH_UTC_NS - _until_leap_ns(scenario)
         self.epoch_utc_ns = epoch_utc_ns
+        leap = _leap_second(scenario, epoch_utc_ns)
         self.clock = SimClock()
         """The world's time, in seconds since its start. Advance it to make it pass."""
-        self.network = _network(scenario, epoch_utc_ns)
+        self.network = _network(scenario, epoch_utc_ns, leap)
         self._hosts = {
             name: Host(
-                name, spec, seed=seed, clock=self.clock, epoch_utc_ns=epoch_utc_ns
+                name,
+                spec,
+                seed=seed,
+                clock=self.clock,
+                epoch_utc_ns=epoch_utc_ns,
+                leap=leap,
             )
             for name, spec in (hosts or {DEFAULT_HOST: scenario.host}).items()
         }
@@ -96,7 +107,7 @@ class World:
 
     @property
     def utc_ns(self) -> int:
-        """True Unix time now."""
+        """True Unix time now, but for a leap second."""
         return self.epoch_utc_ns + self.true_ns
 
     def host(self, name: str = DEFAULT_HOST) -> Host:
@@ -140,7 +151,25 @@ class World:
         return self.host(host).true_utc_ns(raw_ns)
 
 
-def _network(scenario: Scenario, epoch_utc_ns: int) -> Network:
+def _until_leap_ns(scenario: Scenario) -> int:
+    leap = scenario.leap_second
+    return 0 if leap is None else round(leap.at_s * NS_PER_S)
+
+
+def _leap_second(scenario: Scenario, epoch_utc_ns: int) -> LeapSecondAt | None:
+    leap = scenario.leap_second
+    if leap is None:
+        return None
+    return LeapSecondAt(
+        utc_ns=epoch_utc_ns + _until_leap_ns(scenario),
+        kind=Leap.DELETE if leap.kind == "delete" else Leap.INSERT,
+        announced_ns=round(leap.announced_s * NS_PER_S),
+    )
+
+
+def _network(
+    scenario: Scenario, epoch_utc_ns: int, leap: LeapSecondAt | None
+) -> Network:
     """Return the network in which each server of `scenario` has an address.
 
     Raises:
@@ -151,7 +180,7 @@ def _network(scenario: Scenario, epoch_utc_ns: int) -> Network:
             name=spec.name,
             endpoint=Endpoint(address, spec.port),
             path=spec.path,
-            responder=_responder(spec, epoch_utc_ns),
+            responder=_responder(spec, epoch_utc_ns, leap),
             error_us=spec.error_us,
             wander_us=spec.wander_us,
             wander_period_s=spec.wander_period_s,
@@ -181,9 +210,12 @@ def _addresses(servers: Sequence[ServerSpec]) -> list[str]:
     return found
 
 
-def _responder(spec: ServerSpec, epoch_utc_ns: int) -> NtpResponder | None:
+def _responder(
+    spec: ServerSpec, epoch_utc_ns: int, leap: LeapSecondAt | None
+) -> NtpResponder | None:
     """Return what answers at the address of `spec`, None for a closed port."""
     claims = _claims(spec)
+    honest = HonestServer(claims) if leap is None else LeapingServer(leap, claims)
     answers: NtpResponder | None
     match spec.serves:
         case Lying() | Smearing() as lie:
@@ -192,7 +224,7 @@ def _responder(spec: ServerSpec, epoch_utc_ns: int) -> NtpResponder | None:
             answers = UnsynchronizedServer(claims)
         case RateLimiting(min_interval_s=interval_s, burst=burst):
             answers = RateLimitingServer(
-                round(interval_s * NS_PER_S), burst=burst, server=HonestServer(claims)
+                round(interval_s * NS_PER_S), burst=burst, server=honest
             )
         case Denying(code=code):
             answers = DenyingServer(code)
@@ -201,7 +233,7 @@ def _responder(spec: ServerSpec, epoch_utc_ns: int) -> NtpResponder | None:
         case Closed():
             answers = None
         case _:
-            answers = HonestServer(claims)
+            answers = honest
     return answers
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotick.core.span import Span
+from chronotick.core.units import NS_PER_S
 from chronotick.daemon.agreement import Agreement
 from chronotick.fusion import RateSpan
 
@@ -246,3 +247,13 @@ def test_a_liar_among_three_never_moves_the_answer_off_the_truth(
         span = agreement.span_at(at_s * 10**9, DRIFTING)
         assert span is not None
         assert span.holds(0)
+
+
+def test_an_outcast_alone_is_not_believed_though_all_else_is_forgotten() -> None:
+    """The host slept, and those that found it out will never answer again."""
+    agreement = Agreement()
+    ask(agreement, around(0, 1, 90))
+    agreement.forget()
+    spans = {"c": Span(80 * US, 100 * US)}
+    assert ask(agreement, spans, raw_ns=100 * 24 * 3600 * NS_PER_S)
+    assert believed(agreement) == ""

@@ -70,10 +70,19 @@ def test_what_was_found_out_lapses_after_a_day() -> None:
     """Not before; and a later contradiction begins the day anew."""
     known = found_out()
     known.find_out(HOUR_NS, "liar", LIE, AGREED)
-    known.compare(25 * HOUR_NS - 1, {})
+    known.compare(25 * HOUR_NS - 1, {"a": AGREED})
     assert known.outcasts == {"liar"}
-    known.compare(25 * HOUR_NS, {})
+    known.compare(25 * HOUR_NS, {"a": AGREED})
     assert not known.outcasts
+
+
+def test_nobody_is_heard_again_because_all_others_are_gone() -> None:
+    """After any time: there is nobody left to find it out again."""
+    known = found_out()
+    for hours in (25, 250):
+        known.compare(hours * HOUR_NS, {"liar": LIE})
+        known.compare(hours * HOUR_NS, {})
+    assert known.outcasts == {"liar"}
 
 
 def test_two_are_apart_until_they_agree_as_sharply() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronotick.core.records import Exchange
-from chronotick.core.status import Reason, Source, Status
+from chronotick.core.status import Leap, Reason, Source, Status
 from chronotick.core.units import NS_PER_S
 from unit.daemon.bench import Bench, Server
 from unit.oscillators import EPOCH_NS, Wandering, sample, wandering
@@ -344,3 +347,53 @@ def test_two_honest_of_four_go_on_where_the_liars_disagree() -> None:
     correction = bench.estimator.correction(bench.raw_ns)
     assert correction.status is Status.SYNCHRONIZED
     assert correction.bound_ns < 2_000_000
+
+
+class Announcing(Bench):
+    """Some servers announce a leap second, which doesn't come."""
+
+    heralds = 0
+
+    def send(self, server: Server, exchange: Exchange) -> None:
+        """The first few of them."""
+        if exchange.sample and server in self.servers[: self.heralds]:
+            told = replace(exchange.sample, leap=Leap.INSERT)
+            exchange = replace(exchange, sample=told)
+        super().send(server, exchange)
+
+
+@pytest.mark.parametrize(("heralds", "has_gap"), [(4, True), (2, True), (1, False)])
+def test_a_leap_second_announced_by_half_of_them_is_waited_for(
+    heralds: int, has_gap: bool
+) -> None:
+    """It doesn't come, and servers that are asked afterwards say so."""
+    bench = Announcing([Server(f"s{i}") for i in range(4)])
+    bench.heralds = heralds
+    # STEADY gains 20 ppm on the way to October.
+    october_ns = 1_790_812_800 * NS_PER_S - EPOCH_NS
+    bench.raw_ns = october_ns - october_ns // 50_000 - 200 * NS_PER_S
+    said = []
+    while bench.raw_ns < october_ns + 100 * NS_PER_S:
+        bench.round()
+        said.append(bench.estimator.correction(bench.raw_ns).status)
+    assert (Status.UNKNOWN in said) is has_gap
+    assert said.count(Status.UNKNOWN) <= 1
+    assert said[-1] is Status.SYNCHRONIZED
+    assert bench.estimator.leap_seconds == has_gap
+
+
+def test_who_announces_a_leap_second_is_not_heard_while_it_may_happen() -> None:
+    """Answers of that second are worth nothing, whoever has leapt by then."""
+    bench = Announcing([Server("a"), Server("b")])
+    bench.heralds = 2
+    october_ns = 1_790_812_800 * NS_PER_S - EPOCH_NS
+    bench.raw_ns = october_ns - october_ns // 50_000 - 60 * NS_PER_S
+    heard = []
+    while bench.raw_ns < october_ns + 10 * NS_PER_S:
+        bench.round(gap_ns=NS_PER_S // 4)
+        utc_ns = bench.raw_ns + bench.clock.offset_ns(bench.raw_ns) - EPOCH_NS
+        if abs(utc_ns - october_ns) < NS_PER_S * 3 // 4:
+            heard.append(bench.estimator.correction(bench.raw_ns).status)
+    assert heard
+    assert set(heard) == {Status.UNKNOWN}
+    assert bench.estimator.correction(bench.raw_ns).status is not Status.UNKNOWN

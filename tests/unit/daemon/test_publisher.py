@@ -70,6 +70,10 @@ def correction(
     )
 
 
+NOVEMBER_NS = 1_730_419_200 * NS_PER_S
+"""2024-11-01."""
+
+
 @given(st.integers(0, 10**9), st.integers(1, 10**6), st.integers(1, 10**10))
 def test_a_correction_expires_just_before_its_bound_passes_the_limit(
     bound_ns: int, growth_ppb: int, limit_ns: int
@@ -86,30 +90,39 @@ def test_a_correction_expires_just_before_its_bound_passes_the_limit(
 
 
 @given(
-    st.integers(0, 86_400 * NS_PER_S - 1),
+    st.integers(1, 86_400 * NS_PER_S),
     st.integers(0, 10**8),
     st.integers(1, 500_000),
     st.integers(-500_000, 500_000),
     st.sampled_from([Leap.INSERT, Leap.DELETE]),
 )
 def test_no_correction_outlives_a_leap_second(
-    of_day_ns: int, bound_ns: int, growth_ppb: int, rate_ppb: int, leap: Leap
+    left_ns: int, bound_ns: int, growth_ppb: int, rate_ppb: int, leap: Leap
 ) -> None:
-    """At void_after, even the latest that UTC can be is a second before midnight."""
-    day_ns = 86_400 * NS_PER_S
+    """At void_after, even the latest that UTC can be is a second before month's end."""
     made = replace(
         correction(bound_ns=bound_ns, growth_ppb=growth_ppb),
-        utc_ns=20_000 * day_ns + of_day_ns,
+        utc_ns=NOVEMBER_NS - left_ns,
         rate_ppb=float(rate_ppb),
         leap=leap,
     )
-    age_ns = void_after(made, 3600 * NS_PER_S)
-    latest_ns = of_day_ns + age_ns + bound_ns + grow_ns(age_ns, growth_ppb)
-    latest_ns += age_ns * rate_ppb // NS_PER_S
+    age_ns = void_after(made, 10**15)
+    passed_ns = age_ns + bound_ns + grow_ns(age_ns, growth_ppb)
+    passed_ns += age_ns * rate_ppb // NS_PER_S
     if age_ns > 0:
-        assert latest_ns <= day_ns - NS_PER_S
+        assert left_ns - passed_ns >= NS_PER_S
     else:
-        assert of_day_ns + bound_ns >= day_ns - NS_PER_S - 2
+        assert left_ns - bound_ns <= NS_PER_S + 2
+
+
+def test_no_other_midnight_is_that_of_a_leap_second() -> None:
+    """Servers may announce one a month ahead (RFC 5905 §7.3)."""
+    made = replace(
+        correction(bound_ns=0, growth_ppb=1),
+        utc_ns=NOVEMBER_NS - 86_400 * NS_PER_S - NS_PER_S,
+        leap=Leap.INSERT,
+    )
+    assert void_after(made, 10**9) > 80_000 * NS_PER_S
 
 
 @pytest.mark.anyio

@@ -16,6 +16,8 @@ from chronotick.ntp.timestamp import NtpTimestamp
 from chronotick.sim.refusal import DenyingServer, RateLimitingServer, SilentServer
 from chronotick.sim.server import (
     HonestServer,
+    LeapingServer,
+    LeapSecondAt,
     LyingServer,
     NtpResponder,
     ServerClaims,
@@ -30,6 +32,7 @@ KINDS: list[NtpResponder] = [
     HonestServer(),
     LyingServer(NS_PER_S),
     SmearingServer(begins_utc_ns=NOW_NS),
+    LeapingServer(LeapSecondAt(utc_ns=NOW_NS, kind=Leap.INSERT, announced_ns=1)),
     UnsynchronizedServer(),
     RateLimitingServer(NS_PER_S),
     DenyingServer(),
@@ -133,6 +136,26 @@ def test_a_smear_is_a_ramp_between_two_truths() -> None:
     assert ask(smear).leap is Leap.NONE
     with pytest.raises(ValueError, match="takes time"):
         SmearingServer(begins_utc_ns=0, lasts_ns=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first_s", "shift_ns"),
+    [(Leap.INSERT, 0, -NS_PER_S), (Leap.DELETE, -1, NS_PER_S)],
+)
+def test_a_leap_second_is_announced_and_then_taken(
+    kind: Leap, first_s: int, shift_ns: int
+) -> None:
+    """An inserted second repeats the last one of the day, a deleted one is that."""
+    leap = LeapSecondAt(utc_ns=NOW_NS, kind=kind, announced_ns=3600 * NS_PER_S)
+    server = LeapingServer(leap)
+    first_ns = NOW_NS + first_s * NS_PER_S
+
+    assert ask(server, NOW_NS - 3601 * NS_PER_S).leap is Leap.NONE
+    assert ask(server, NOW_NS - 3600 * NS_PER_S).leap is kind
+    assert ask(server, first_ns - 1).leap is kind
+    assert abs(lead_ns(server, first_ns - 1)) <= 1
+    assert abs(lead_ns(server, first_ns) - shift_ns) <= 1
+    assert ask(server, first_ns).leap is Leap.NONE
 
 
 def test_an_unsynchronized_server_says_so() -> None:

@@ -1,0 +1,105 @@
+"""When a leap second may come between what was measured and what is to be told.
+
+UTC − RAW changes by a second at the end of a UTC month (ITU-R TF.460-6 §2.2) that the
+servers have announced (RFC 5905 §7.3), and no interval of before says anything of
+afterwards. Decides from which instant on nothing of before counts, and from which one on
+answers count again. Not whether there was a leap: servers asked afterwards show it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from chronotick.core.status import Leap
+from chronotick.core.units import NS_PER_S, PPB
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chronotick.core.records import Sample
+    from chronotick.core.span import Span
+    from chronotick.fusion import RateSpan
+
+__all__ = ["ANNOUNCED", "BEFORE_NS", "LeapSecond", "announced_by", "end_of_month_ns"]
+
+ANNOUNCED = (Leap.INSERT, Leap.DELETE)
+BEFORE_NS = NS_PER_S
+"""A deleted second is missing before the end of the month."""
+# An inserted one comes after it, where a server's clock may be either; then a second for
+# servers whose kernel is told late.
+_AFTER_NS = 2 * NS_PER_S
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LeapSecond:
+    """The next one, as far as it has been announced."""
+
+    def __init__(self) -> None:
+        self.announced = Leap.NONE
+        """What is said of the end of this month."""
+        self._from_raw_ns: int | None = None
+        self._until_raw_ns = 0
+        self._passed_raw_ns: int | None = None
+
+    def expect(self, announced: Leap, raw_ns: int, span: Span, rate: RateSpan) -> None:
+        """Note what the servers that are believed say at `raw_ns`.
+
+        Args:
+            announced: By them. It may be taken back until it is due.
+            raw_ns: Now.
+            span: Where UTC − RAW lies now.
+            rate: What the oscillator's rate can be.
+        """
+        if self.is_due(raw_ns):
+            return
+        self.announced = announced
+        self._from_raw_ns = None
+        if announced not in ANNOUNCED:
+            return
+        end_ns = end_of_month_ns(raw_ns + span.lo_ns)
+        left_ns = end_ns - BEFORE_NS - (raw_ns + span.hi_ns)
+        self._from_raw_ns = raw_ns + _scaled(left_ns, PPB + rate.hi_ppb)
+        left_ns = end_ns + _AFTER_NS - (raw_ns + span.lo_ns)
+        self._until_raw_ns = raw_ns + 1 + _scaled(left_ns, PPB + rate.lo_ppb)
+
+    def is_due(self, raw_ns: int) -> bool:
+        """Whether it may have happened by `raw_ns`, and has not been passed yet."""
+        return self._from_raw_ns is not None and raw_ns >= self._from_raw_ns
+
+    def passed(self) -> None:
+        """Note that nothing of before is remembered any more."""
+        self.announced = Leap.NONE
+        self._from_raw_ns = None
+        self._passed_raw_ns = self._until_raw_ns
+
+    def is_straddled_by(self, sample: Sample) -> bool:
+        """Whether the exchange may have begun before the last one was surely over."""
+        passed_ns = self._passed_raw_ns
+        return passed_ns is not None and sample.raw_ns - sample.delay_ns < passed_ns
+
+
+def announced_by(samples: Sequence[Sample]) -> Leap:
+    """Return what half of the servers announce, by their newest answers, or more.
+
+    Where half of them don't know of it, it costs a minute without time to heed it, and
+    to ignore it a second.
+    """
+    for leap in ANNOUNCED:
+        if samples and 2 * sum(s.leap is leap for s in samples) >= len(samples):
+            return leap
+    return Leap.NONE
+
+
+def end_of_month_ns(utc_ns: int) -> int:
+    """Return the Unix time, ns, at which the UTC month of `utc_ns` ends."""
+    within = _EPOCH + timedelta(seconds=utc_ns // NS_PER_S)
+    first = within.replace(day=1, hour=0, minute=0, second=0)
+    # Months have 28 to 31 days: 32 later it is the next one, whichever this is.
+    after = (first + timedelta(days=32)).replace(day=1)
+    return (after - _EPOCH) // timedelta(seconds=1) * NS_PER_S
+
+
+def _scaled(utc_ns: int, rate_ppb: int) -> int:
+    """Return how much RAW passes within `utc_ns`, if UTC passes at `rate_ppb` of it."""
+    return utc_ns * PPB // rate_ppb
