@@ -8,10 +8,16 @@ after its anchor alike, so their intersection does.
 
 **A CLOCK_REALTIME stamp** (a log line, SO_TIMESTAMPNS) must first be brought back to
 RAW. Every correction in the ring carries a pair of both clocks. Between two of them the
-system clock is assumed to be slewed by `MAX_SLEW_PPM` at most, the kernel's limit for
-adjtime; so the further a stamp is from the nearest pair, the wider its interval gets,
-by half a microsecond per millisecond. Stamps from around a step of the system clock or
-a sleep of the host are refused.
+system clock may be slewed by `MAX_SLEW_PPM`, the kernel's limit for adjtime, and on top
+of that be stepped, or slewed faster (chrony's limit is 83,333 ppm), one way. A step that
+is seen is refused. One below `MAX_SLEW_PPM` of the time between the pairs is not: it
+looks like a slew, or a slew the other way hides it. So each of the two pairs may alone
+be on the stamp's side of it, and the interval is what either allows: up to a microsecond
+per millisecond *between* the pairs. Assuming that it was a slew, the nearer pair would
+do, and would be wrong just after a step.
+
+Not noticed: a clock that was set and set back between two pairs; and, for the stamps of
+the moments after the oldest pair, one that was set back before it.
 """
 
 from __future__ import annotations
@@ -47,7 +53,7 @@ StampClock: TypeAlias = Literal["realtime", "raw"]
 """Which clock a stamp was read from: CLOCK_REALTIME or CLOCK_MONOTONIC_RAW."""
 
 MAX_SLEW_PPM = 500
-"""Assumed of the system clock between two looks at it."""
+"""Assumed of the system clock between two looks at it, but for steps one way."""
 
 _SLEW = MAX_SLEW_PPM * 1e-6
 # Two readings of the same clock in the order in which they were asked for.
@@ -165,40 +171,47 @@ def _raw_span(path: str, now: Publication, stamp_ns: int) -> Span:
     """Return where RAW was when CLOCK_REALTIME read `stamp_ns`."""
     found: list[Span] = []
     pairs = _pairs(now)
-    for earlier, later in pairwise(pairs):
-        lo_ns = min(earlier.realtime_ns, later.realtime_ns) - earlier.error_ns
-        hi_ns = max(earlier.realtime_ns, later.realtime_ns) + later.error_ns
-        if not lo_ns <= stamp_ns <= hi_ns:
+    is_older = stamp_ns < pairs[0].realtime_ns - pairs[0].error_ns
+    for earlier, later in () if is_older else pairwise(pairs):
+        span = _between(earlier, later, stamp_ns)
+        if span is None:
             continue
         if not earlier.leads_to(later):
             raise ClockDisrupted(
                 path, "the system clock was set, or the host slept, around that stamp"
             )
-        found.append(_between(earlier, later, stamp_ns))
+        found.append(span)
     if not found:
         oldest_s = (now.snapshot.realtime_ns - pairs[0].realtime_ns) / NS_PER_S
         raise ClockError(
             f"nothing is remembered of that stamp: the segment at {path} reaches "
             f"{oldest_s:.3g} s back"
         )
-    # More than one only where the clock was set back and passed the stamp twice.
+    # More than one where the clock may have been set back and passed the stamp twice.
     return Span.hull_of(found)
 
 
-def _between(earlier: _Pair, later: _Pair, stamp_ns: int) -> Span:
-    """Return RAW at `stamp_ns`, from the pairs on both sides of it."""
+def _between(earlier: _Pair, later: _Pair, stamp_ns: int) -> Span | None:
+    """Return where RAW may have been between two pairs when REALTIME read `stamp_ns`.
+
+    As long as nothing was stepped yet, REALTIME − RAW is the earlier pair's but for
+    slewing; when all was, the later one's; and in between, where the steps go one way,
+    between the two. None if it cannot have read that.
+    """
     since = stamp_ns - earlier.realtime_ns
     until = later.realtime_ns - stamp_ns
     first, last = earlier.error_ns, later.error_ns
-    lo_ns = max(
+    lo_ns = min(
         earlier.raw_ns + int((since - first) / (1 + _SLEW)) - 1,
         later.raw_ns - int((until + last) / (1 - _SLEW)) - 1,
     )
-    hi_ns = min(
+    hi_ns = max(
         earlier.raw_ns + int((since + first) / (1 - _SLEW)) + 1,
         later.raw_ns - int((until - last) / (1 + _SLEW)) + 1,
     )
-    return Span(min(lo_ns, hi_ns), max(lo_ns, hi_ns))
+    lo_ns = max(lo_ns, earlier.raw_ns - first)
+    hi_ns = min(hi_ns, later.raw_ns + last)
+    return Span(lo_ns, hi_ns) if lo_ns <= hi_ns else None
 
 
 def _pairs(now: Publication) -> list[_Pair]:
@@ -217,8 +230,9 @@ def correct_stamps(
     """Return `stamps` as UTC, all from the one correction that holds now.
 
     Quick, and meant for stamps of the last seconds: the half width grows with the
-    distance from now, by `MAX_SLEW_PPM` for stamps of the system clock, and steps of it
-    are not noticed. For single stamps `past_interval` knows more.
+    distance from now, by `MAX_SLEW_PPM` for stamps of the system clock. That this was
+    neither stepped nor slewed faster since is the caller's to know: it is not noticed.
+    `past_interval` allows for it, and is wider for that.
 
     Raises:
         TypeError: `stamps` is no array of 64-bit integers.
