@@ -43,8 +43,10 @@ _UNSYNCHRONIZED_STRATUM = 16
 _LARGEST_STRATUM = 15
 # 2⁻²⁰ s, 1 µs: what a reading of ours takes, rounded up.
 _PRECISION = -20
-# Carrying a reading back to the arrival: RAW is within this of true time.
-_MAX_RATE_PPB = 500_000
+# Carrying a reading back to the arrival: RAW is within this of true time, whatever the
+# daemon that we read from is configured to (the most that clock.max_frequency_error may
+# be). It costs 1 us for each 100 us that a datagram waited: less than asking is worth.
+_MAX_RATE_PPB = 10_000_000
 
 
 class Upstream(NamedTuple):
