@@ -6,6 +6,7 @@ the names that people write.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from chronotick.core.errors import AddressError, ConfigError
@@ -60,12 +61,36 @@ def _check_servers(config: Config) -> None:
             name = server.name
         except AddressError as error:
             raise ConfigError(f"servers[{i}]: {error}") from error
-        first = seen.setdefault(name, i)
+        first = seen.setdefault(_canonical(name), i)
         if first != i:
-            # One server, listed twice, would count as two that agree.
             raise ConfigError(
-                f"servers[{i}]: {server.address} is the same server as servers[{first}]"
+                f"servers[{i}]: {server.address} is the same server as "
+                f"servers[{first}]; remove one of the two: they would count as two "
+                "that agree"
             )
+
+
+def _canonical(name: ServerName) -> ServerName:
+    """Return the one spelling of all that lead to the same place in any network.
+
+    What a name resolves to is another matter, and can change while the daemon runs.
+    """
+    host = name.host.removesuffix(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return name._replace(host=_ascii(host))
+    # ::ffff:0:0/96 is IPv4 in IPv6's clothes (RFC 4291 §2.5.5.2): no router sees it.
+    mapped = getattr(address, "ipv4_mapped", None)
+    return name._replace(host=str(mapped or address))
+
+
+def _ascii(host: str) -> str:
+    """Return how a name goes to the resolver (IDNA); as it is where it cannot."""
+    try:
+        return host.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return host
 
 
 def _check_agreement(config: Config) -> None:

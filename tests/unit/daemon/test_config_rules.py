@@ -19,7 +19,7 @@ OURS = tuple(Server(f"10.0.0.{i}") for i in range(1, 6))
         ({"servers": ()}, "servers: at least one is needed"),
         (
             {"servers": (Server("ntp.se"), Server("x.example"), Server("NTP.SE:123"))},
-            "servers[2]: NTP.SE:123 is the same server as servers[0]",
+            "servers[2]: NTP.SE:123 is the same server as servers[0]; remove",
         ),
         ({"servers": (Server("[::1"),)}, "servers[0]: '[::1' names no server"),
         (
@@ -90,3 +90,43 @@ def test_limits_are_inclusive() -> None:
     )
 
     assert len(config.servers) == 3
+
+
+_TWICE = [
+    ("a.test", "a.test."),
+    ("A.test.", "a.TEST:123"),
+    ("127.0.0.1", "::ffff:127.0.0.1"),
+    ("127.0.0.1:123", "[::FFFF:7f00:1]:123"),
+    ("2001:db8::1", "[2001:0DB8:0:0::1]"),
+    ("bücher.example", "xn--bcher-kva.example"),
+    ("BÜCHER.example", "bücher.example."),
+]
+
+
+@pytest.mark.parametrize("pair", [*_TWICE, *(pair[::-1] for pair in _TWICE)])
+def test_one_server_in_two_spellings_has_one_vote(pair: tuple[str, str]) -> None:
+    """Else it would be a majority with itself."""
+    with pytest.raises(ConfigError) as caught:
+        Config(servers=tuple(map(Server, pair)))
+
+    assert str(caught.value) == (
+        f"servers[1]: {pair[1]} is the same server as servers[0]; remove one of the "
+        "two: they would count as two that agree"
+    )
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("a.test", "a.test:124"),
+        ("a.test", "b.test"),
+        ("127.0.0.1", "127.0.0.2"),
+        ("fe80::1%eth0", "fe80::1%eth1"),
+        ("192.0.2.1", "2001:db8::192.0.2.1"),
+        ("a-.test", "a.test"),
+        ("x_y.test", "xy.test"),
+    ],
+)
+def test_two_servers_have_two_votes(pair: tuple[str, str]) -> None:
+    """What a name leads to is not asked here."""
+    assert len(Config(servers=tuple(map(Server, pair))).servers) == len(pair)
