@@ -73,6 +73,63 @@ def behind_a_buffer_that_fills(period_s: float) -> Scenario:
     )
 
 
+def on_a_way_that_changes(
+    there: tuple[Shift, ...], back: tuple[Shift, ...]
+) -> Scenario:
+    """Return a host with one server, 10 ms away, but for what is added on either leg."""
+    quick = Exponential(mean_us=300.0)
+    path = PathSpec(
+        forward=LegSpec(base_us=10_000.0, jitter=quick, shifts=there),
+        backward=LegSpec(base_us=10_000.0, jitter=quick, shifts=back),
+    )
+    return Scenario(
+        name="changing-way",
+        summary="The way to the only server becomes longer, and otherwise longer.",
+        duration_s=5 * 3600.0,
+        host=HostSpec(
+            oscillator=OscillatorSpec(rate_ppb=-18_400.0, random_walk_ppb=0.3)
+        ),
+        servers=(ServerSpec(name="lone.test", path=path),),
+    )
+
+
+def two_detours() -> Scenario:
+    """Return 20 ms more there for half an hour, then 12 ms more back, and again."""
+    return on_a_way_that_changes(
+        (Shift(at_s=7200.0, for_s=1800.0, every_s=7200.0, by_us=20_000.0),),
+        (Shift(at_s=9000.0, for_s=1800.0, every_s=7200.0, by_us=12_000.0),),
+    )
+
+
+def an_upload_each_hour() -> Scenario:
+    """Return requests that queue for up to 30 ms within 3 minutes, for a quarter hour."""
+    filling = tuple(
+        Shift(
+            at_s=7200.0 + 9.0 * k, for_s=900.0 - 9.0 * k, every_s=3600.0, by_us=1500.0
+        )
+        for k in range(20)
+    )
+    return on_a_way_that_changes(filling, ())
+
+
+@pytest.mark.parametrize(
+    "scenario", [two_detours(), an_upload_each_hour()], ids=["detours", "uploads"]
+)
+async def test_no_way_that_a_lone_server_s_packets_take_costs_the_clock(
+    scenario: Scenario,
+) -> None:
+    """Measurements are off by 10 to 15 ms for up to an hour; coasting is not."""
+    held, off = [], []
+    for seed in SEEDS[:2]:
+        run = await simulate(scenario, seed=seed, keep_every_s=16.0)
+        for each in run.recorder.publications:
+            if each.calibrated_99_ns is not None and each.true_s >= 7200.0:
+                off.append(abs(each.error_ns))
+                held.append(off[-1] <= each.calibrated_99_ns)
+    assert max(off) < 1_000_000
+    assert sum(held) >= 0.99 * len(held)
+
+
 @pytest.mark.parametrize("back_us", [20.0, 500.0, 5000.0])
 async def test_the_first_half_hour_on_a_path_whose_answers_queue(
     back_us: float,

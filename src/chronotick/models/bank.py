@@ -20,6 +20,7 @@ from chronotick.models.grid import BankTuning
 from chronotick.models.jump import JumpWatch, Verdict
 from chronotick.models.line import LineVoice
 from chronotick.models.paths import Paths
+from chronotick.models.retreat import Retreat
 
 if TYPE_CHECKING:
     from chronotick.core.records import Sample
@@ -45,6 +46,7 @@ class BankModel:
         self._latest: Estimate | None = None
         self._jumps = JumpWatch()
         self._withheld: list[Exchange] = []
+        self._retreat: Retreat | None = None
         self._doubt = 0.0
         self._seen: dict[str, int] = {}
         self._newest_ns = 0
@@ -76,6 +78,7 @@ class BankModel:
         elif left and not self._paths.crossing_variance:
             # Others are heard again, and take it for the clock's.
             self._filters.shift(0.0, left)
+            self._retreat = None
         if self.sample_count == 0:
             self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
             # Uniform within the half width: all that one exchange can say.
@@ -127,11 +130,25 @@ class BankModel:
 
     def _cross(self, exchange: Exchange, left: float) -> None:
         """Go on with a server on another way than before."""
-        if left:
-            # What the way that is left has to be wrong is the clock's error now.
-            self._filters.shift(0.0, left)
-        before = self._joined() if exchange.extra_ns else None
-        self._paths.cross(exchange, before, self._raw_ns, self._withheld)
+        before = self._leave(exchange.raw_ns, left) if left else None
+        if not self._paths.coasts_on(exchange):
+            before = None
+        elif before is None:
+            before = Retreat.of(self._filters, self._joined(), self._raw_ns)
+        self._retreat = before
+        self._paths.cross(exchange, before, self._withheld)
+
+    def _leave(self, raw_ns: int, left: float) -> Retreat | None:
+        """Leave a lone server's detour; return where the filters went back to, if so."""
+        back = self._retreat
+        age_s = (raw_ns - self._raw_ns) / NS_PER_S
+        present = self._joined().variance.at(age_s) + left
+        if back is not None and back.is_surer(raw_ns, present):
+            self._filters, self._raw_ns = back.again(), back.raw_ns
+            return back
+        # What the way that is left has to be wrong is the clock's error now.
+        self._filters.shift(0.0, left)
+        return None
 
     def _spoken(self) -> Mixture:
         """Return what filters and line say at the filters' instant."""
@@ -157,6 +174,7 @@ class BankModel:
         if verdict is Verdict.JUMP:
             self.jump_count += 1
             self._paths.settle()
+            self._retreat = None
             self._line.forget()
             self._filters.open(age_s, measurement.value_ns)
             for withheld in self._withheld:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chronotick.core.records import Sample
     from chronotick.models.bias import Recentered
     from chronotick.models.filters import Mixture
+    from chronotick.models.retreat import Retreat
 
 __all__ = ["Exchange", "Paths"]
 
@@ -90,27 +91,29 @@ class Paths:
         """Whether its server was heard on another way before, or not at all."""
         return self._account.get(exchange.server) != exchange.route
 
+    def coasts_on(self, exchange: Exchange) -> bool:
+        """Whether only the clock's own steadiness tells how high its way reads."""
+        return exchange.extra_ns > 0 and self._is_alone()
+
     def cross(
         self,
         exchange: Exchange,
-        before: Mixture | None,
-        before_ns: int,
+        before: Retreat | None,
         withheld: Iterable[Exchange],
     ) -> None:
         """Go on with a server on the way that `exchange` came.
 
         Args:
             exchange: The first one there.
-            before: What is believed of the clock; None if nothing is.
-            before_ns: At which instant.
+            before: From what to coast there; None if others tell.
             withheld: Exchanges whose ways are still asked for.
         """
         self._account[exchange.server] = exchange.route
-        if exchange.extra_ns and before is not None and self._is_alone():
+        if before is not None:
             # The first exchanges of that route have passed for long queues, which they
             # are: within half of the excess, as a queue's.
             self._crossings[exchange.route] = Crossing(
-                before, before_ns, exchange.extra_ns
+                before.believed, before.raw_ns, exchange.extra_ns
             )
         self._close(withheld)
 

@@ -20,6 +20,10 @@ __all__ = ["Leg", "Route"]
 # thousand exchanges, and then nothing is lost by it.
 _RUNS = ((5, 2.0), (12, 1.0))
 _LONGEST = max(length for length, _ in _RUNS)
+# Queues only add: what is below a detour's floor by so many times of what they add on
+# average went another way, after however few exchanges. Where it is the same way and
+# the first one there had queued for long, little had been learned of it.
+_SHORTER = 2.0
 _TYPICAL_GAIN = 1.0 / 50.0
 _LEARNED = 8
 
@@ -80,8 +84,7 @@ class Route:
             if self._detour is None:
                 self._left_ns = self._usual.lowest_ns
                 self._mean_ns, self._count = run[0].mean_ns, run[0].learned
-            self._detour = DelayFloor()
-            self._detours += 1
+            self._detour = self._open()
             for heard in run[:-1]:
                 self._detour.excess_ns(raw_ns, heard.delay_ns)
         if self._detour is None:
@@ -93,7 +96,7 @@ class Route:
         self, detour: DelayFloor, raw_ns: int, delay_ns: int, usual_excess_ns: float
     ) -> Leg:
         extra_ns = detour.lowest_ns - self._usual.lowest_ns
-        account = f"{self._server}#{self._detours}"
+        account = self._account
         if self._usual.lowest_ns - self._left_ns > extra_ns:
             # The window has forgotten the old floor: this is the usual route now.
             self._detour, self._usual_account = None, account
@@ -103,11 +106,24 @@ class Route:
         # Also where the detour's own floor has come down: those were queues. What was
         # learned of it is a queue's error, and must not be taken along.
         above_ns = delay_ns - self._usual.lowest_ns
-        if above_ns < extra_ns // 2 or extra_ns <= self._queues_ns(self._mean_ns):
+        queues_ns = self._queues_ns(self._mean_ns)
+        if above_ns <= extra_ns // 2 or extra_ns <= queues_ns:
             self._detour = None
             self._recent.clear()
             return Leg(self._usual_account, usual_excess_ns, 0)
+        if detour.lowest_ns - delay_ns > _SHORTER * queues_ns:
+            detour = self._detour = self._open()
+            account, extra_ns = self._account, above_ns
         return Leg(account, detour.excess_ns(raw_ns, delay_ns), extra_ns)
+
+    def _open(self) -> DelayFloor:
+        """Begin a detour with an account of its own."""
+        self._detours += 1
+        return DelayFloor()
+
+    @property
+    def _account(self) -> str:
+        return f"{self._server}#{self._detours}"
 
     def _detour_run(self, floor_ns: int) -> list[_Heard]:
         """Return the last exchanges, if queues don't explain them; else nothing."""

@@ -328,6 +328,79 @@ def test_a_server_that_is_gone_is_no_company_on_a_detour() -> None:
     assert sum(square > 9.0 for square in scores) < 0.06 * len(scores)
 
 
+@pytest.mark.parametrize("company", [0, 2])
+def test_a_detour_after_a_longer_one_has_a_constant_of_its_own(company: int) -> None:
+    """20 ms more there, then 12 more back: offsets leap by 16 ms, the clock does not."""
+    rng, model, errors = random.Random(8), BankModel(), []
+    for k in range(500):
+        for j in range(company + 1):
+            there_ns, back_ns = (rng.expovariate(3e-6) for _ in range(2))
+            way = (k - 200) // 60 % 3 if k >= 200 and j == 0 else 2
+            there_ns += 20_000_000 if way == 0 else 0
+            back_ns += 12_000_000 if way == 1 else 0
+            model.observe(
+                sample(
+                    (k * 16 + j) * NS_PER_S,
+                    EPOCH_NS + round((there_ns - back_ns) / 2.0),
+                    server=f"s{j}",
+                    delay_ns=FLOOR_NS + round(there_ns + back_ns),
+                )
+            )
+        said = estimate_at(model, (k * 16 + company) * NS_PER_S)
+        errors.append(said.offset_ns - EPOCH_NS)
+        if k > 20:
+            assert errors[-1] ** 2 < 16.0 * said.variance.v0
+    late = errors[200:]
+    assert math.sqrt(sum(each**2 for each in late) / len(late)) < 100_000
+
+
+@pytest.mark.parametrize("poll_s", [16, 64])
+@pytest.mark.parametrize("peak_ns", [30e6, 150e6])
+def test_a_queue_that_swells_for_minutes_does_not_cost_the_clock(
+    peak_ns: float, poll_s: int
+) -> None:
+    """It passes for detours; what was known before them is good for a quarter hour."""
+    swell = range(250, 250 + 900 // poll_s)
+    rng, squares = random.Random(9), []
+    for seed in range(3):
+        model = BankModel()
+        world = wide_area(seed, count=400, poll_s=poll_s, wander_ppb=0.3)
+        for k, (usual, truth_ns) in enumerate(world):
+            share = (k - swell.start) / len(swell)
+            full = min(4.0 * share, 1.0) if k in swell else 0.0
+            queue_ns = round(peak_ns * full * (0.7 + 0.3 * rng.random()))
+            model.observe(
+                sample(
+                    usual.raw_ns,
+                    usual.offset_ns + queue_ns // 2,
+                    delay_ns=usual.delay_ns + queue_ns,
+                )
+            )
+            if k >= swell.start:
+                said = estimate_at(model, usual.raw_ns)
+                squares.append(float(said.offset_ns - truth_ns) ** 2)
+    assert math.sqrt(sum(squares) / len(squares)) < 400_000
+
+
+def test_a_jump_on_a_detour_is_not_undone_when_it_ends() -> None:
+    """What was known before a clock jumped is no place to go back to."""
+    model = BankModel()
+    samples = wide_area(10, count=240, wander_ppb=0.1, detour=range(200, 225))
+    for k, (measured, truth_ns) in enumerate(samples):
+        stepped_ns = 50_000_000 if k >= 212 else 0
+        model.observe(
+            sample(
+                measured.raw_ns,
+                measured.offset_ns + stepped_ns,
+                delay_ns=measured.delay_ns,
+            )
+        )
+        if k >= 226:
+            said = estimate_at(model, measured.raw_ns)
+            assert abs(said.offset_ns - truth_ns - stepped_ns) < 5_000_000
+    assert model.jump_count == 1
+
+
 def test_a_path_that_flaps_for_weeks_is_kept_in_no_ledger() -> None:
     """Each detour has an account of its own; those that are over are closed."""
     rng = random.Random(4)

@@ -6,13 +6,16 @@ import pytest
 
 from chronotick.core.records import Variance
 from chronotick.core.units import NS_PER_S
-from chronotick.models.filters import Mixture
+from chronotick.models.filters import FilterBank, Mixture
+from chronotick.models.grid import BankTuning
 from chronotick.models.paths import Exchange, Paths
+from chronotick.models.retreat import Retreat
 from unit.oscillators import EPOCH_NS, sample
 
 FLOOR_NS = 30_000_000
 LONGER_NS = 8_000_000
 QUIET = Mixture(0.0, 0.0, Variance(1e6, 0.0, 1e-4, 0.0))
+FILTERS = FilterBank(BankTuning())
 
 
 def heard(
@@ -29,7 +32,8 @@ def heard(
         )
     )
     if paths.is_crossed_by(exchange):
-        paths.cross(exchange, QUIET, exchange.raw_ns, [])
+        before = Retreat(FILTERS, QUIET, exchange.raw_ns)
+        paths.cross(exchange, before if paths.coasts_on(exchange) else None, [])
     return exchange
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,40 @@ def test_a_detour_that_stays_becomes_the_usual_route() -> None:
     assert seen[210].extra_ns > 0
     assert seen[-1].extra_ns == 0
     assert seen[-1].account == seen[400].account != "a"
+
+
+@pytest.mark.parametrize("extra_ns", [20_000_000, 12_000_000])
+@pytest.mark.parametrize("after", [1, 20])
+def test_a_detour_that_is_shorter_than_the_last_is_another(
+    extra_ns: int, after: int
+) -> None:
+    """Whether longer or shorter, and after however few exchanges: queues only add."""
+    for seed in range(20):
+        rng, route = random.Random(seed), Route("a")
+        extras = [0] * 100 + [32_000_000] * (5 + after) + [extra_ns] * 50
+        taken = [
+            route.leg(
+                k * 16 * NS_PER_S,
+                FLOOR_NS + each + round(rng.gammavariate(2.0, 5e5)),
+            )
+            for k, each in enumerate(extras)
+        ]
+        before, late = taken[: 105 + after], taken[-20:]
+        assert not {leg.account for leg in late} & {leg.account for leg in before}
+        assert all(abs(leg.extra_ns - extra_ns) < 2_000_000 for leg in late)
+
+
+def test_a_detour_whose_queues_come_in_two_sizes_is_one_detour() -> None:
+    """Its first exchanges may have queued for long; then it is rarely lost again."""
+    rng, opened = random.Random(7), []
+    for _ in range(50):
+        route = Route("a")
+        for k in range(400):
+            longer_ns = 20_000_000 if k >= 200 else 0
+            queue_ns = rng.choice((0.0, 0.0, 0.0, 5e6)) + rng.expovariate(1e-5)
+            leg = route.leg(k * NS_PER_S, FLOOR_NS + longer_ns + round(queue_ns))
+        opened.append(int(leg.account.removeprefix("a#")))
+    assert sum(opened) - len(opened) < 0.003 * len(opened) * 400
 
 
 @given(st.lists(st.integers(min_value=-5, max_value=10**11), max_size=80))
