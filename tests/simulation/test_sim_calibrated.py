@@ -45,7 +45,7 @@ def behind_a_busy_switch(back_us: float) -> Scenario:
     )
 
 
-def behind_a_buffer_that_fills(period_s: float) -> Scenario:
+def behind_a_buffer_that_fills(period_s: float, *, servers: int = 1) -> Scenario:
     """Return a host whose requests queue ever longer, up to 4 ms, and again."""
     steps = 20
     filling = tuple(
@@ -69,7 +69,7 @@ def behind_a_buffer_that_fills(period_s: float) -> Scenario:
         host=HostSpec(
             oscillator=OscillatorSpec(rate_ppb=-18_400.0, random_walk_ppb=0.3)
         ),
-        servers=(ServerSpec(name="near.test", path=path),),
+        servers=tuple(ServerSpec(name=f"s{k}.test", path=path) for k in range(servers)),
     )
 
 
@@ -119,13 +119,7 @@ async def test_no_way_that_a_lone_server_s_packets_take_costs_the_clock(
     scenario: Scenario,
 ) -> None:
     """Measurements are off by 10 to 15 ms for up to an hour; coasting is not."""
-    held, off = [], []
-    for seed in SEEDS[:2]:
-        run = await simulate(scenario, seed=seed, keep_every_s=16.0)
-        for each in run.recorder.publications:
-            if each.calibrated_99_ns is not None and each.true_s >= 7200.0:
-                off.append(abs(each.error_ns))
-                held.append(off[-1] <= each.calibrated_99_ns)
+    off, held = await after_two_hours(scenario, SEEDS[:2])
     assert max(off) < 1_000_000
     assert sum(held) >= 0.99 * len(held)
 
@@ -151,15 +145,33 @@ async def test_the_first_half_hour_on_a_path_whose_answers_queue(
 async def test_a_buffer_that_fills_for_an_hour_is_no_clock_that_drifts(
     period_s: float,
 ) -> None:
-    """The models follow it, 2 ms off; what is claimed of them says so."""
-    held, off = [], []
-    for seed in SEEDS[:3]:
-        run = await simulate(
-            behind_a_buffer_that_fills(period_s), seed=seed, keep_every_s=16.0
-        )
-        for each in run.recorder.publications:
-            if each.calibrated_99_ns is not None and each.true_s >= 2 * 3600.0:
-                off.append(abs(each.error_ns))
-                held.append(off[-1] <= each.calibrated_99_ns)
+    """Of several servers behind it models follow it, 2 ms off; what is claimed says so."""
+    off, held = await after_two_hours(
+        behind_a_buffer_that_fills(period_s, servers=3), SEEDS[:1]
+    )
     assert max(off) > 1_500_000
     assert sum(held) >= 0.97 * len(held)
+
+
+@pytest.mark.parametrize("period_s", [1800.0, 7200.0])
+async def test_a_buffer_that_fills_is_coasted_over_with_one_server(
+    period_s: float,
+) -> None:
+    """It passes for detours, and the clock is known as it was before them."""
+    off, held = await after_two_hours(behind_a_buffer_that_fills(period_s), SEEDS[:3])
+    assert max(off) < 500_000
+    assert sum(held) >= 0.97 * len(held)
+
+
+async def after_two_hours(
+    scenario: Scenario, seeds: range
+) -> tuple[list[int], list[bool]]:
+    """Return errors in ns from then on, and whether the 99 % interval held each."""
+    off, held = [], []
+    for seed in seeds:
+        run = await simulate(scenario, seed=seed, keep_every_s=16.0)
+        for each in run.recorder.publications:
+            if each.calibrated_99_ns is not None and each.true_s >= 7200.0:
+                off.append(abs(each.error_ns))
+                held.append(off[-1] <= each.calibrated_99_ns)
+    return off, held
