@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 SEEDS = range(1, 11)
 SETTLED_S = 120.0
+HOST = HostSpec(oscillator=OscillatorSpec(rate_ppb=-18_400.0, random_walk_ppb=0.3))
 
 
 @pytest.fixture
@@ -38,9 +39,7 @@ def behind_a_busy_switch(back_us: float) -> Scenario:
         name="busy-switch",
         summary="Answers queue, requests don't.",
         duration_s=1800.0,
-        host=HostSpec(
-            oscillator=OscillatorSpec(rate_ppb=-18_400.0, random_walk_ppb=0.3)
-        ),
+        host=HOST,
         servers=(ServerSpec(name="near.test", path=path),),
     )
 
@@ -66,9 +65,7 @@ def behind_a_buffer_that_fills(period_s: float, *, servers: int = 1) -> Scenario
         name="filling-buffer",
         summary="A buffer fills, is emptied, and fills again.",
         duration_s=6 * 3600.0,
-        host=HostSpec(
-            oscillator=OscillatorSpec(rate_ppb=-18_400.0, random_walk_ppb=0.3)
-        ),
+        host=HOST,
         servers=tuple(ServerSpec(name=f"s{k}.test", path=path) for k in range(servers)),
     )
 
@@ -86,9 +83,7 @@ def on_a_way_that_changes(
         name="changing-way",
         summary="The way to the only server becomes longer, and otherwise longer.",
         duration_s=5 * 3600.0,
-        host=HostSpec(
-            oscillator=OscillatorSpec(rate_ppb=-18_400.0, random_walk_ppb=0.3)
-        ),
+        host=HOST,
         servers=(ServerSpec(name="lone.test", path=path),),
     )
 

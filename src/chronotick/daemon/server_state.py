@@ -35,6 +35,7 @@ class ServerState:
         self.samples = 0
         self.is_awaited = False
         """Whether it answered before all was forgotten, and has not since."""
+        # Polls that it may still lose without being taken for gone.
         self._tries = 0
 
     def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:

@@ -38,7 +38,7 @@ def _unshare() -> list[str]:
     """
     program = shutil.which("unshare")
     if program is None:
-        pytest.skip("no unshare: install util-linux")
+        pytest.fail("no unshare: install util-linux")
     said = []
     for user in ([], ["--user", "--map-root-user"]):
         command = [program, *user, *_CLOCKS]

@@ -382,6 +382,21 @@ def test_a_leap_second_announced_by_half_of_them_is_waited_for(
     assert bench.estimator.leap_seconds == has_gap
 
 
+def test_a_leap_second_is_expected_though_nobody_is_believed_any_more() -> None:
+    """Two servers announce it, fall out with each other, and no majority is left."""
+    bench = Announcing([Server("a"), Server("b")])
+    bench.heralds = 2
+    for _ in range(10):
+        bench.round()
+    bench.servers[1].lie_ns = NS_PER_S
+    bench.poll(bench.servers[1])
+    bench.raw_ns += NS_PER_S
+    correction = bench.estimator.correction(bench.raw_ns)
+    assert correction.status is Status.HOLDOVER
+    assert correction.confidence == 0.0
+    assert correction.leap is Leap.INSERT
+
+
 def test_who_announces_a_leap_second_is_not_heard_while_it_may_happen() -> None:
     """Answers of that second are worth nothing, whoever has leapt by then."""
     bench = Announcing([Server("a"), Server("b")])
