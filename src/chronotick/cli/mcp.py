@@ -14,6 +14,7 @@ import click
 
 from chronotick.agents.gate import rules_for
 from chronotick.agents.service import TimeService
+from chronotick.agents.starting import prepare
 from chronotick.cli.edge import Verb
 from chronotick.cli.options import Real, segment_option
 from chronotick.core.errors import ConfigError
@@ -109,6 +110,7 @@ def _serve_stdio(service: TimeService) -> None:
             "--transport http"
         )
     with _importing():
+        prepare()
         from chronotick.agents.server import serve_stdio  # noqa: PLC0415
     anyio.run(serve_stdio, service)
 
