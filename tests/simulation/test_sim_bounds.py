@@ -42,7 +42,9 @@ async def test_the_truth_is_always_inside(
 
     assert not unexcused(run)
     assert recorder.judgements > 3600 * hours
-    assert recorder.statuses() == [Status.UNKNOWN, Status.WARMUP, Status.SYNCHRONIZED]
+    # Where few answer, the others are waited for until there is more than enough.
+    learnt = [each for each in recorder.statuses() if each is not Status.WARMUP]
+    assert learnt == [Status.UNKNOWN, Status.SYNCHRONIZED]
     assert errors[len(errors) // 2] < median_us * 1000.0
 
 

@@ -257,6 +257,18 @@ async def test_a_network_that_comes_late_and_loses_packets_makes_no_time_for_a_l
     assert any(p.status is Status.SYNCHRONIZED for p in run.recorder.publications)
 
 
+@pytest.mark.parametrize("seed", [32, 67, 70, 97])
+async def test_a_liar_does_not_speak_first_because_others_lose_their_first_packets(
+    seed: int,
+) -> None:
+    """Thirty percent of the exchanges are lost, and at the start all have three tries."""
+    world = a_liar_and(2, 0.1, loss=0.16)
+    run = await simulate(world, seed=seed, hours=0.02, keep_every_s=0.0)
+
+    assert not unexcused(run)
+    assert next(p for p in run.recorder.publications if p.status).true_s < 20.0
+
+
 async def test_a_majority_that_is_back_is_heard_whatever_one_said_meanwhile() -> None:
     """Alone for two hours, a server crept away; alone it has the say of one."""
     world = a_liar_and(

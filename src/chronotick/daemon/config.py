@@ -182,9 +182,10 @@ class Selection(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             le=60.0,
             extra=_S,
             description="How long the first answer waits for the other servers before "
-            "a majority of those that answered may speak.",
+            "a majority of those that answered may speak. A server that has lost three "
+            "polls is not waited for.",
         ),
-    ] = field(default=1.0, name="startup_grace")
+    ] = field(default=10.0, name="startup_grace")
 
 
 class Clock(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

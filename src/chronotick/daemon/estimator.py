@@ -55,7 +55,7 @@ class EstimatorSettings:
     servers: tuple[str, ...]
     required: int = 1
     tolerate: int | None = None
-    startup_grace_ns: int = NS_PER_S
+    startup_grace_ns: int = 10 * NS_PER_S
     max_frequency_error_ppm: float = 500.0
     max_drift_ppm: float = 15.0
     models: PanelSettings = field(default_factory=PanelSettings)
@@ -178,7 +178,8 @@ class Estimator:
         required = self._settings.required
         pending = self._roster.pending(raw_ns)
         if pending:
-            # A lone liar that is quicker than the honest ones must not speak first.
+            # A liar that is quicker than the honest ones, or whose packets are lost
+            # less, must not speak first.
             required = max(required, len(self._roster) // 2 + 1)
         sound = self._agreement.ask(
             raw_ns,

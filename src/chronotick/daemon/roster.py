@@ -26,8 +26,8 @@ class Roster:
 
     Args:
         names: What `Exchange.server` says.
-        startup_grace_ns: How long after the first answer those that have not been asked
-            yet are waited for.
+        startup_grace_ns: How long after the first answer those that have not answered
+            yet are waited for, unless they are known to be gone before.
     """
 
     def __init__(self, names: Iterable[str], *, startup_grace_ns: int) -> None:
@@ -88,11 +88,11 @@ class Roster:
         return {name: span for name, span in spans.items() if span is not None}
 
     def pending(self, raw_ns: int) -> int:
-        """Return how many have not been asked yet and may still answer in time."""
+        """Return how many have not answered yet and may still do so in time."""
         first_ns = raw_ns if self._first_raw_ns is None else self._first_raw_ns
         if raw_ns - first_ns >= self._startup_grace_ns:
             return 0
-        return sum(server.last is None for server in self._servers.values())
+        return sum(server.is_pending for server in self._servers.values())
 
     @property
     def absent(self) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ServerState"]
 
 _RECENT_POLLS = 0b111
+_TRIES = _RECENT_POLLS.bit_count()
 
 
 class ServerState:
@@ -36,7 +37,8 @@ class ServerState:
         self.is_awaited = False
         """Whether it answered before all was forgotten, and has not since."""
         # Polls that it may still lose without being taken for gone.
-        self._tries = 0
+        self._tries = _TRIES
+        self._is_counted_on = False
 
     def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:
         """Take in how one poll ended; `rate` is what the oscillator's rate can be.
@@ -51,7 +53,7 @@ class ServerState:
             self._tries = max(self._tries - 1, 0)
             return None
         self._tries = 0
-        self.is_awaited = False
+        self.is_awaited = self._is_counted_on = False
         if self.newest is not None and sample.raw_ns <= self.newest.raw_ns:
             return None
         self.samples += 1
@@ -75,7 +77,8 @@ class ServerState:
 
     def expect(self) -> None:
         """Count on it: what it lost, it lost while nobody answered."""
-        self._tries = _RECENT_POLLS.bit_count()
+        self._tries = _TRIES
+        self._is_counted_on = True
 
     @property
     def is_expected(self) -> bool:
@@ -83,7 +86,14 @@ class ServerState:
 
         As often as it takes for a server to be gone: single packets are lost anywhere.
         """
-        return self._tries > 0 and self.is_asked
+        return self._is_counted_on and self._tries > 0 and self.is_asked
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it has never answered, and has not been asked enough to be gone."""
+        was_denied = self.last is not None and not self.is_asked
+        is_new = self.samples == 0 and not self._is_counted_on
+        return is_new and self._tries > 0 and not was_denied
 
     @property
     def is_asked(self) -> bool:

@@ -35,11 +35,9 @@ def answer(
     )
 
 
-def lose(servers: Roster, name: str, reach: int) -> None:
+def lose(servers: Roster, name: str, reach: int, *, state: str = "lost") -> None:
     """Let a poll of `name` go unanswered."""
-    servers.observe(
-        Exchange(server=name, endpoint=None, state="lost", reach=reach), ANY
-    )
+    servers.observe(Exchange(server=name, endpoint=None, state=state, reach=reach), ANY)
 
 
 def test_only_those_that_answer_and_agree_with_themselves_are_heard() -> None:
@@ -65,13 +63,24 @@ def test_a_span_is_carried_back_as_soundly_as_forth() -> None:
 
 
 def test_the_others_are_waited_for_until_the_grace_has_passed() -> None:
-    """Counted from the first answer; who was asked in vain is not waited for."""
-    servers = roster("quick", "slow", "dead")
+    """Counted from the first answer."""
+    servers = roster("quick", "slow", "lossy")
     assert servers.pending(0) == 3
     answer(servers, "quick", 0)
-    lose(servers, "dead", 0)
-    assert servers.pending(GRACE_NS - 1) == 1
+    lose(servers, "lossy", 0)
+    assert servers.pending(GRACE_NS - 1) == 2
     assert servers.pending(GRACE_NS) == 0
+
+
+def test_at_the_start_a_server_has_three_tries() -> None:
+    """As after an outage: single packets are lost anywhere. One that refuses has none."""
+    servers = roster("quick", "lossy", "private")
+    answer(servers, "quick", 0)
+    lose(servers, "private", 0, state="denied")
+    for tries in (1, 1, 0, 0):
+        lose(servers, "lossy", 0)
+        assert servers.pending(1) == tries
+        assert servers.absent == 0
 
 
 @pytest.mark.parametrize(("jumping", "expected"), [(1, False), (2, False), (3, True)])
