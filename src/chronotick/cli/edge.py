@@ -6,6 +6,7 @@ traceback; what nobody expected keeps its traceback, because it is a bug to repo
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class Edge(click.Command):
         try:
             if None in {sys.stdin, sys.stdout, sys.stderr}:
                 _fill_closed_streams()
+            _replace_what_cannot_be_shown()
             with self.make_context(name, words, **extra) as context:
                 if os.environ.get("NO_COLOR"):  # https://no-color.org
                     context.color = False
@@ -104,6 +106,9 @@ def _end(ending: BaseException, name: str) -> int:
         case ChronotickError():
             complain(str(ending))
             code = exit_code_for(ending)
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(ending.format_message(), err=True)
+            code = ExitCode.USAGE
         case click.UsageError():
             complain(_usage(ending, name))
             code = ExitCode.USAGE
@@ -133,6 +138,13 @@ def _silence_stdout() -> None:
     stdout = sys.__stdout__
     if stdout is not None and sys.stdout is stdout:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """Let a terminal that has no "±" or "µ" show "?" there instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _fill_closed_streams() -> None:

@@ -14,8 +14,9 @@ from chronotick.cli.read import as_record
 from chronotick.cli.sighting import sight
 from chronotick.client.clock import Clock
 from chronotick.client.status import read_status
-from chronotick.core.errors import ClockError, NotSynchronized
-from chronotick.core.status import Reason, Status
+from chronotick.client.view import silent_from_ns
+from chronotick.core.errors import ClockDisrupted, ClockError, NotSynchronized
+from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.clocks import HostClock
 from chronotick.shm.reader import SegmentReader
@@ -79,7 +80,9 @@ class Overview:
     @property
     def is_silent(self) -> bool:
         """Whether the daemon has missed its heartbeat, as readers judge it."""
-        return bool(self.seen and Reason.WRITER_SILENT in self.seen.now.reasons)
+        if self.snapshot is None or isinstance(self.trouble, ClockDisrupted):
+            return False  # Nothing to be heard, or RAW doesn't tell for how long.
+        return self.raw_ns >= silent_from_ns(self.snapshot)
 
     @property
     def synced_s(self) -> float | None:

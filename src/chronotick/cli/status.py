@@ -120,35 +120,43 @@ def _audit_words(audit: Audit) -> str:
 def _daemon_words(found: Overview) -> str:
     words = f"process {found.header.writer_pid}, up {formats.age(found.uptime_s)}"
     if found.report is not None:
-        words += f", publishes at {found.report.heartbeat_hz:g} Hz"
+        publishes = "published" if found.is_silent else "publishes"
+        words += f", {publishes} at {found.report.heartbeat_hz:g} Hz"
     if found.is_silent:
         words += f", not heard of for {formats.age(found.heard_s or 0.0)}"
     return f"{words}, at {found.path}"
 
 
 def source_table(sources: Sequence[SourceReport]) -> Table:
-    """Return the table of servers."""
+    """Return the table of servers, the verdict where no narrow terminal cuts it off."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("server", "address"):
+    for name in ("server", "verdict"):
         table.add_column(name, no_wrap=True)
     for name in ("reach", "offset", "delay", "bound"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
+    table.add_column("address", overflow="fold")
     for source in sources:
-        verdict = Text(source.verdict, style=VERDICT_STYLES.get(source.verdict, "red"))
-        if source.detail:
-            verdict.append(f" ({source.detail})", style="dim")
         table.add_row(
             # Text, because Rich reads [fd00::1] in a plain string as markup.
             Text(source.server),
-            Text(source.endpoint or _UNKNOWN),
+            Text(source.verdict, style=VERDICT_STYLES.get(source.verdict, "red")),
             f"{source.reach:o}",
             _cell(source.offset_ns, sign=True),
             _cell(source.delay_ns),
             _UNKNOWN if source.bound_ns is None else formats.bound(source.bound_ns),
-            verdict,
+            _place(source),
         )
     return table
+
+
+def _place(source: SourceReport) -> Text:
+    """Return the address, unless that is how the server was named, and what is wrong."""
+    host = (source.endpoint or "").rpartition(":")[0].strip("[]")
+    is_named_so = source.server in {host, source.endpoint}
+    place = Text("" if is_named_so else source.endpoint or _UNKNOWN)
+    if source.detail:
+        place.append(f" ({source.detail})" if place else source.detail, style="dim")
+    return place
 
 
 def _cell(duration_ns: int | None, *, sign: bool = False) -> str:

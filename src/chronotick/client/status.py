@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronotick.core.records import Audit, SourceReport
@@ -15,11 +17,16 @@ from chronotick.core.report import REPORT_SCHEMA, REPORT_SUFFIX
 from chronotick.shm.segment import segment_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["StatusReport", "read_status"]
 
 _LARGEST = 1 << 20
+_WORD_BITS = 63
+# What reading something else than a report can raise: other JSON, or nested too deeply.
+_MALFORMED = (
+    ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError,
+)  # fmt: skip
 
 
 class StatusReport(NamedTuple):
@@ -54,41 +61,88 @@ def read_status(path: str | os.PathLike[str] | None = None) -> StatusReport | No
     """
     segment = segment_path(path)
     try:
-        owner = os.stat(segment).st_uid
-        with open(segment + REPORT_SUFFIX, "rb") as file:
-            if os.fstat(file.fileno()).st_uid != owner:
-                return None
-            return _report(json.loads(file.read(_LARGEST)))
-    except (OSError, ValueError, TypeError, KeyError):
+        content = _content(segment + REPORT_SUFFIX, owner=os.stat(segment).st_uid)
+        return None if content is None else _report(json.loads(content))
+    except (OSError, *_MALFORMED):
         return None
+
+
+def _content(path: str, *, owner: int) -> bytes | None:
+    """Return what `owner` has written there; None if it is not theirs, or no file.
+
+    Whatever else others have put there, a link or a FIFO, is neither followed nor waited
+    for.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        if status.st_uid != owner or not stat.S_ISREG(status.st_mode):
+            return None
+        return file.read(_LARGEST)
 
 
 def _report(document: Mapping[str, Any]) -> StatusReport | None:
     if document["schema"] != REPORT_SCHEMA:
         return None
     return StatusReport(
-        pid=int(document["pid"]),
+        pid=_whole(document["pid"]),
         start_id=int(document["start_id"], 16),
-        written_raw_ns=int(document["written_raw_ns"]),
-        written_realtime_ns=int(document["written_realtime_ns"]),
+        written_raw_ns=_whole(document["written_raw_ns"]),
+        written_realtime_ns=_whole(document["written_realtime_ns"]),
         state=str(document["state"]),
-        started_realtime_ns=int(document["started_realtime_ns"]),
-        rss_bytes=None if document["rss_bytes"] is None else int(document["rss_bytes"]),
-        cpu_affinity=tuple(int(cpu) for cpu in document["cpu_affinity"]),
-        heartbeat_hz=float(document["heartbeat_hz"]),
+        started_realtime_ns=_whole(document["started_realtime_ns"]),
+        rss_bytes=_or_none(_whole)(document["rss_bytes"]),
+        cpu_affinity=tuple(_whole(cpu) for cpu in document["cpu_affinity"]),
+        heartbeat_hz=_finite(document["heartbeat_hz"]),
         sources=tuple(_source(source) for source in document["sources"]),
         audit=_audit(document.get("audit", {})),
     )
 
 
+def _whole(value: Any) -> int:  # noqa: ANN401 - whatever JSON has
+    number = int(value)
+    if number.bit_length() > _WORD_BITS:
+        raise ValueError("no such number is written by a daemon")
+    return number
+
+
+def _finite(value: Any) -> float:  # noqa: ANN401
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError("not a number")
+    return number
+
+
+def _counts(value: Mapping[str, Any]) -> Mapping[str, int]:
+    return {str(reason): _whole(count) for reason, count in value.items()}
+
+
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else read(value)
+
+
 _AUDIT_FIELDS = frozenset(Audit.__dataclass_fields__)
-_SOURCE_FIELDS = frozenset(SourceReport.__dataclass_fields__)
+_SOURCE_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "server": str,
+    "endpoint": _or_none(str),
+    "verdict": str,
+    "detail": str,
+    "reach": _whole,
+    "stratum": _or_none(_whole),
+    "offset_ns": _or_none(_whole),
+    "delay_ns": _or_none(_whole),
+    "bound_ns": _or_none(_whole),
+    "poll_s": _or_none(_finite),
+    "samples": _whole,
+    "rejected": _counts,
+}
 
 
 def _source(row: Mapping[str, Any]) -> SourceReport:
     """Build a row; a newer daemon may say more than this reader knows."""
-    return SourceReport(**{k: v for k, v in row.items() if k in _SOURCE_FIELDS})
+    said = {k: _SOURCE_FIELDS[k](v) for k, v in row.items() if k in _SOURCE_FIELDS}
+    return SourceReport(**said)
 
 
 def _audit(counts: Mapping[str, Any]) -> Audit:
-    return Audit(**{k: int(v) for k, v in counts.items() if k in _AUDIT_FIELDS})
+    return Audit(**{k: _whole(v) for k, v in counts.items() if k in _AUDIT_FIELDS})

@@ -33,6 +33,7 @@ __all__ = [
     "half_width_ns",
     "midpoint_ns",
     "prepare",
+    "silent_from_ns",
 ]
 
 ROUNDING_NS = 3
@@ -158,6 +159,12 @@ def half_width_ns(published: Snapshot | PastCorrection, raw_ns: int) -> int:
     return published.bound_ns + ROUNDING_NS + (age_ns * growth_q60 >> 60)
 
 
+def silent_from_ns(snapshot: Snapshot) -> int:
+    """Return the RAW instant from which on its daemon counts as silent."""
+    patience_ns = max(_MISSED_HEARTBEATS * snapshot.heartbeat_ns, _SILENCE_NS)
+    return snapshot.as_of_raw_ns + patience_ns
+
+
 def _scale_q60(published: Snapshot | PastCorrection) -> int:
     return ONE_Q60 + (published.rate_fs_per_s * _Q110_PER_FS_PER_S >> 50)
 
@@ -181,17 +188,15 @@ def prepare(
         NotSynchronized, StaleCorrection, ClockDisrupted: it does not hold.
     """
     snapshot = look.snapshot
-    silent_from_ns = snapshot.as_of_raw_ns + max(
-        _MISSED_HEARTBEATS * snapshot.heartbeat_ns, _SILENCE_NS
-    )
-    is_silent = host.raw_ns >= silent_from_ns
+    silent_ns = silent_from_ns(snapshot)
+    is_silent = host.raw_ns >= silent_ns
     status, reasons = snapshot.status, snapshot.reasons
-    last_ns = min(snapshot.void_after_raw_ns, silent_from_ns)
+    last_ns = min(snapshot.void_after_raw_ns, silent_ns)
     if is_silent:
         reasons |= Reason.WRITER_SILENT
         last_ns = min(snapshot.void_after_raw_ns, host.raw_ns + _LOOK_AGAIN_NS)
     if status is Status.UNKNOWN:
-        raise NotSynchronized(path, explain(reasons))
+        raise NotSynchronized(path, explain(reasons), is_silent=is_silent)
     if is_silent:
         status = Status.HOLDOVER
     first_ns = max(snapshot.raw_ns, snapshot.as_of_raw_ns) - _AHEAD_NS

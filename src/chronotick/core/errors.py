@@ -72,14 +72,25 @@ class NoDaemon(ClockError):
 
 
 class NotSynchronized(ClockError):
-    """A daemon runs, but has no trustworthy time yet."""
+    """A daemon runs, but has no trustworthy time yet; or it never had one, and is gone.
 
-    def __init__(self, path: str, why: str) -> None:
+    Args:
+        path: The segment's.
+        why: One clause.
+        is_silent: Whether the daemon has missed its heartbeat, too.
+    """
+
+    def __init__(self, path: str, why: str, *, is_silent: bool = False) -> None:
+        mend = (
+            "it is gone or stuck: start one with `chronotick daemon`"
+            if is_silent
+            else "see `chronotick status`, or wait with `chronotick wait`"
+        )
         super().__init__(
-            f"the daemon at {path} has no trustworthy time ({why}): "
-            "see `chronotick status`, or wait with `chronotick wait`"
+            f"the daemon at {path} has no trustworthy time ({why}): {mend}"
         )
         self.path = path
+        self.is_silent = is_silent
 
 
 class StaleCorrection(ClockError):

@@ -76,10 +76,19 @@ class Publication:
         self._host = HostClock()
 
     def publish(
-        self, *, ahead_ns: int = 0, max_age_ns: int = 10**12, **changes: Any
+        self,
+        *,
+        ahead_ns: int = 0,
+        max_age_ns: int = 10**12,
+        silent_for_s: int = 0,
+        **changes: Any,
     ) -> None:
         """Publish a correction that is good for `max_age_ns`."""
         clocks = self._host.pair()
+        clocks = clocks._replace(
+            raw_ns=clocks.raw_ns - silent_for_s * 10**9,
+            realtime_ns=clocks.realtime_ns - silent_for_s * 10**9,
+        )
         correction = Correction(
             raw_ns=clocks.raw_ns,
             utc_ns=clocks.realtime_ns + ahead_ns,
@@ -101,7 +110,8 @@ class Publication:
                 correction=correction,
                 clocks=clocks,
                 void_after_raw_ns=clocks.raw_ns + max_age_ns,
-                heartbeat_ns=100 * 10**9,  # nobody beats here
+                # Nobody beats here.
+                heartbeat_ns=10**7 if silent_for_s else 100 * 10**9,
                 correction_count=7,
                 started_raw_ns=clocks.raw_ns - 3_723 * 10**9,
             )

@@ -126,3 +126,13 @@ def test_a_bug_keeps_its_traceback() -> None:
 def test_a_body_may_return_its_code(value: object, code: int) -> None:
     """Outcomes that are no errors, such as a time-out, are returned."""
     assert run(lambda: value)[0] == code
+
+
+def test_a_group_alone_shows_its_help(capfd: pytest.CaptureFixture[str]) -> None:
+    """As it is, not squeezed into the one line of an error."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["eval"], prog_name="chronotick")
+    said = capfd.readouterr().err
+    assert caught.value.code == ExitCode.USAGE
+    assert said.startswith("Usage: chronotick eval")
+    assert "\n  analyze " in said

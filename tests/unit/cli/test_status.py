@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from chronotick.cli import cli
 from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.status import source_table
+from chronotick.core.records import SourceReport
 from chronotick.core.status import Reason, Status
 
 if TYPE_CHECKING:
@@ -75,46 +79,54 @@ def test_every_server_has_its_row(publication: Publication) -> None:
         status(publication.path).stdout.split("\n\n")[1].splitlines()
     )
 
-    assert header.split() == [
-        "server",
-        "address",
-        "reach",
-        "offset",
-        "delay",
-        "bound",
-        "verdict",
-    ]
-    assert good.split() == (
-        [
-            "good.example",
-            "192.0.2.1:123",
-            "377",
-            "+12",
-            "µs",
-            "3.1",
-            "ms",
-            "±",
-            "1.6",
-            "ms",
-            "selected",
-        ]
+    assert " ".join(header.split()) == (
+        "server verdict reach offset delay bound address"
     )
-    assert liar.split() == (
-        [
-            "liar.example",
-            "192.0.2.2:123",
-            "17",
-            "+250",
-            "ms",
-            "2",
-            "ms",
-            "±",
-            "1",
-            "ms",
-            "falseticker",
-        ]
+    assert " ".join(good.split()) == (
+        "good.example selected 377 +12 µs 3.1 ms ± 1.6 ms 192.0.2.1:123"
     )
-    assert "unresolved (cannot resolve gone.example" in gone
+    assert " ".join(liar.split()) == (
+        "liar.example falseticker 17 +250 ms 2 ms ± 1 ms 192.0.2.2:123"
+    )
+    assert "– (cannot resolve gone.example" in gone
+    assert gone.split()[1] == "unresolved"
+
+
+def test_a_terminal_of_80_columns_shows_every_verdict() -> None:
+    """Addresses are long; what is folded for them is themselves."""
+    rows = [
+        SourceReport(
+            server="198.51.100.117", endpoint="198.51.100.117:123", verdict=verdict,
+            reach=255, offset_ns=-123_456_789, delay_ns=23_456_789, bound_ns=12_345_678,
+        )
+        for verdict in ("falseticker", "unreachable")
+    ]  # fmt: skip
+    long = SourceReport(
+        server="2.pool.example", endpoint="[2001:db8:1234:5678:9abc:def0:1234:5678]:123",
+        verdict="selected", reach=255, offset_ns=1, delay_ns=1, bound_ns=1,
+    )  # fmt: skip
+    console = Console(width=80, file=io.StringIO())
+    console.print(source_table([*rows, long]))
+    shown = cast("io.StringIO", console.file).getvalue()
+    for whole in ("198.51.100.117", "falseticker", "unreachable", "selected"):
+        assert whole in shown
+    assert "198.51.100.117:123" not in shown
+
+
+def test_a_daemon_that_died_before_it_had_a_time_is_told_as_dead(
+    publication: Publication,
+) -> None:
+    """Not as one that can't write its report, and the mend is not to wait for it."""
+    publication.publish(
+        status=Status.UNKNOWN, reasons=Reason.NO_SAMPLES, silent_for_s=30
+    )
+
+    result = status(publication.path)
+
+    assert result.exit_code == ExitCode.NO_TIME
+    assert "published at 100 Hz, not heard of for 30 s" in result.stdout
+    assert "it is gone or stuck: start one with `chronotick daemon`" in result.stderr
+    assert "it cannot write one" not in result.stdout
 
 
 def test_json_holds_the_same(publication: Publication) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from chronotick.client.status import read_status
 from chronotick.core.records import SourceReport
@@ -104,5 +108,51 @@ def test_anything_else_is_none(path: str, writer: SegmentWriter, content: str) -
 def test_somebody_elses_report_is_none(path: str, writer: SegmentWriter) -> None:
     """In /dev/shm anybody can put a file beside the segment."""
     os.chown(_report(path, _DOCUMENT), 65534, 65534)
+
+    assert read_status(path) is None
+
+
+def test_a_report_by_another_way_is_none(path: str, writer: SegmentWriter) -> None:
+    """A FIFO is not waited for, which would stop whoever asks; no link is followed."""
+    os.mkfifo(path + ".status")
+    assert read_status(path) is None
+
+    os.unlink(path + ".status")
+    elsewhere = _report(path + "-elsewhere", _DOCUMENT)
+    os.symlink(elsewhere, path + ".status")
+    assert read_status(path) is None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner),
+    max_leaves=3,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    field=st.sampled_from(sorted(_DOCUMENT)),
+    row=st.sampled_from(sorted(SourceReport.__dataclass_fields__)),
+    value=_JSON,
+)
+@example(field="sources", row="server", value=["x"])
+@example(field="pid", row="reach", value=inf)
+@example(field="audit", row="rejected", value=[1])
+def test_whatever_is_in_it_a_report_is_one_or_none(
+    path: str, writer: SegmentWriter, field: str, row: str, value: object
+) -> None:
+    """What is read can be printed; nothing that another program wrote is an error."""
+    rows = [_DOCUMENT["sources"][0] | {row: value}]
+    for document in ({field: value}, {"sources": rows}):
+        _report(path, _DOCUMENT | document)
+        got = read_status(path)
+        if got is not None:
+            assert msgspec.json.encode([got.sources, got.rss_bytes, got.heartbeat_hz])
+
+
+def test_a_report_nested_without_end_is_none(path: str, writer: SegmentWriter) -> None:
+    """As deep as the file may be large."""
+    Path(path + ".status").write_text("[" * 100_000)
 
     assert read_status(path) is None
