@@ -92,6 +92,21 @@ async def test_an_outage_makes_nobody_forget_the_leap_second() -> None:
     assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
 
 
+@pytest.mark.parametrize(("count", "seed"), [(3, 1), (3, 2), (3, 3), (4, 1), (4, 2)])
+async def test_whoever_falls_silent_last_takes_no_announcement_back(
+    count: int, seed: int
+) -> None:
+    """One of the servers does not announce it; the others go away one after the other."""
+    outage = Outage(at_s=AT_S - 1200.0, for_s=3 * 3600.0)
+    kinds = [Honest(announces=False), *[Honest()] * (count - 1)]
+    run = await simulate(
+        world(*kinds, outage=outage), seed=seed, hours=2.0, keep_every_s=4.0
+    )
+
+    assert not unexcused(run)
+    assert statuses(run, AT_S + 60.0, AT_S + 3500.0) == {Status.UNKNOWN}
+
+
 async def test_smearing_servers_in_the_minority_are_found_out() -> None:
     """Before the leap they are off by half a second, which is a lie like any other."""
     smear = Smearing(from_s=AT_S - 1800.0, for_s=3600.0)

@@ -1,32 +1,25 @@
 """UTC for stamps that were taken earlier, from the recent corrections.
 
-Decides how far back that can be told, and what the detour over the system clock costs.
+Decides how far back that can be told.
 Reads no clock: it is given one publication (`Clock.publication`).
 
 **A RAW stamp** lies between corrections; each of them bounds UTC there, before and
 after its anchor alike, so their intersection does.
 
-**A CLOCK_REALTIME stamp** (a log line, SO_TIMESTAMPNS) must first be brought back to
-RAW. Every correction in the ring carries a pair of both clocks. Between two of them the
-system clock may be slewed by `MAX_SLEW_PPM`, the kernel's limit for adjtime, and on top
-of that be stepped, or slewed faster (chrony's limit is 83,333 ppm), one way. A step that
-is seen is refused. One below `MAX_SLEW_PPM` of the time between the pairs is not: it
-looks like a slew, or a slew the other way hides it. So each of the two pairs may alone
-be on the stamp's side of it, and the interval is what either allows: up to a microsecond
-per millisecond *between* the pairs. Assuming that it was a slew, the nearer pair would
-do, and would be wrong just after a step.
+**A CLOCK_REALTIME stamp** is first brought back to RAW (`chronotick.client.pairs`).
 
-Not noticed: a clock that was set and set back between two pairs; and, for the stamps of
-the moments after the oldest pair, one that was set back before it.
+**Of what is not certain** nothing is told: what is older than a sleep or a move of the
+machine, and what a leap second may lie before.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from chronotick.client.pairs import MAX_SLEW_PPM, raw_span
 from chronotick.client.view import half_width_ns, midpoint_ns
 from chronotick.core.errors import ClockDisrupted, ClockError, NotSynchronized
+from chronotick.core.months import BEFORE_NS, end_of_month_ns
 from chronotick.core.reading import Interval
 from chronotick.core.span import Span
 from chronotick.core.status import Status
@@ -52,9 +45,6 @@ __all__ = [
 StampClock: TypeAlias = Literal["realtime", "raw"]
 """Which clock a stamp was read from: CLOCK_REALTIME or CLOCK_MONOTONIC_RAW."""
 
-MAX_SLEW_PPM = 500
-"""Assumed of the system clock between two looks at it, but for steps one way."""
-
 _SLEW = MAX_SLEW_PPM * 1e-6
 # Two readings of the same clock in the order in which they were asked for.
 _AHEAD_NS = 1_000
@@ -65,26 +55,6 @@ class Corrected(NamedTuple):
 
     utc_ns: NDArray[np.int64]
     half_width_ns: NDArray[np.int64]
-
-
-class _Pair(NamedTuple):
-    """Both clocks at one instant."""
-
-    raw_ns: int
-    realtime_ns: int
-    error_ns: int
-    suspend_ns: int
-
-    def leads_to(self, later: _Pair) -> bool:
-        """Say whether neither clock jumped on the way to `later`."""
-        elapsed_ns = later.raw_ns - self.raw_ns
-        slewed_ns = later.realtime_ns - self.realtime_ns - elapsed_ns
-        error_ns = self.error_ns + later.error_ns
-        slept_ns = abs(later.suspend_ns - self.suspend_ns)
-        return (
-            abs(slewed_ns) <= elapsed_ns * _SLEW + error_ns
-            and slept_ns <= SUSPEND_SLACK_NS
-        )
 
 
 def past_interval(
@@ -101,11 +71,29 @@ def past_interval(
     if on == "raw":
         if stamp_ns > now.snapshot.as_of_raw_ns + _AHEAD_NS:
             raise ValueError(f"RAW {stamp_ns} ns has not come yet")
+        _refuse_unwatched(path, now, stamp_ns)
         return _interval(path, now, stamp_ns, stamp_ns)
     if stamp_ns > now.snapshot.realtime_ns + _AHEAD_NS:
         raise ValueError(f"{stamp_ns} ns on CLOCK_REALTIME has not come yet")
-    raw = _raw_span(path, now, stamp_ns)
+    raw = raw_span(path, now, stamp_ns)
     return _interval(path, now, raw.lo_ns, raw.hi_ns)
+
+
+def _refuse_unwatched(path: str, now: Publication, raw_ns: int) -> None:
+    """Refuse a stamp of before all that is remembered, on a machine that can be moved.
+
+    A move makes RAW lose time, and all is forgotten then; so there may have been one.
+    Only vmclock tells, so where its marker has never moved there is nothing to know.
+    """
+    remembered: list[_Known] = [now.snapshot, *now.history]
+    oldest_ns = min(entry.raw_ns for entry in remembered)
+    if now.snapshot.disruption_marker and raw_ns < oldest_ns:
+        reach_s = (now.snapshot.as_of_raw_ns - oldest_ns) / NS_PER_S
+        raise ClockDisrupted(
+            path,
+            f"the machine may have been moved after that stamp: what is remembered "
+            f"reaches {reach_s:.3g} s back",
+        )
 
 
 def _interval(
@@ -136,18 +124,44 @@ def _span(path: str, now: Publication, raw_ns: int) -> tuple[Span, _Known]:
     known: list[_Known] = [now.snapshot]
     known += [entry for entry in now.history if entry.status is not Status.UNKNOWN]
     suspend_ns = _suspend_at(path, known, raw_ns)
-    usable = [e for e in known if abs(e.suspend_ns - suspend_ns) <= SUSPEND_SLACK_NS]
+    awake = [e for e in known if abs(e.suspend_ns - suspend_ns) <= SUSPEND_SLACK_NS]
+    usable: list[_Known] = []
     span: Span | None = None
-    for entry in usable:
+    for entry in awake:
         told = Span.around(midpoint_ns(entry, raw_ns), half_width_ns(entry, raw_ns))
+        if _may_leap_between(
+            entry, told, is_live=entry is known[0] and raw_ns >= entry.raw_ns
+        ):
+            continue
+        usable.append(entry)
         span = told if span is None else span.intersect(told)
         if span is None:
             raise NotSynchronized(
                 path, "corrections of that time contradict each other"
             )
-    if span is None:
+    if not awake:
         raise ClockDisrupted(path, "nothing is remembered of the time before a sleep")
+    if span is None:
+        raise ClockDisrupted(
+            path, "there may have been a leap second between it and that stamp"
+        )
     return span, min(usable, key=lambda entry: abs(entry.raw_ns - raw_ns))
+
+
+def _may_leap_between(entry: _Known, told: Span, *, is_live: bool) -> bool:
+    """Say whether the end of a month, where UTC may leap, lies between the two.
+
+    Args:
+        entry: A correction.
+        told: What it says of the stamp.
+        is_live: Whether it holds now, and the stamp came after it: it expires before any
+            leap second that has been announced.
+    """
+    if is_live:
+        return False
+    lo_ns = min(told.lo_ns, entry.utc_ns - entry.bound_ns)
+    hi_ns = max(told.hi_ns, entry.utc_ns + entry.bound_ns)
+    return hi_ns >= end_of_month_ns(lo_ns) - BEFORE_NS
 
 
 def _suspend_at(path: str, known: list[_Known], raw_ns: int) -> int:
@@ -167,63 +181,6 @@ def _suspend_at(path: str, known: list[_Known], raw_ns: int) -> int:
     return after[1]
 
 
-def _raw_span(path: str, now: Publication, stamp_ns: int) -> Span:
-    """Return where RAW was when CLOCK_REALTIME read `stamp_ns`."""
-    found: list[Span] = []
-    pairs = _pairs(now)
-    is_older = stamp_ns < pairs[0].realtime_ns - pairs[0].error_ns
-    for earlier, later in () if is_older else pairwise(pairs):
-        span = _between(earlier, later, stamp_ns)
-        if span is None:
-            continue
-        if not earlier.leads_to(later):
-            raise ClockDisrupted(
-                path, "the system clock was set, or the host slept, around that stamp"
-            )
-        found.append(span)
-    if not found:
-        oldest_s = (now.snapshot.realtime_ns - pairs[0].realtime_ns) / NS_PER_S
-        raise ClockError(
-            f"nothing is remembered of that stamp: the segment at {path} reaches "
-            f"{oldest_s:.3g} s back"
-        )
-    # More than one where the clock may have been set back and passed the stamp twice.
-    return Span.hull_of(found)
-
-
-def _between(earlier: _Pair, later: _Pair, stamp_ns: int) -> Span | None:
-    """Return where RAW may have been between two pairs when REALTIME read `stamp_ns`.
-
-    As long as nothing was stepped yet, REALTIME − RAW is the earlier pair's but for
-    slewing; when all was, the later one's; and in between, where the steps go one way,
-    between the two. None if it cannot have read that.
-    """
-    since = stamp_ns - earlier.realtime_ns
-    until = later.realtime_ns - stamp_ns
-    first, last = earlier.error_ns, later.error_ns
-    lo_ns = min(
-        earlier.raw_ns + int((since - first) / (1 + _SLEW)) - 1,
-        later.raw_ns - int((until + last) / (1 - _SLEW)) - 1,
-    )
-    hi_ns = max(
-        earlier.raw_ns + int((since + first) / (1 - _SLEW)) + 1,
-        later.raw_ns - int((until - last) / (1 + _SLEW)) + 1,
-    )
-    lo_ns = max(lo_ns, earlier.raw_ns - first)
-    hi_ns = min(hi_ns, later.raw_ns + last)
-    return Span(lo_ns, hi_ns) if lo_ns <= hi_ns else None
-
-
-def _pairs(now: Publication) -> list[_Pair]:
-    """Return when both clocks were read together, oldest first, now last."""
-    known: list[_Known] = [now.snapshot, *now.history]
-    return sorted(
-        _Pair(e.as_of_raw_ns, e.realtime_ns, e.realtime_error_ns, e.suspend_ns)
-        for e in known
-        if e.realtime_error_ns is not None
-    )
-
-
 def correct_stamps(
     now: Publication, stamps: NDArray[np.int64], on: StampClock
 ) -> Corrected:
@@ -231,7 +188,8 @@ def correct_stamps(
 
     Quick, and meant for stamps of the last seconds: the half width grows with the
     distance from now, by `MAX_SLEW_PPM` for stamps of the system clock. That this was
-    neither stepped nor slewed faster since is the caller's to know: it is not noticed.
+    neither stepped nor slewed faster since is the caller's to know, and that RAW has run
+    through without a leap second of UTC: it is not noticed.
     `past_interval` allows for it, and is wider for that.
 
     Raises:

@@ -11,17 +11,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.core.units import NS_PER_S
 from chronotick.daemon.contradictions import Contradictions
 from chronotick.ntp import NoAgreement, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from chronotick.core.span import Span
     from chronotick.fusion import RateSpan
     from chronotick.ntp import Selection
 
 __all__ = ["Agreement"]
+
+_LAPSE_NS = 24 * 3600 * NS_PER_S
 
 
 class _Agreed(NamedTuple):
@@ -86,6 +90,10 @@ class Agreement:
         """Compare `server` with another one anew: it has started again itself."""
         self._contradictions.absolve(server)
 
+    def unblemished(self, servers: AbstractSet[str]) -> AbstractSet[str]:
+        """Return those of `servers` that no majority has found out."""
+        return servers - self._contradictions.outcasts
+
     def ask(
         self,
         raw_ns: int,
@@ -113,7 +121,7 @@ class Agreement:
             now agree with each other on something else. All of the past is in doubt.
         """
         past = self.span_at(raw_ns, rate)
-        best = _carried(self._best, raw_ns, rate)
+        best = _carried(self._lapse(raw_ns), raw_ns, rate)
         quorum = _Quorum(required, absent, silent, self._tolerate)
         self._contradictions.compare(raw_ns, spans)
         found = self._majority(spans, quorum, best)
@@ -131,6 +139,17 @@ class Agreement:
         for name in found.falsetickers:
             self._contradictions.find_out(raw_ns, name, spans[name], found.span)
         return True
+
+    def _lapse(self, raw_ns: int) -> _Agreed | None:
+        """Return the best attended agreement that the oscillator's limits carry to now.
+
+        They hold against a day's mean (`RateSpan`). Where one of many is gone for good no
+        agreement is attended as well again, and those left would contradict that of
+        weeks ago one day.
+        """
+        if self._best is not None and raw_ns - self._best.raw_ns > _LAPSE_NS:
+            self._best = self._agreed
+        return self._best
 
     def _majority(
         self, spans: Mapping[str, Span], quorum: _Quorum, best: Span | None

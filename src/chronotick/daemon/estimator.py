@@ -134,9 +134,11 @@ class Estimator:
         chosen = self._selection.truechimers if self._selection else ()
         newest, span = self._roster.newest(chosen), self._agreed_span(raw_ns)
         if newest and span is not None:
-            # Nobody takes an announcement back by falling silent.
-            rate = self._frequency.rate
-            self._leap_second.expect(announced_by(newest), raw_ns, span, rate)
+            # Nobody takes an announcement back by falling silent: who is chosen
+            # changes with that, what all have said last does not.
+            said = self._roster.newest(self._agreement.unblemished(self._roster.names))
+            announced = announced_by(newest) or announced_by(said)
+            self._leap_second.expect(announced, raw_ns, span, self._frequency.rate)
         return fuse(
             Evidence(
                 raw_ns=raw_ns,

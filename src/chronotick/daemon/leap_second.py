@@ -8,9 +8,9 @@ answers count again. Not whether there was a leap: servers asked afterwards show
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from chronotick.core.months import BEFORE_NS, end_of_month_ns
 from chronotick.core.status import Leap
 from chronotick.core.units import NS_PER_S, PPB
 
@@ -21,15 +21,12 @@ if TYPE_CHECKING:
     from chronotick.core.span import Span
     from chronotick.fusion import RateSpan
 
-__all__ = ["ANNOUNCED", "BEFORE_NS", "LeapSecond", "announced_by", "end_of_month_ns"]
+__all__ = ["ANNOUNCED", "LeapSecond", "announced_by"]
 
 ANNOUNCED = (Leap.INSERT, Leap.DELETE)
-BEFORE_NS = NS_PER_S
-"""A deleted second is missing before the end of the month."""
 # An inserted one comes after it, where a server's clock may be either; then a second for
 # servers whose kernel is told late.
 _AFTER_NS = 2 * NS_PER_S
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LeapSecond:
@@ -89,15 +86,6 @@ def announced_by(samples: Sequence[Sample]) -> Leap:
         if samples and 2 * sum(s.leap is leap for s in samples) >= len(samples):
             return leap
     return Leap.NONE
-
-
-def end_of_month_ns(utc_ns: int) -> int:
-    """Return the Unix time, ns, at which the UTC month of `utc_ns` ends."""
-    within = _EPOCH + timedelta(seconds=utc_ns // NS_PER_S)
-    first = within.replace(day=1, hour=0, minute=0, second=0)
-    # Months have 28 to 31 days: 32 later it is the next one, whichever this is.
-    after = (first + timedelta(days=32)).replace(day=1)
-    return (after - _EPOCH) // timedelta(seconds=1) * NS_PER_S
 
 
 def _scaled(utc_ns: int, rate_ppb: int) -> int:

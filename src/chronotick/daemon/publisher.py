@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chronotick.core.months import BEFORE_NS, end_of_month_ns
 from chronotick.core.records import Frame
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S, PPB
-from chronotick.daemon.leap_second import ANNOUNCED, BEFORE_NS, end_of_month_ns
+from chronotick.daemon.leap_second import ANNOUNCED
 
 if TYPE_CHECKING:
     from chrono_daemon import Context, ReceiveStream
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from chronotick.core.records import ClockPair, Correction
 
 __all__ = ["Publisher", "void_after"]
+
+_NEVER_NS = 2**63 - 1
+"""Centuries: the last instant that a segment can tell."""
 
 
 class Publisher:
@@ -145,7 +149,7 @@ def void_after(correction: Correction, max_bound_ns: int) -> int:
     age_ns = room_ns * PPB // growth_ppb
     if correction.leap in ANNOUNCED:
         age_ns = min(age_ns, _until_leap(correction, growth_ppb))
-    return correction.raw_ns + age_ns
+    return min(correction.raw_ns + age_ns, _NEVER_NS)
 
 
 def _until_leap(correction: Correction, growth_ppb: int) -> int:

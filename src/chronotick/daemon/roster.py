@@ -74,6 +74,11 @@ class Roster:
         for name, server in self._servers.items():
             server.remember((s for s in samples if s.server == name), rate)
 
+    @property
+    def names(self) -> set[str]:
+        """All that have been asked and will be again."""
+        return {name for name, server in self._servers.items() if server.is_asked}
+
     def spans(self, raw_ns: int, rate: RateSpan) -> dict[str, Span]:
         """Return where each server that may be heard says that UTC − RAW lies.
 

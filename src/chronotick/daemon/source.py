@@ -157,15 +157,25 @@ class _Source:
         return self._exchange(endpoint, outcome, wait_s), wait_s
 
     async def _address(self) -> Endpoint:
-        """Return the address to ask, looking the name up again when all have failed."""
+        """Return the address to ask, looking the name up again when all have failed.
+
+        They may have been right all the time: they are asked again where the resolver
+        does not answer.
+        """
         if self._at >= len(self._endpoints):
-            found = await self._transport.resolve(
-                self._settings.host, self._settings.port
-            )
-            if not found:
-                raise OSError("no address")
-            self._endpoints, self._at = found, 0
+            try:
+                self._endpoints = await self._look_up()
+            except OSError:
+                if not self._endpoints:
+                    raise
+            self._at = 0
         return self._endpoints[self._at]
+
+    async def _look_up(self) -> Sequence[Endpoint]:
+        found = await self._transport.resolve(self._settings.host, self._settings.port)
+        if not found:
+            raise OSError("no address")
+        return found
 
     async def _ask(self, clock: Clock, endpoint: Endpoint) -> Outcome | Lost:
         association = self._association

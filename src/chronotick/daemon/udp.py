@@ -19,20 +19,22 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import threading
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
-import anyio.to_thread
 
 from chronotick.core.records import Datagram, Endpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from chronotick.core.ports import MeasuredClock
     from chronotick.core.records import ClockPair
+
+_Found = TypeVar("_Found")
 
 __all__ = ["UdpLink", "UdpListener", "UdpTransport", "kernel_stamps_supported"]
 
@@ -94,11 +96,9 @@ class UdpTransport:
         Raises:
             OSError: the name cannot be resolved.
         """
-        # A thread that can be left behind: a resolver may hang for half a minute, and
-        # the daemon must stop at once all the same.
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_DGRAM)
         try:
-            found = await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True)
+            found = await _in_a_thread_of_its_own(look_up)
         except UnicodeError as error:
             # The IDNA codec's way of refusing a name, such as one with an empty label.
             raise OSError(errno.EINVAL, "not a host name") from error
@@ -197,6 +197,32 @@ def _endpoint(address: tuple[object, ...]) -> Endpoint:
     if isinstance(scope, int) and scope and "%" not in host:
         host = f"{host}%{scope}"
     return Endpoint(host, port)
+
+
+async def _in_a_thread_of_its_own(call: Callable[[], _Found]) -> _Found:
+    """Return what `call` returns, or raise what it raises.
+
+    A resolver may hang for half a minute, and the daemon must stop at once all the same.
+    Neither the event loop nor the interpreter waits for such a thread at its end, as
+    they do for those of `anyio.to_thread`.
+    """
+    outcome: list[_Found | Exception] = []
+    ours, theirs = socket.socketpair()
+
+    def run() -> None:
+        with theirs:  # Closed at the end, which we see.
+            try:
+                outcome.append(call())
+            except Exception as error:  # noqa: BLE001 - raised where it is awaited
+                outcome.append(error)
+
+    threading.Thread(target=run, name="resolver", daemon=True).start()
+    with ours:
+        await anyio.wait_readable(ours)
+    found = outcome[0]
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 async def _receive(

@@ -44,6 +44,9 @@ class _Kind(
 class Honest(_Kind, frozen=True, kw_only=True, tag="honest"):
     """Tells the time within the error that it claims."""
 
+    announces: bool = True
+    """Whether it says beforehand that there will be a leap second, where there is one."""
+
 
 class Lying(_Kind, frozen=True, kw_only=True, tag="lying"):
     """Is off by more than it claims."""

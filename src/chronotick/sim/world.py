@@ -6,6 +6,7 @@ time pass; nothing in the world ever waits for real time. One seed, one history.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chrono_daemon import SimClock
@@ -29,6 +30,7 @@ from chronotick.sim.server import (
 from chronotick.sim.server_specs import (
     Closed,
     Denying,
+    Honest,
     Lying,
     RateLimiting,
     Silent,
@@ -215,6 +217,12 @@ def _responder(
 ) -> NtpResponder | None:
     """Return what answers at the address of `spec`, None for a closed port."""
     claims = _claims(spec)
+    if (
+        leap is not None
+        and isinstance(spec.serves, Honest)
+        and not spec.serves.announces
+    ):
+        leap = replace(leap, announced_ns=0)
     honest = HonestServer(claims) if leap is None else LeapingServer(leap, claims)
     answers: NtpResponder | None
     match spec.serves:

@@ -29,16 +29,23 @@ class _Day:
     """A host whose system clock is steered, and a daemon that corrects now and then."""
 
     def __init__(
-        self, path: Path, *, rate_ppb: float = 8_000.0, lasts_s: int = 100
+        self,
+        path: Path,
+        *,
+        rate_ppb: float = 8_000.0,
+        lasts_s: int = 100,
+        host: VirtualHost | None = None,
     ) -> None:
-        self.host = VirtualHost(rate_ppb=rate_ppb, tick_ns=0)
+        self.host = host or VirtualHost(rate_ppb=rate_ppb, tick_ns=0)
         self.writer = SegmentWriter(path)
         self.clock = Clock(path, clocks=self.host)
         self.lasts_ns = lasts_s * NS_PER_S
         self.stamps: list[tuple[int, int, int]] = []
         """RAW, REALTIME and the truth, of stamps taken so far."""
 
-    def correct(self, *, off_ns: int = 0, bound_ns: int = 100_000) -> None:
+    def correct(
+        self, *, off_ns: int = 0, bound_ns: int = 100_000, marker: int = 0
+    ) -> None:
         """Publish a correction that is `off_ns` wrong."""
         host = self.host
         clocks = ClockPair(
@@ -46,6 +53,7 @@ class _Day:
             host.clock_gettime_ns(time.CLOCK_REALTIME),
             50,
             host.suspended_ns,
+            marker,
         )
         self.writer.publish(
             make_frame(
@@ -56,6 +64,7 @@ class _Day:
                 frame={
                     "clocks": clocks,
                     "void_after_raw_ns": host.raw_ns + self.lasts_ns,
+                    "disruption_marker": marker,
                 },
             )
         )
@@ -309,3 +318,73 @@ def test_an_empty_array_stays_empty(day: _Day) -> None:
     got = day.clock.correct(np.array([], dtype=np.int64))
 
     assert len(got.utc_ns) == len(got.half_width_ns) == 0
+
+
+JULY_NS = 1_782_864_000 * NS_PER_S
+"""2026-07-01."""
+
+
+class _LeapingHost(VirtualHost):
+    """Begins 200 s before the end of a month; a leap second is inserted there, or not."""
+
+    def __init__(self, leap_ns: int) -> None:
+        super().__init__(tick_ns=0)
+        self.leap_ns = leap_ns
+
+    @property
+    def utc_ns(self) -> int:
+        age_ns = self.raw_ns - RAW_NS - 200 * NS_PER_S
+        return JULY_NS + age_ns - (self.leap_ns if age_ns >= 0 else 0)
+
+
+@pytest.mark.parametrize("leap_ns", [0, NS_PER_S])
+@pytest.mark.parametrize("corrections", [2, 20, 60])
+def test_no_correction_tells_of_the_other_side_of_a_leap_second(
+    tmp_path: Path, leap_ns: int, corrections: int
+) -> None:
+    """Of either side its own do, and once they are forgotten, nobody does."""
+    day = _Day(tmp_path / "segment", host=_LeapingHost(leap_ns), lasts_s=10_000)
+    for _ in range(10):
+        day.correct()
+        day.pass_time(19.0)
+    before = day.stamps[4]
+    day.host.advance(13.0)
+    for _ in range(corrections):
+        day.correct()
+        day.pass_time(10.0)
+
+    for raw_ns, _, utc_ns in day.stamps[12:]:
+        got = day.clock.past(raw_ns, "raw")
+        assert got.earliest_ns <= utc_ns <= got.latest_ns
+    raw_ns, _, utc_ns = before
+    if corrections < 44:
+        got = day.clock.past(raw_ns, "raw")
+        assert got.earliest_ns <= utc_ns <= got.latest_ns
+    else:
+        with pytest.raises(ClockDisrupted, match="leap second"):
+            day.clock.past(raw_ns, "raw")
+
+
+def test_a_new_month_costs_no_stamp_of_its_own(tmp_path: Path) -> None:
+    """No leap second was announced, so what was measured before it holds on."""
+    day = _Day(tmp_path / "segment", host=_LeapingHost(0))
+    day.pass_time(195.0)
+    day.correct()
+    day.pass_time(15.0)
+    raw_ns, _, utc_ns = day.stamps[-1]
+    got = day.clock.past(raw_ns, "raw")
+    assert got.earliest_ns <= utc_ns <= got.latest_ns
+
+
+def test_a_stamp_from_before_a_forgotten_move_is_refused(day: _Day) -> None:
+    """It was told by vmclock, so nothing is remembered of before, where RAW was another."""
+    day.correct(marker=1)
+    day.pass_time(5.0)
+    day.host.advance(1.0)
+    day.correct(marker=2)
+    day.pass_time(1.0)
+    (old_raw_ns, _, _), (raw_ns, _, utc_ns) = day.stamps
+    with pytest.raises(ClockDisrupted, match="moved"):
+        day.clock.past(old_raw_ns, "raw")
+    got = day.clock.past(raw_ns, "raw")
+    assert got.earliest_ns <= utc_ns <= got.latest_ns

@@ -257,3 +257,26 @@ def test_an_outcast_alone_is_not_believed_though_all_else_is_forgotten() -> None
     spans = {"c": Span(80 * US, 100 * US)}
     assert ask(agreement, spans, raw_ns=100 * 24 * 3600 * NS_PER_S)
     assert believed(agreement) == ""
+
+
+def test_an_agreement_of_weeks_ago_contradicts_nobody() -> None:
+    """One of four is gone for good, and the oscillator goes its way, as it may.
+
+    Its rate has changed by a little each day; seen from today's the old agreement lies
+    elsewhere, however often those that are left have agreed since.
+    """
+    agreement = Agreement()
+    day_ns = 24 * 3600 * NS_PER_S
+    agreement.ask(0, around(0, 1, 2, 3), required=1, rate=RateSpan(-1_000, 1_000))
+    for day in range(1, 60):
+        # 0.2 ppm a day, and an uncertainty of 1 ppm.
+        now_ppb = 200 * day
+        middle_us = 24 * 3600 * 200 * day * day // 2 // 1_000
+        answered = agreement.ask(
+            day * day_ns,
+            around(*(middle_us + k for k in range(3)), half_us=100_000),
+            required=1,
+            rate=RateSpan(now_ppb - 1_000, now_ppb + 1_000),
+        )
+        assert answered
+        assert believed(agreement) == "abc"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +10,7 @@ from chronotick.core.records import Sample
 from chronotick.core.span import Span
 from chronotick.core.status import Leap
 from chronotick.core.units import NS_PER_S, PPB
-from chronotick.daemon.leap_second import LeapSecond, end_of_month_ns
+from chronotick.daemon.leap_second import LeapSecond
 from chronotick.fusion import RateSpan
 
 JULY_NS = 1_782_864_000 * NS_PER_S
@@ -36,17 +34,6 @@ def announced(
     known = LeapSecond()
     known.expect(leap, 0, Span.around(JULY_NS - left_ns, half_ns), RATE)
     return known
-
-
-@given(st.datetimes(datetime(1970, 1, 1), datetime(2262, 1, 1)))  # noqa: DTZ001 - the strategy wants none
-def test_months_end_where_the_calendar_says(day: datetime) -> None:
-    """The next month's first day, and no instant of this one is later."""
-    utc = day.replace(tzinfo=UTC)
-    end_ns = end_of_month_ns(int(utc.timestamp()) * NS_PER_S + 999_999_999)
-    end = datetime.fromtimestamp(end_ns // NS_PER_S, UTC)
-    assert (end.day, end.hour, end.minute, end.second) == (1, 0, 0, 0)
-    assert end > utc.replace(microsecond=0)
-    assert end - utc <= timedelta(days=31)
 
 
 @given(

@@ -13,6 +13,9 @@ from chronotick.core.records import ClockPair, Correction, Frame, Variance
 from chronotick.core.status import Leap, Reason, Source, Status
 from chronotick.core.units import NS_PER_S, grow_ns
 from chronotick.daemon.publisher import Publisher, void_after
+from chronotick.shm.codec import encode_slot
+from chronotick.shm.layout import SLOT_SIZE
+from unit.shm.frames import make_frame
 
 
 class Clocks:
@@ -85,8 +88,20 @@ def test_a_correction_expires_just_before_its_bound_passes_the_limit(
         assert age_ns == 0
     else:
         assert bound_ns + grow_ns(age_ns, growth_ppb) <= limit_ns
+        if age_ns == 2**63 - 1:
+            return  # The last instant that can be told.
         later_ns = age_ns + NS_PER_S // growth_ppb + 1
         assert bound_ns + grow_ns(later_ns, growth_ppb) >= limit_ns
+
+
+def test_a_correction_that_is_good_for_centuries_can_be_published() -> None:
+    """The widest limit that may be configured, on an oscillator that is known well."""
+    made = replace(correction(bound_ns=0, growth_ppb=1), raw_ns=10**15)
+    frame = make_frame(
+        raw_ns=made.raw_ns,
+        frame={"void_after_raw_ns": void_after(made, 3600 * NS_PER_S)},
+    )
+    assert len(encode_slot(frame)) == SLOT_SIZE
 
 
 @given(

@@ -15,10 +15,10 @@ from chronotick.ntp import ExchangeLimits, PollPolicy
 from unit.daemon.network import FakeNetwork, honest, kiss, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chrono_daemon import Channel
-    from chronotick.core.records import Exchange
+    from chronotick.core.records import Endpoint, Exchange
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +168,27 @@ async def test_a_dead_address_gives_way_to_the_next_one() -> None:
     assert states[:3] == ["lost"] * 3
     assert set(states[3:]) == {"ok"}
     assert str(exchanges[-1].endpoint) == "192.0.2.2:123"
+
+
+async def test_addresses_are_kept_where_the_resolver_is_gone() -> None:
+    """The network was away, and is back without its resolver: NTP needs none."""
+
+    class WithoutResolver(FakeNetwork):
+        async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+            if self.asked:
+                raise OSError(-3, "Temporary failure in name resolution")
+            return await super().resolve(host, port)
+
+    def later(request: bytes, utc_ns: int) -> list[bytes]:
+        return honest(request, utc_ns) if len(network.asked) > 4 else []
+
+    network = WithoutResolver(
+        SimClock(), {"192.0.2.1": later}, names={"time.example": ["192.0.2.1"]}
+    )
+    exchanges = await run(network, "time.example", 400.0)
+    states = [exchange.state for exchange in exchanges]
+    assert states[-1] == "ok"
+    assert "unresolved" not in states
 
 
 async def test_an_address_without_route_gives_way_at_once() -> None:

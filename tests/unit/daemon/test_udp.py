@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import anyio
 import pytest
@@ -202,3 +204,30 @@ async def test_a_name_that_no_resolver_takes_is_an_os_error() -> None:
     """The IDNA codec refuses an empty label with another type of error."""
     with pytest.raises(OSError, match="not a host name"):
         await UdpTransport(HostClock()).resolve("a..b", 123)
+
+
+HANGING = """
+import socket, time
+import anyio
+from chronotick.daemon.clocks import HostClock
+from chronotick.daemon.udp import UdpTransport
+
+socket.getaddrinfo = lambda *_, **__: time.sleep(120)
+
+async def main():
+    with anyio.move_on_after(0.1):
+        await UdpTransport(HostClock()).resolve("time.example", 123)
+    print("left")
+
+anyio.run(main, backend={backend!r})
+"""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_nobody_waits_for_a_resolver_that_hangs(backend: str) -> None:
+    """Not even the interpreter at its end: it would be the daemon's, after SIGTERM."""
+    script = HANGING.format(backend=backend)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, timeout=60, check=True
+    )
+    assert done.stdout == b"left\n"
