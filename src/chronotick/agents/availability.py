@@ -7,6 +7,7 @@ Decides the one word for each state and the command that mends it. There is no s
 from __future__ import annotations
 
 import enum
+import re
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["State", "Trouble", "advice", "state_of", "trouble_of"]
 
+_COMMAND = re.compile(r"`(chronotick [a-z]+)`")
 # The documented default: commands need not name it.
 _DEFAULT_SEGMENT = "/dev/shm/chronotick_shm"  # noqa: S108
 
@@ -92,13 +94,18 @@ def state_of(status: Status) -> State:
 
 def trouble_of(error: ChronotickError, path: str) -> Trouble:
     """Tell what an error of the clock at `path` means and what mends it."""
-    for kind, state in _BY_ERROR:
-        if isinstance(error, kind):
-            command = _COMMANDS[state]
-            break
-    else:
-        state, command = State.UNSYNCHRONIZED, _COMMANDS[State.UNSYNCHRONIZED]
-    return Trouble(state, str(error), _at(command, path))
+    state = _state_without_time(error)
+    command = _COMMANDS[state]
+    # The clock's own words name commands without the segment that they were asked for.
+    cause = _COMMAND.sub(lambda found: f"`{_at(found[1], path)}`", str(error))
+    return Trouble(state, cause, _at(command, path))
+
+
+def _state_without_time(error: ChronotickError) -> State:
+    if isinstance(error, NotSynchronized) and error.is_silent:
+        return State.DAEMON_DOWN  # It never had a time, and is gone.
+    kinds = (state for kind, state in _BY_ERROR if isinstance(error, kind))
+    return next(kinds, State.UNSYNCHRONIZED)
 
 
 def advice(now: Interval, path: str) -> tuple[str, str] | None:

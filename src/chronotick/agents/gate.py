@@ -9,32 +9,35 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
-import anyio
-
+from chronotick.agents.exchange import (
+    Refusal,
+    read_body,
+    refuse,
+    serve_to_the_end,
+    serve_while_heard,
+)
 from chronotick.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, MutableMapping
+    from collections.abc import Callable, Iterator
 
-    _Scope: TypeAlias = MutableMapping[str, Any]
-    _Message: TypeAlias = MutableMapping[str, Any]
-    _Receive: TypeAlias = Callable[[], Awaitable[_Message]]
-    _Send: TypeAlias = Callable[[_Message], Awaitable[None]]
-    _App: TypeAlias = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+    from chronotick.agents.exchange import App, Receive, Scope, Send
 
 __all__ = ["Gate", "Rules", "rules_for"]
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _SHORTEST_TOKEN = 16
 _MOST_PEERS = 1024
-_BODY_TIMEOUT_S = 10.0
 # Liveness probes have no token; the answer says nothing but that the process serves.
 _OPEN_PATH = "/healthz"
+# Its requests may wait or stream; all others are answered as soon as they are read.
+_LASTING_PATH = "/mcp"
+_COMPARED = (b"host", b"origin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,11 @@ class Rules:
     most_body_bytes: int = 64 * 1024
     requests_per_s: float = 1_000.0
     """Of one address, sustained; twice as many may come at once."""
+    most_in_flight: int = 800
+    """Requests that may be waiting at once: fewer than the connections that the server
+    takes, so that who asks for the time is answered while others wait."""
+    most_in_flight_of_peer: int = 400
+    """Of them, of one address."""
 
 
 def rules_for(
@@ -84,11 +92,13 @@ def rules_for(
         _require_all(host, token, allowed_hosts, allowed_origins)
         hosts = allowed_hosts
     else:
-        hosts = (*_LOOPBACK_NAMES, *(f"{n}:*" for n in _LOOPBACK_NAMES), *allowed_hosts)
-        origins += tuple(f"http://{name}:*" for name in _LOOPBACK_NAMES)
+        own = f"[{host}]" if ":" in host else host
+        names = tuple(dict.fromkeys((*_LOOPBACK_NAMES, own)))
+        hosts = (*names, *(f"{name}:*" for name in names), *allowed_hosts)
+        origins += tuple(f"http://{name}:*" for name in names)
     return Rules(
-        allowed_hosts=hosts,
-        allowed_origins=origins,
+        allowed_hosts=tuple(name.lower() for name in hosts),
+        allowed_origins=tuple(origin.lower() for origin in origins),
         token=token,
         requests_per_s=requests_per_s,
     )
@@ -117,13 +127,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class _Refusal(Exception):
-    def __init__(self, status: int, why: str, **headers: str) -> None:
-        super().__init__(why)
-        self.status = status
-        self.headers = headers
-
-
 class Gate:
     """ASGI middleware that enforces `Rules`.
 
@@ -133,14 +136,21 @@ class Gate:
         now_s: A clock that never runs backwards, for the rate.
     """
 
-    def __init__(self, app: _App, rules: Rules, now_s: Callable[[], float]) -> None:
+    def __init__(self, app: App, rules: Rules, now_s: Callable[[], float]) -> None:
         self._app = app
         self._rules = rules
+        # As bytes of the environment, in which a token is whatever its user wrote.
+        self._token = (
+            None
+            if rules.token is None
+            else rules.token.encode("utf-8", "surrogateescape")
+        )
         self._now_s = now_s
         # Peer to (tokens left, when): a bucket each, of the newest peers.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._in_flight: Counter[str] = Counter()
 
-    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -148,37 +158,39 @@ class Gate:
         if scope["type"] != "http":  # no WebSockets here
             await send({"type": "websocket.close", "code": 1008})
             return
+        scope = _with_lower_case(scope)
         try:
             self._check(scope)
-            body = await self._body(scope, receive)
-        except _Refusal as refusal:
-            await _refuse(refusal, send)
-            return
-        await self._app(scope, _replaying(body, receive), send)
+            with self._counted(scope):
+                body = await read_body(scope, receive, self._rules.most_body_bytes)
+                may_last = scope["path"] == _LASTING_PATH
+                serve = serve_while_heard if may_last else serve_to_the_end
+                await serve(self._app, scope, body, receive, send)
+        except Refusal as refusal:
+            await refuse(refusal, send)
 
-    def _check(self, scope: _Scope) -> None:
+    def _check(self, scope: Scope) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         if not _matches(host, self._rules.allowed_hosts):
-            raise _Refusal(421, f"the host {host!r} is not served here")
+            raise Refusal(421, f"the host {host!r} is not served here")
         origin = headers.get(b"origin")
         if origin is not None and not _matches(
             origin.decode("latin-1"), self._rules.allowed_origins
         ):
-            raise _Refusal(403, "this origin is not allowed")
+            raise Refusal(403, "this origin is not allowed")
         self._check_rate(scope)
-        token = self._rules.token
-        if token is not None and scope["path"] != _OPEN_PATH:
-            given = headers.get(b"authorization", b"")
-            wanted = f"Bearer {token}".encode()
-            if not hmac.compare_digest(given, wanted):
-                raise _Refusal(
+        if self._token is not None and scope["path"] != _OPEN_PATH:
+            scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+            is_right = hmac.compare_digest(given.strip(), self._token)
+            if scheme.lower() != b"bearer" or not is_right:
+                raise Refusal(
                     401, "a bearer token is needed", **{"www-authenticate": "Bearer"}
                 )
 
-    def _check_rate(self, scope: _Scope) -> None:
+    def _check_rate(self, scope: Scope) -> None:
         rate, now_s = self._rules.requests_per_s, self._now_s()
-        peer = scope["client"][0] if scope.get("client") else ""
+        peer = _peer(scope)
         most = 2 * rate
         left, since_s = self._buckets.pop(peer, (most, now_s))
         left = min(left + (now_s - since_s) * rate, most)
@@ -186,26 +198,42 @@ class Gate:
         if len(self._buckets) > _MOST_PEERS:
             self._buckets.popitem(last=False)
         if left < 1:
-            raise _Refusal(429, "too many requests", **{"retry-after": "1"})
+            raise Refusal(429, "too many requests", **{"retry-after": "1"})
 
-    async def _body(self, scope: _Scope, receive: _Receive) -> bytes:
-        most = self._rules.most_body_bytes
-        too_large = _Refusal(413, f"a request has {most} bytes at most")
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > most:
-            raise too_large
-        body = b""
-        with anyio.move_on_after(_BODY_TIMEOUT_S) as limit:
-            while True:
-                message = await receive()
-                body += message.get("body", b"")
-                if len(body) > most:
-                    raise too_large
-                if not message.get("more_body"):
-                    break
-        if limit.cancelled_caught:
-            raise _Refusal(408, "the request took too long to arrive")
-        return body
+    @contextmanager
+    def _counted(self, scope: Scope) -> Iterator[None]:
+        """Count a request that may take long, as long as it does."""
+        if scope["path"] != _LASTING_PATH and scope["method"] == "GET":
+            yield
+            return
+        peer, in_flight, rules = _peer(scope), self._in_flight, self._rules
+        later = {"retry-after": "1"}
+        if in_flight[peer] >= rules.most_in_flight_of_peer:
+            why = f"{rules.most_in_flight_of_peer} requests of this address are waiting"
+            raise Refusal(429, f"{why}: let some end first", **later)
+        if in_flight.total() >= rules.most_in_flight:
+            why = f"{rules.most_in_flight} requests are waiting"
+            raise Refusal(503, f"{why}: ask again later", **later)
+        in_flight[peer] += 1
+        try:
+            yield
+        finally:
+            in_flight[peer] -= 1
+            if not in_flight[peer]:
+                del in_flight[peer]
+
+
+def _peer(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def _with_lower_case(scope: Scope) -> Scope:
+    """Return the scope with names as they are compared, here and behind (RFC 9110 §4.2.3)."""
+    headers = [
+        (name, value.lower() if name in _COMPARED else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
 
 
 def _matches(value: str, patterns: tuple[str, ...]) -> bool:
@@ -217,33 +245,3 @@ def _matches(value: str, patterns: tuple[str, ...]) -> bool:
         if star and value.startswith(f"{name}:") and port.isascii() and port.isdigit():
             return True
     return False
-
-
-def _replaying(body: bytes, receive: _Receive) -> _Receive:
-    """Return a `receive` that gives the body first, then what else comes."""
-    is_told = False
-
-    async def replay() -> _Message:
-        nonlocal is_told
-        if is_told:
-            return await receive()
-        is_told = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
-
-
-async def _refuse(refusal: _Refusal, send: _Send) -> None:
-    body = json.dumps({"error": str(refusal)}).encode()
-    headers = {"content-type": "application/json", **refusal.headers}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": refusal.status,
-            "headers": [
-                *((name.encode(), value.encode()) for name, value in headers.items()),
-                (b"content-length", str(len(body)).encode()),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})

@@ -35,8 +35,9 @@ GUIDE = """# Using time
 * **Order.** A is before B only if A's latest lies before B's earliest. Otherwise they are
   uncertain, and only a stamp that was passed on (`previous`) tells cause from effect.
 * **Publish safely** (commit-wait): `stamp_event`, write, `commit_wait`, publish.
-* **Act together**: each asks `get_time`, one calls `plan_rendezvous`, each calls
-  `wait_until` with guarantee `midpoint`.
+* **Act together**: each asks `get_time_with_future_uncertainty` for the instant, one
+  calls `plan_rendezvous`, each calls `wait_until` with guarantee `midpoint` and acts only
+  if its `uncertainty_s` is then no wider than it said.
 * **Status.** `synchronized` is good. `warmup` and `holdover` are true but wider.
   `daemon_down`, `unsynchronized`, `stale`, `disrupted` and `segment_unusable` have no
   time: run the command in `mend`, and don't guess.
@@ -81,9 +82,10 @@ PROMPTS: Mapping[str, Prompt] = {
             },
             template=(
                 "Plan this action: {action}. Participants: {participants}. Get each "
-                "one's uncertainty_s from its own get_time, call plan_rendezvous, and "
-                "tell each when to act by its own clock, how far apart the actions can "
-                "be, and when all have certainly acted."
+                "one's uncertainty for that instant from its own "
+                "get_time_with_future_uncertainty, call plan_rendezvous, and tell each "
+                "when to act by its own clock and up to which bound, how far apart the "
+                "actions can be, and when all have certainly acted."
             ),
         ),
         Prompt(
@@ -116,7 +118,5 @@ def fill(name: str, arguments: Mapping[str, str] | None) -> tuple[Prompt, str]:
     if set(given) != set(prompt.arguments):
         wanted = ", ".join(prompt.arguments) or "none"
         raise RequestError(f"{name} takes exactly these arguments: {wanted}")
-    text = prompt.template
-    for key, value in given.items():
-        text = text.replace("{" + key + "}", value)
-    return prompt, text
+    # All at once: what stands in braces in an argument is the user's own text.
+    return prompt, prompt.template.format_map(given)

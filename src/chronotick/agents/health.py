@@ -14,6 +14,7 @@ from chronotick.agents.availability import State, advice, state_of, trouble_of
 from chronotick.agents.results import DaemonStatus, Server
 from chronotick.agents.telling import half_width_s
 from chronotick.agents.wording import duration
+from chronotick.client.view import silent_from_ns
 from chronotick.core.errors import ChronotickError
 from chronotick.core.report import REPORT_STALE_NS
 from chronotick.core.status import Reason, Status
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Look", "get_daemon_status", "look", "servers"]
 
 _MIB = 1 << 20
-# As `Clock` judges it; asked only where the clock has no time, and so does not say.
-_MISSED_HEARTBEATS = 5
 _UNKNOWN_FACTS = (
     "uptime_s", "measurement_count", "correction_count", "last_sync_age_s",
     "heartbeat_age_s", "write_rate_hz", "pid", "memory_mb", "cpu_affinity",
@@ -74,9 +73,9 @@ class Look(NamedTuple):
             return Reason.WRITER_SILENT in self.now.reasons
         if self.found is None or self.found.snapshot is None:
             return False
-        snapshot, quiet_ns = self.found.snapshot, self.quiet_ns
-        patience_ns = max(_MISSED_HEARTBEATS * snapshot.heartbeat_ns, NS_PER_S)
-        return quiet_ns is None or quiet_ns >= patience_ns
+        if self.state is State.DISRUPTED:
+            return True
+        return self.found.raw_ns >= silent_from_ns(self.found.snapshot)
 
     @property
     def report_age_ns(self) -> int | None:

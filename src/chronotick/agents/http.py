@@ -10,6 +10,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["build_app", "serve_http"]
 
-_BAD_REQUEST, _UNAVAILABLE = 400, 503
+_BAD_REQUEST, _NOT_FOUND, _NO_METHOD, _UNAVAILABLE = 400, 404, 405, 503
+_PATHS = (
+    "POST /get_time, GET /api/time, /api/status, /api/sources and /healthz, POST /mcp"
+)
 _NOT_KEPT = {"cache-control": "no-store"}
 _MS_PER_S = 1_000.0
 _SHUTDOWN_S = 3
+# Idle ones count. What is in flight is limited before, by `Rules`, with an answer in JSON.
 _MOST_CONNECTIONS = 1_000
 
 
@@ -56,6 +61,8 @@ def build_app(service: TimeService, rules: Rules) -> Gate:
             Route("/healthz", routes.healthz, methods=["GET"]),
         ],
     )
+    for status in (_NOT_FOUND, _NO_METHOD):
+        app.add_exception_handler(status, _no_such)
     return Gate(app, rules, lambda: service.timepiece.raw_ns() / NS_PER_S)
 
 
@@ -155,6 +162,15 @@ class _Routes:
         if outcome.is_error:
             return _answer(_UNAVAILABLE, outcome.structured)
         return _answer(200, {**outcome.structured, **_in_other_units(outcome)})
+
+
+async def _no_such(_: Request, error: Exception) -> JSONResponse:
+    """Answer for a path or a method that there is not."""
+    if not isinstance(error, HTTPException):
+        raise error
+    answer = _answer(error.status_code, {"error": f"there are {_PATHS}"})
+    answer.headers.update(error.headers or {})  # which methods there are
+    return answer
 
 
 def _in_other_units(outcome: Outcome) -> dict[str, Any]:

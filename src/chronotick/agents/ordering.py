@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["instant_span", "order_timestamps", "plan_rendezvous", "stamp_event"]
 
+_MOST_NAMED = 5
+
 
 class _Placed(NamedTuple):
     id: str
@@ -76,7 +78,11 @@ def order_timestamps(_: TimeService, request: OrderTimestamps) -> OrderResult:
     certain = all(_compare(a, b).relation == "before" for a, b in pairwise(events))
     order = [event.id for event in events]
     undecided = [f"{p.a} and {p.b}" for p in pairs if p.relation == "uncertain"]
-    told = "certain" if certain else f"not certain for {', '.join(undecided[:5])}"
+    told = (
+        "certain"
+        if certain
+        else f"not certain for {', '.join(undecided[:_MOST_NAMED])}"
+    )
     return OrderResult(
         summary=f"Most plausible order: {', '.join(order)}; this is {told}.",
         order=order,
@@ -155,7 +161,8 @@ def plan_rendezvous(service: TimeService, request: PlanRendezvous) -> Rendezvous
     """Return when participants should act, each by its own clock, to act together.
 
     Each acts when the middle of its own interval reads `fire_at`, so the true instants
-    differ by the two widest bounds at most.
+    differ by the two widest bounds at most: those of that instant, which nobody here can
+    know. So they are asked for, and every promise is made under them.
 
     Raises:
         ClockError, SegmentError: there is no trustworthy time here.
@@ -178,14 +185,39 @@ def plan_rendezvous(service: TimeService, request: PlanRendezvous) -> Rendezvous
             f"bound: choose {rfc3339(first_ns)} or later, or widen in_seconds, and "
             "leave time for telling everybody"
         )
+    ahead_s = (fire_ns - now.midpoint_ns) / NS_PER_S
+    own_ns = reading.half_width_in_ns(ahead_s)
     return Rendezvous(
-        summary=f"Act when your own clock reads {rfc3339(fire_ns)}: all act within "
-        f"{duration(apart_ns)} of each other, and nobody needs to wait for more than "
-        f"{duration(guard_ns)} after that to be sure that all have.",
+        summary=f"Act when your own clock reads {rfc3339(fire_ns)}, if its bound is "
+        "then no wider than given here: all who do act within "
+        f"{duration(apart_ns)} of each other, and {duration(guard_ns)} after that by "
+        "your clock all have."
+        f"{_doubt(request, own_ns)}",
         **provenance(reading, service),
         fire_at_utc=rfc3339(fire_ns),
         fire_at_unix_ns=str(fire_ns),
         guard_s=guard_ns / NS_PER_S,
         all_fired_after_unix_ns=str(fire_ns + widths[-1]),
         simultaneous_within_s=apart_ns / NS_PER_S,
+        own_future_uncertainty_s=None if own_ns is None else own_ns / NS_PER_S,
+    )
+
+
+def _doubt(request: PlanRendezvous, own_ns: int | None) -> str:
+    """Return a warning of bounds that nobody can foresee, or that look like today's."""
+    if own_ns is None:
+        return (
+            " No bound can be foreseen that far: ask again nearer to it, or give the "
+            "widest with which each may act."
+        )
+    narrow = [
+        p.node for p in request.participants if half_width_ns(p.uncertainty_s) < own_ns
+    ]
+    if not narrow:
+        return ""
+    nodes = ", ".join(narrow[:_MOST_NAMED]) + ("…" if len(narrow) > _MOST_NAMED else "")
+    return (
+        f" Without a new measurement this host's bound grows to {duration(own_ns)} by "
+        f"then, and {nodes} gave less: give future_uncertainty_s of their "
+        "get_time_with_future_uncertainty, not today's."
     )

@@ -23,7 +23,10 @@ from chronotick.agents.wording import (
     human,
     parse_instant,
     parse_wall_time,
+    plain_seconds,
     rfc3339,
+    seconds_above,
+    seconds_below,
 )
 from chronotick.agents.zones import is_dst, next_change, resolve_local, zone_named
 from chronotick.core.units import NS_PER_S
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from chronotick.agents.requests import ConvertTime, Deadline, Elapsed
     from chronotick.agents.service import TimeService
+    from chronotick.core.reading import Interval
 
 __all__ = ["convert_time", "deadline", "elapsed"]
 
@@ -44,7 +48,7 @@ def deadline(service: TimeService, request: Deadline) -> DeadlineResult:
 
     Raises:
         ClockError, SegmentError: there is no trustworthy time.
-        RequestError: an instant is none, or the start lies after the deadline.
+        RequestError: an instant is none, or the start lies after the deadline or now.
     """
     due_ns = parse_instant(request.deadline)
     reading = service.timepiece.read()
@@ -66,27 +70,36 @@ def deadline(service: TimeService, request: Deadline) -> DeadlineResult:
         "missed": f"missed by {human(-most_ns / NS_PER_S)}",
         "uncertain": "it may or may not have passed: now is within the bound of it",
     }
-    start_ns = due_ns - work_ns - (now.width_ns + 1) // 2
+    start_ns = due_ns - work_ns
+    # Who starts by this clock reads it then, with the bound that it will have then.
+    ahead_s = max(start_ns - now.midpoint_ns, 0) / NS_PER_S
+    start_ns -= reading.grown_half_width_ns(ahead_s)
     return DeadlineResult(
         summary=f"Deadline {rfc3339(due_ns)}: {words[state]}.",
         **provenance(reading, service),
         state=state,
-        remaining_s=least_ns / NS_PER_S,
-        remaining_optimistic_s=most_ns / NS_PER_S,
-        percent_used=_percent_used(request.started_at, due_ns, now.midpoint_ns),
+        remaining_s=seconds_below(least_ns),
+        remaining_optimistic_s=seconds_above(most_ns),
+        percent_used=_percent_used(request.started_at, due_ns, now),
         latest_start_utc=(
             rfc3339(start_ns) if work_s is not None and start_ns >= 0 else None
         ),
     )
 
 
-def _percent_used(started_at: str | None, due_ns: int, now_ns: int) -> float | None:
+def _percent_used(started_at: str | None, due_ns: int, now: Interval) -> float | None:
     if started_at is None:
         return None
     start_ns = parse_instant(started_at)
     if start_ns >= due_ns:
         raise RequestError("started_at is not before the deadline: check both")
-    return round(100 * (now_ns - start_ns) / (due_ns - start_ns), 3)
+    if start_ns > now.latest_ns:
+        raise RequestError(
+            f"started_at lies in the future, it is {rfc3339(now.midpoint_ns)} now: give "
+            "when the work began, or leave it out"
+        )
+    used_ns = max(now.midpoint_ns - start_ns, 0)  # it began within the bound of now
+    return round(100 * used_ns / (due_ns - start_ns), 3)
 
 
 def elapsed(service: TimeService, request: Elapsed) -> ElapsedResult:
@@ -109,11 +122,11 @@ def elapsed(service: TimeService, request: Elapsed) -> ElapsedResult:
     told = human(abs(middle_s)) if middle_s >= 0 else f"minus {human(abs(middle_s))}"
     days = _date_at(sum(last) // 2, zone) - _date_at(sum(first) // 2, zone)
     return ElapsedResult(
-        summary=f"{told} ({least_ns / NS_PER_S:.9g} to {most_ns / NS_PER_S:.9g} s).",
+        summary=f"{told} ({plain_seconds(least_ns)} to {plain_seconds(most_ns)} s).",
         status=worth["status"],
         mend=worth["mend"],
-        min_s=least_ns / NS_PER_S,
-        max_s=most_ns / NS_PER_S,
+        min_s=seconds_below(least_ns),
+        max_s=seconds_above(most_ns),
         human=told,
         days_rolled_over=days,
         timezone=request.timezone or "UTC",
@@ -121,7 +134,13 @@ def elapsed(service: TimeService, request: Elapsed) -> ElapsedResult:
 
 
 def _date_at(instant_ns: int, zone: tzinfo) -> int:
-    return datetime.fromtimestamp(instant_ns // NS_PER_S, zone).toordinal()
+    try:
+        return datetime.fromtimestamp(instant_ns // NS_PER_S, zone).toordinal()
+    except (OverflowError, ValueError, OSError):
+        raise RequestError(
+            f"{rfc3339(instant_ns)} lies outside the years 1 to 9999 in {zone}: leave "
+            "timezone out, or name one where it does not"
+        ) from None
 
 
 def convert_time(_: TimeService, request: ConvertTime) -> Conversion:

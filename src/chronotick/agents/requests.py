@@ -226,7 +226,16 @@ class Participant(_Request, frozen=True, kw_only=True):
     """One of those who want to act together."""
 
     node: Annotated[str, Meta(min_length=1, max_length=100)]
-    uncertainty_s: _HalfWidth
+    uncertainty_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=_DAY_S,
+            description="How far its clock can be wrong when it acts, in s: "
+            "future_uncertainty_s of its own get_time_with_future_uncertainty; where "
+            "that is null, the widest with which it may act.",
+        ),
+    ]
 
 
 class PlanRendezvous(_Request, frozen=True, kw_only=True):
@@ -237,7 +246,9 @@ class PlanRendezvous(_Request, frozen=True, kw_only=True):
         Meta(
             min_length=2,
             max_length=64,
-            description="Each with the uncertainty_s that its own get_time returns.",
+            description="Each with the uncertainty_s that it will have when it acts: "
+            "future_uncertainty_s of its own get_time_with_future_uncertainty for that "
+            "instant, because today's bound grows until then.",
         ),
     ]
     at: _Instant | None = None

@@ -245,7 +245,10 @@ class DeadlineResult(_Sighting, frozen=True, kw_only=True):
     percent_used: float | None
     latest_start_utc: Annotated[
         str | None,
-        Meta(description="Start before this to be done in time; RFC 3339."),
+        Meta(
+            description="Start before this to be done in time, by this host's clock as "
+            "far as its bound can have grown by then; RFC 3339."
+        ),
     ]
 
 
@@ -256,8 +259,8 @@ class ElapsedResult(_Result, frozen=True, kw_only=True):
         _Status | None, Meta(description="Of now; null where until was given.")
     ]
     mend: _Mend
-    min_s: float
-    max_s: float
+    min_s: Annotated[float, Meta(description="At least this much, in s.")]
+    max_s: Annotated[float, Meta(description="At most this much, in s.")]
     human: str
     days_rolled_over: Annotated[
         int, Meta(description="How often the date changed in `timezone`.")
@@ -272,7 +275,13 @@ class Converted(Struct, frozen=True, kw_only=True):
     local: _Rfc3339
     utc_offset: str
     weekday: str
-    is_dst: bool
+    is_dst: Annotated[
+        bool,
+        Meta(
+            description="Clocks are ahead of the zone's standard time. Never in "
+            "Europe/Dublin, whose winter time is behind it by law."
+        ),
+    ]
     dst_note: str | None
 
 
@@ -293,8 +302,21 @@ class Rendezvous(_Sighting, frozen=True, kw_only=True):
         float,
         Meta(
             description="This long after fire_at, by its own clock, each participant "
-            "can be sure that all have acted."
+            "can be sure that all have acted, if no bound is wider than given."
         ),
     ]
     all_fired_after_unix_ns: _UnixNs
-    simultaneous_within_s: float
+    simultaneous_within_s: Annotated[
+        float,
+        Meta(
+            description="Farthest apart that they act if none does while its bound is "
+            "wider than given, in s."
+        ),
+    ]
+    own_future_uncertainty_s: Annotated[
+        float | None,
+        Meta(
+            description="± of this host at fire_at if no measurement comes until then; "
+            "null if its correction will have expired."
+        ),
+    ]

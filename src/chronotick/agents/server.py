@@ -8,7 +8,7 @@ returns what it is told: nothing is validated, wrapped or reworded on the way.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +24,7 @@ from mcp.server.subscriptions import (
 )
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 
 from chronotick.agents.guidance import INSTRUCTIONS, PROMPTS, fill
 from chronotick.agents.resources import (
@@ -33,11 +34,12 @@ from chronotick.agents.resources import (
     read_resource,
 )
 from chronotick.agents.tools import TOOLS, Tool, call
+from chronotick.agents.unparsed import Answered
 from chronotick.agents.watching import StatusWatch
 from chronotick.agents.wording import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from mcp.server.context import ServerRequestContext
     from mcp.server.session import ServerSession
@@ -297,7 +299,14 @@ async def serve_stdio(service: TimeService) -> None:
     """Serve one client over standard input and output, until it closes them."""
     server = build_server(service)
     async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+
+        async def answer(told: Mapping[str, Any]) -> None:
+            error = types.JSONRPCError.model_validate(told)
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                await write.send(SessionMessage(error))
+
+        messages = Answered(read, answer)
+        await server.run(messages, write, server.create_initialization_options())
 
 
 def http_app(

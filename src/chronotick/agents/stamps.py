@@ -2,7 +2,10 @@
 
 Decides the order of stamps and which foreign stamp is believed. After Kulkarni et al.,
 "Logical Physical Clocks" (2014), algorithm 1: the pair (physical, counter) never runs
-backwards, and a stamp that was made after seeing another is greater than it.
+backwards, and a stamp that was made after seeing another is greater than it. The
+physical part is the latest that the time can be, as in Corbett et al., "Spanner" (2012),
+§4.1.2: it is no less than the truth, so a stamp made once the truth is past another's
+`hlc` (commit-wait) is greater than that, however wrong its clock is within its bound.
 
 A stamp's `hlc` is ``PHYSICAL.COUNTER@NODE`` with leading zeros, so that comparing the
 texts compares the stamps.
@@ -24,13 +27,21 @@ from chronotick.shm.host import boot_id
 if TYPE_CHECKING:
     from chronotick.core.reading import Interval
 
-__all__ = ["MOST_LEAD_NS", "Hlc", "Stamper", "half_width_ns", "parse_hlc", "span_ns"]
+__all__ = [
+    "MOST_LEAD_NS",
+    "Hlc",
+    "Stamper",
+    "believed_hlc",
+    "half_width_ns",
+    "parse_hlc",
+    "span_ns",
+]
 
 MOST_LEAD_NS = 10 * NS_PER_S
-"""How far a stamp may run ahead of the latest that the time can be. The physical part
-is the midpoint of some node's interval, so it leads by no more than the widest bound
-among the nodes; what leads further comes from a broken clock, and merging it would pull
-every later stamp along."""
+"""How far an `hlc` may run ahead of the latest that the time can be. The physical part is
+the end of some node's interval, so it leads by no more than twice the widest bound among
+the nodes; what leads further comes from a broken clock, and merging it would pull every
+later stamp along."""
 
 _HLC = re.compile(r"(\d{20})\.(\d{6})@(.{1,64})", re.ASCII)
 _COUNTER_LIMIT = 1_000_000
@@ -80,6 +91,29 @@ def span_ns(stamp: Stamp) -> tuple[int, int]:
     return middle_ns - half_ns, middle_ns + half_ns
 
 
+def believed_hlc(stamp: Stamp, now: Interval, *, otherwise: str) -> Hlc:
+    """Return the `hlc` of a stamp that can be true.
+
+    Args:
+        stamp: Of any node.
+        now: The time here.
+        otherwise: What to do without the stamp.
+
+    Raises:
+        RequestError: it is no stamp, or lies in the future for certain.
+    """
+    hlc = parse_hlc(stamp.hlc)
+    earliest_ns, _ = span_ns(stamp)
+    lead_ns = max(earliest_ns, hlc.physical_ns - MOST_LEAD_NS) - now.latest_ns
+    if lead_ns > 0:
+        raise RequestError(
+            f"the stamp of {stamp.node} lies {duration(lead_ns)} or more in the future "
+            "here: one of the two clocks is wrong, run get_daemon_status on both "
+            f"hosts; {otherwise}"
+        )
+    return hlc
+
+
 class Stamper:
     """Makes the stamps of one process. Thread-safe.
 
@@ -106,44 +140,32 @@ class Stamper:
         Raises:
             RequestError: `previous` is no stamp, or lies in the future for certain.
         """
-        seen = None if previous is None else _believed(previous, now)
-        physical_ns = now.midpoint_ns
+        seen = None
+        if previous is not None:
+            otherwise = "without previous you get a stamp that claims no order with it"
+            seen = believed_hlc(previous, now, otherwise=otherwise)
         with self._lock:
-            latest_ns = max(
-                self._physical_ns, physical_ns, seen.physical_ns if seen else 0
+            physical_ns = max(
+                self._physical_ns, now.latest_ns, seen.physical_ns if seen else 0
             )
             counters = [-1]
-            if latest_ns == self._physical_ns:
+            if physical_ns == self._physical_ns:
                 counters.append(self._counter)
-            if seen is not None and latest_ns == seen.physical_ns:
+            if seen is not None and physical_ns == seen.physical_ns:
                 counters.append(seen.counter)
             counter = max(counters) + 1
             if counter >= _COUNTER_LIMIT:
                 # The text has six digits: the next nanosecond keeps the order.
-                latest_ns, counter = latest_ns + 1, 0
-            self._physical_ns, self._counter = latest_ns, counter
+                physical_ns, counter = physical_ns + 1, 0
+            self._physical_ns, self._counter = physical_ns, counter
             self._seq += 1
             seq = self._seq
         return Stamp(
-            hlc=str(Hlc(latest_ns, counter, self.node)),
-            unix_ns=str(physical_ns),
+            hlc=str(Hlc(physical_ns, counter, self.node)),
+            unix_ns=str(now.midpoint_ns),
             uncertainty_s=(now.width_ns + 1) // 2 / NS_PER_S,
             node=self.node,
             boot_id=self.boot_id,
             seq=seq,
             label=label,
         )
-
-
-def _believed(previous: Stamp, now: Interval) -> Hlc:
-    hlc = parse_hlc(previous.hlc)
-    earliest_ns, _ = span_ns(previous)
-    lead_ns = max(earliest_ns, hlc.physical_ns - MOST_LEAD_NS) - now.latest_ns
-    if lead_ns > 0:
-        raise RequestError(
-            f"the previous stamp, of {previous.node}, lies {duration(lead_ns)} or more "
-            "in the future here: one of the two clocks is wrong, run "
-            "get_daemon_status on both hosts; without previous you get a stamp that "
-            "claims no order with it"
-        )
-    return hlc

@@ -81,6 +81,10 @@ class Reading(NamedTuple):
         at_ns = self.raw_ns + round(ahead_s * NS_PER_S)
         if at_ns >= self.snapshot.void_after_raw_ns:
             return None
+        return self.grown_half_width_ns(ahead_s)
+
+    def grown_half_width_ns(self, ahead_s: float) -> int:
+        """Return what the bound grows to in `ahead_s`, even if it expires before."""
         grown_ns = ahead_s * NS_PER_S * self.snapshot.bound_growth_ppb / PPB
         return self.now.width_ns // 2 + int(grown_ns) + 1
 

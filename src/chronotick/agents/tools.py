@@ -149,7 +149,8 @@ TOOLS: Mapping[str, Tool] = {
                 "A bounded stamp of now (hybrid logical clock) for logs, messages and "
                 "audit trails. If the event was caused by a stamped one, pass that "
                 "stamp as previous: then this one is greater, on any host. hlc sorts as "
-                "text."
+                "text: causes before effects, and what a commit_wait was called for "
+                "before what is stamped after it."
             ),
             request=requests.StampEvent,
             result=results.StampResult,
@@ -171,9 +172,9 @@ TOOLS: Mapping[str, Tool] = {
             name="commit_wait",
             title="Wait until a stamp is in the past for everybody",
             description=(
-                "Blocks until the true time is certainly past a stamp; publish after "
-                "it, and everybody's later stamps are later than yours. Usually takes "
-                "twice the bound."
+                "Blocks until the true time is certainly past a stamp and its hlc; "
+                "publish after it, and every stamp that anybody makes later has a "
+                "greater hlc. Usually takes twice the bound."
             ),
             request=requests.CommitWait,
             result=results.CommitResult,
@@ -220,7 +221,9 @@ TOOLS: Mapping[str, Tool] = {
             title="Act at the same time",
             description=(
                 "When several participants should act, each by its own clock, and how "
-                "far apart their actions can be at most, from the uncertainty_s of each."
+                "far apart their actions can be. Bounds grow until then: give for each "
+                "the future_uncertainty_s of its own get_time_with_future_uncertainty, "
+                "and let it act only while its bound is no wider."
             ),
             request=requests.PlanRendezvous,
             result=results.Rendezvous,

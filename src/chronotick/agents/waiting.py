@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from chronotick.agents.ordering import instant_span
+from chronotick.agents.requests import Stamp
 from chronotick.agents.results import CommitResult, WaitResult
+from chronotick.agents.stamps import believed_hlc
 from chronotick.agents.telling import moment, provenance
 from chronotick.agents.wording import RequestError, human, rfc3339
 from chronotick.client.waiting import pause_s
@@ -73,20 +75,21 @@ async def wait_until(service: TimeService, request: WaitUntil) -> WaitResult:
 
 
 async def commit_wait(service: TimeService, request: CommitWait) -> CommitResult:
-    """Wait until the true time is certainly past a stamp.
+    """Wait until the true time is certainly past a stamp, and past its `hlc`.
 
     Raises:
         ClockError, SegmentError: the time was lost; what was waited for must not
             happen.
-        RequestError: the stamp names no instant.
+        RequestError: the stamp names no instant, or lies in the future for certain.
     """
-    target_ns = instant_span(request.stamp)[1]
+    target_ns = _commit_target_ns(request.stamp, service.timepiece.interval())
     ended = await _wait(service, target_ns, "earliest", request.max_wait_s)
     committed, remaining_s = ended.left_ns == 0, ended.left_ns / NS_PER_S
     if committed:
+        what = "stamp" if isinstance(request.stamp, Stamp) else "instant"
         summary = (
-            "Committed: the true time is past the stamp, so every later stamp of a "
-            "clock within its bound is later."
+            f"Committed: the true time is past the {what}, so every stamp made from now "
+            "on, by any clock within its bound, sorts after it by its hlc."
         )
     else:
         summary = (
@@ -104,6 +107,15 @@ async def commit_wait(service: TimeService, request: CommitWait) -> CommitResult
     )
 
 
+def _commit_target_ns(stamp: str | Stamp, now: Interval) -> int:
+    latest_ns = instant_span(stamp)[1]
+    if not isinstance(stamp, Stamp):
+        return latest_ns
+    # The stamps it merged may have carried its hlc beyond its own interval.
+    hlc = believed_hlc(stamp, now, otherwise="don't publish what it stamps")
+    return max(latest_ns, hlc.physical_ns)
+
+
 async def _wait(
     service: TimeService, target_ns: int, guarantee: _Guarantee, max_wait_s: float
 ) -> _Ended:
@@ -111,7 +123,9 @@ async def _wait(
     timepiece = service.timepiece
     start_ns = timepiece.raw_ns()
     while True:
-        now = timepiece.interval()
+        # One reading decides and is told: a wider one may be published meanwhile.
+        reading = timepiece.read()
+        now = reading.now
         # "Past" is what the clock's waits end at; "at" is enough unless order counts.
         past_ns = target_ns if guarantee == "earliest" else target_ns - 1
         reached_ns = _edge_ns(now, guarantee)
@@ -119,7 +133,7 @@ async def _wait(
         waited_s = (timepiece.raw_ns() - start_ns) / NS_PER_S
         if pause is None or waited_s >= max_wait_s:
             left_ns = max(past_ns + 1 - reached_ns, 0)
-            return _Ended(timepiece.read(), left_ns, waited_s)
+            return _Ended(reading, left_ns, waited_s)
         await service.sleep(min(pause, max_wait_s - waited_s))
 
 

@@ -2,11 +2,13 @@
 
 Decides what counts as a change (the state, the reasons for a doubt and what mends it,
 the daemon, the verdicts on its servers; never a number that moves all the time) and
-that nobody is looked for while nobody listens.
+that nobody is looked for while nobody listens. A look that fails is logged and made
+again: whoever else is served must not notice.
 """
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from chronotick.agents.service import TimeService
 
 __all__ = ["StatusWatch"]
+
+_log = logging.getLogger(__name__)
 
 
 class StatusWatch:
@@ -35,6 +39,7 @@ class StatusWatch:
         self._period_s = period_s
         self._listeners = 0
         self._wanted = anyio.Event()
+        self._is_failing = False
 
     def digest(self) -> tuple[object, ...]:
         """Return what changes only if the state does."""
@@ -70,11 +75,23 @@ class StatusWatch:
         """
         while True:
             await self._wanted.wait()
-            known = self.digest()
+            known = self._looked(None)
             while self._listeners or is_heard():
                 await self._service.sleep(self._period_s)
-                found = self.digest()
+                found = self._looked(known)
                 if found != known:
                     known = found
                     await tell()
             self._wanted = anyio.Event()
+
+    def _looked(self, known: object) -> object:
+        """Return the digest, or `known` if it cannot be had."""
+        try:
+            found = self.digest()
+        except Exception:  # noqa: BLE001 - it would end the group all connections are in
+            if not self._is_failing:  # told once, not once a period
+                _log.exception("cannot look at the state of the time; trying again")
+            self._is_failing = True
+            return known
+        self._is_failing = False
+        return found

@@ -7,6 +7,7 @@ spellings are refused. Every refusal says what to write instead.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -25,7 +26,10 @@ __all__ = [
     "human",
     "parse_instant",
     "parse_wall_time",
+    "plain_seconds",
     "rfc3339",
+    "seconds_above",
+    "seconds_below",
     "unix_ns_of",
 ]
 
@@ -35,6 +39,8 @@ LATEST_NS = 253_402_300_800 * NS_PER_S - 1
 # 17 digits is April 1970: anything shorter was meant in seconds, ms or µs.
 _SHORTEST_NS = 17
 _LONGEST_NS = 21
+# A decimal of 15 digits survives a float: what is written is then exact (12 days).
+_EXACT_NS = 10**15
 _COARSE = {10: "seconds", 13: "milliseconds", 16: "microseconds"}
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, without the price of saying so
@@ -176,6 +182,33 @@ def _from_digits(digits: str) -> int:
     if len(digits) > _LONGEST_NS or int(digits) > LATEST_NS:
         raise RequestError(f"{digits[:40]} ns since 1970 lies after the year 9999")
     return int(digits)
+
+
+def seconds_below(duration_ns: int) -> float:
+    """Return seconds that are no more than `duration_ns`: a range never narrows."""
+    return _rounded(duration_ns, -math.inf)
+
+
+def seconds_above(duration_ns: int) -> float:
+    """Return seconds that are no less than `duration_ns`."""
+    return _rounded(duration_ns, math.inf)
+
+
+def _rounded(duration_ns: int, towards: float) -> float:
+    seconds = duration_ns / NS_PER_S  # the nearest float, on either side
+    if abs(duration_ns) < _EXACT_NS:
+        return seconds
+    over, unit = seconds.as_integer_ratio()
+    excess = over * NS_PER_S - duration_ns * unit
+    is_inside = excess > 0 if towards < 0 else excess < 0
+    return math.nextafter(seconds, towards) if is_inside else seconds
+
+
+def plain_seconds(duration_ns: int) -> str:
+    """Return seconds to the nanosecond, without an exponent: ``1795269600.5``."""
+    seconds, fraction_ns = divmod(abs(duration_ns), NS_PER_S)
+    text = f"{seconds}.{fraction_ns:09d}".rstrip("0").rstrip(".")
+    return f"−{text}" if duration_ns < 0 else text
 
 
 def duration(duration_ns: float) -> str:

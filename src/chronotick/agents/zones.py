@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["is_dst", "next_change", "resolve_local", "zone_named"]
 
 _UTC_NAMES = frozenset({"UTC", "Z", "Etc/UTC", "GMT"})
+# Files beside the zones that name no place: whatever this host is set to, or none.
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 _LOOK_AHEAD = timedelta(days=8)
 
 
@@ -34,6 +36,10 @@ def zone_named(name: str) -> tzinfo:
     """
     if name in _UTC_NAMES:
         return UTC
+    if name not in _known_names():
+        # ZoneInfo opens whatever has the format. What lies under right/ counts leap
+        # seconds, which Unix time does not have: an answer from it is wrong.
+        raise RequestError(_unknown(name))
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -42,8 +48,12 @@ def zone_named(name: str) -> tzinfo:
 
 @lru_cache(maxsize=1)
 def _known_names() -> frozenset[str]:
-    # Cached because it reads hundreds of files, and agents repeat their typos.
-    return frozenset(available_timezones())
+    # Not before a zone is asked for, and once: it reads hundreds of files, for 10 ms.
+    return frozenset(
+        name
+        for name in available_timezones() - _NO_ZONES
+        if not name.startswith(("right/", "posix/"))
+    )
 
 
 def _unknown(name: str) -> str:
@@ -89,8 +99,12 @@ def resolve_local(wall: WallTime, name: str, fold: int | None) -> int:
 
 
 def is_dst(instant_s: int, zone: tzinfo) -> bool:
-    """Say whether daylight saving time is in force."""
-    return bool(datetime.fromtimestamp(instant_s, zone).dst())
+    """Say whether clocks are ahead of the zone's standard time.
+
+    In Dublin never: by Irish law summer time is the standard, and winter time behind it.
+    """
+    saving = datetime.fromtimestamp(instant_s, zone).dst()
+    return saving is not None and saving > timedelta(0)
 
 
 def next_change(instant_s: int, zone: tzinfo) -> datetime | None:

@@ -17,6 +17,7 @@ from chronotick.agents.service import TimeService
 from chronotick.agents.starting import prepare
 from chronotick.cli.edge import Verb
 from chronotick.cli.options import Real, segment_option
+from chronotick.cli.tokens import read_token
 from chronotick.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,7 +113,13 @@ def _serve_stdio(service: TimeService) -> None:
     with _importing():
         prepare()
         from chronotick.agents.server import serve_stdio  # noqa: PLC0415
-    anyio.run(serve_stdio, service)
+    try:
+        anyio.run(serve_stdio, service)
+    except BaseExceptionGroup as group:
+        # Whoever started this went away during a wait: that is how an agent's end looks.
+        if group.split(BrokenPipeError)[1] is None:
+            raise BrokenPipeError from group
+        raise
 
 
 def _serve_http(service: TimeService, rules: Rules, host: str, port: int) -> None:
@@ -151,9 +158,11 @@ def _importing() -> Iterator[None]:
 
 def _token(file: Path | None) -> str | None:
     """Return the token: never from the command line, which every user can list."""
-    if file is None:
-        return os.environ.get(TOKEN_VARIABLE) or None
-    token = file.read_text(encoding="utf-8").strip()
-    if not token:
-        raise ConfigError(f"{file} is empty: put the bearer token into it")
-    return token
+    if file is not None:
+        return read_token(file)
+    given = os.environ.get(TOKEN_VARIABLE)
+    if not given:
+        return None
+    if not given.strip():
+        raise ConfigError(f"{TOKEN_VARIABLE} is blank: put the bearer token into it")
+    return given.strip()

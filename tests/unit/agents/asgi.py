@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+import anyio
+
 
 class Answer(NamedTuple):
     """What the application answered."""
@@ -28,9 +30,13 @@ async def ask(
     query: str = "",
     peer: str = "192.0.2.7",
     chunks: list[bytes] | None = None,
+    gone: anyio.Event | None = None,
     **headers: str,
 ) -> Answer:
-    """Send one request; headers with ``_`` for ``-``."""
+    """Send one request, headers with ``_`` for ``-``.
+
+    The client stays until `gone`; a request that is not answered then has status 0.
+    """
     given = {"host": "127.0.0.1:8124", **headers}
     if chunks is None:
         chunks = [body]
@@ -60,12 +66,17 @@ async def ask(
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return coming.pop(0) if coming else {"type": "http.disconnect"}
+        if coming:
+            return coming.pop(0)
+        await (gone or anyio.Event()).wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     await app(scope, receive, send)
+    if not sent:
+        return Answer(0, {}, b"")
     start, *rest = sent
     return Answer(
         start["status"],

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import anyio.lowlevel
 
 from chronotick.agents.service import TimeService
@@ -90,13 +91,19 @@ class LabHost:
 class Lab:
     """A segment, who writes it, and the service that reads it."""
 
-    def __init__(self, writer: SegmentWriter) -> None:
-        self.host = LabHost()
+    def __init__(
+        self,
+        writer: SegmentWriter,
+        *,
+        host: LabHost | None = None,
+        node: str = "node-a",
+    ) -> None:
+        self.host = LabHost() if host is None else host
         self.writer = writer
         self.path = writer.path
         self.service = TimeService(
             Timepiece(writer.path, clocks=self.host, host=self.host),
-            stamper=Stamper("node-a"),
+            stamper=Stamper(node),
             sleep=self.host.async_sleep,
         )
 
@@ -148,3 +155,10 @@ class Lab:
     def pass_s(self, seconds: float) -> None:
         """Let time pass without a publication."""
         self.host.raw += round(seconds * NS_PER_S)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others run until `condition()` holds; virtual time passes."""
+    with anyio.fail_after(10):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

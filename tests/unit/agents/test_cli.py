@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import socket
 import subprocess
 import sys
@@ -76,6 +77,49 @@ def test_garbage_is_collected_again_once_the_sdk_is_there(
     assert gc.isenabled()
 
 
+def test_a_client_that_went_away_is_no_failure() -> None:
+    """The agent's host died: nobody reads, and there is nothing to report."""
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "chronotick", "mcp"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdin
+    assert server.stdout
+    assert server.stderr
+    server.stdout.close()
+    server.stdin.write(json.dumps(hello) + "\n")
+    server.stdin.close()
+    with server:
+        code, told = server.wait(60), server.stderr.read()
+    assert (code, told) == (141, "")
+
+
+def test_what_else_fails_is_told_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A closed pipe beside a mistake of ours does not hide it."""
+
+    async def serve(_: object) -> None:
+        raise ExceptionGroup("tasks", [BrokenPipeError(), ValueError("ours")])
+
+    monkeypatch.setattr(server, "serve_stdio", serve)
+    with pytest.raises(ExceptionGroup):
+        command.main(["--segment", str(tmp_path / "s")])
+
+
 def test_http_listens_on_loopback_by_default(
     served: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,10 +166,14 @@ def test_the_token_comes_from_a_file_or_the_environment(
     file.write_text(f"{TOKEN}\n")
     options = ["--transport", "http", "--token-file", str(file)]
     assert run(*options) == 0
-    monkeypatch.setenv(mcp.TOKEN_VARIABLE, TOKEN[::-1])
+    monkeypatch.setenv(mcp.TOKEN_VARIABLE, f" {TOKEN[::-1]} \n")
     assert run("--transport", "http") == 0
     file.write_text("\n")
     assert run(*options) == 2
+    file.write_bytes(b"\xff" * 16)
+    assert run(*options) == 2
+    monkeypatch.setenv(mcp.TOKEN_VARIABLE, "  ")
+    assert run("--transport", "http") == 2
     assert [rules.token for rules, _, _ in served] == [TOKEN, TOKEN[::-1]]
 
 

@@ -43,6 +43,7 @@ def gate(now: Seconds | None = None, **rules: Any) -> Gate:
         ("127.0.0.1:8124", 200),
         ("localhost", 200),
         ("[::1]:9", 200),
+        ("LOCALHOST:8124", 200),
         ("evil.example:8124", 421),
         ("127.0.0.1.evil.example:80", 421),
         ("127.0.0.1:80.evil.example", 421),
@@ -60,6 +61,7 @@ async def test_only_known_hosts_are_served(host: str, status: int) -> None:
     [
         ("", 200),
         ("http://localhost:3000", 200),
+        ("http://LOCALHOST:3000", 200),
         ("https://evil.example", 403),
         ("null", 403),
     ],
@@ -73,7 +75,11 @@ async def test_foreign_pages_are_refused(origin: str, status: int) -> None:
     ("given", "status"),
     [
         (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+        (f"BEARER  {TOKEN}", 200),
         (f"Bearer {TOKEN}x", 401),
+        (f"Basic {TOKEN}", 401),
+        (f"Bearer{TOKEN}", 401),
         (TOKEN, 401),
         ("", 401),
     ],
@@ -153,10 +159,43 @@ def test_other_addresses_need_everything_given(host: str) -> None:
     assert rules.allowed_origins == ()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
-def test_loopback_needs_nothing(host: str) -> None:
-    """Other machines cannot reach it."""
-    assert rules_for(host).token is None
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        ("127.0.0.1", "127.0.0.1:8124"),
+        ("127.8.8.8", "127.8.8.8:8124"),
+        ("::1", "[::1]:8124"),
+        ("0:0:0:0:0:0:0:1", "[0:0:0:0:0:0:0:1]:8124"),
+        ("localhost", "localhost:8124"),
+    ],
+)
+async def test_loopback_needs_nothing(host: str, named: str) -> None:
+    """Other machines cannot reach it; who asks at the address it has is served."""
+    rules = rules_for(host)
+    assert rules.token is None
+    served = Gate(echo, rules, Seconds())
+    assert (await ask(served, "GET", "/", host=named)).status == 200
+    origin = f"http://{named}"
+    assert (await ask(served, "GET", "/", origin=origin)).status == 200
+
+
+async def test_names_are_given_in_any_case() -> None:
+    """Those of hosts have none (RFC 9110, 4.2.3); what is behind sees them so, too."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(dict(scope["headers"])[b"host"])
+        await echo(scope, receive, send)
+
+    rules = rules_for("127.0.0.1", allowed_hosts=("Time.Example:*",))
+    answer = await ask(Gate(app, rules, Seconds()), "GET", "/", host="TIME.example:1")
+    assert (answer.status, seen) == (200, [b"time.example:1"])
+
+
+async def test_a_token_is_whatever_bytes_it_is() -> None:
+    """The environment can hold what is no UTF-8; no request fails for it."""
+    token = "0123456789abcde\udcff"  # noqa: S105 - of a test
+    assert (await ask(gate(token=token), "GET", "/api/time")).status == 401
 
 
 def test_a_token_that_can_be_guessed_is_refused() -> None:

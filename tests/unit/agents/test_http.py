@@ -81,12 +81,20 @@ async def test_the_sources_are_told(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/", 404), ("GET", "/get_time", 405), ("POST", "/api/time", 405)],
+    ("method", "path", "status", "allowed"),
+    [
+        ("GET", "/", 404, set()),
+        ("GET", "/get_time", 405, {"POST"}),
+        ("POST", "/api/time", 405, {"GET", "HEAD"}),
+    ],
 )
 async def test_other_paths_and_methods_are_refused(
-    lab: Lab, method: str, path: str, status: int
+    lab: Lab, method: str, path: str, status: int, allowed: set[str]
 ) -> None:
-    """Nothing else is served."""
+    """Nothing else is served, and what is, is told in JSON."""
     app = build_app(lab.service, rules_for("127.0.0.1"))
-    assert (await ask(app, method, path)).status == status
+    answer = await ask(app, method, path)
+    assert answer.status == status
+    assert "POST /get_time" in answer.json["error"]
+    given = answer.headers.get("allow", "")
+    assert set(filter(None, given.split(", "))) == allowed

@@ -12,12 +12,12 @@ import pytest
 from mcp import Client, MCPError
 from mcp_types import CallToolResult, TextContent, TextResourceContents
 
-from chronotick.agents.guidance import INSTRUCTIONS, PROMPTS
+from chronotick.agents.guidance import INSTRUCTIONS, PROMPTS, fill
 from chronotick.agents.resources import RESOURCES, STATUS_URI
 from chronotick.agents.server import build_server
 from chronotick.agents.tools import TOOLS, call
 from chronotick.core.status import Status
-from unit.agents.lab import START_NS, Lab
+from unit.agents.lab import START_NS, Lab, until
 from unit.agents.test_tools import CALLS
 
 if TYPE_CHECKING:
@@ -159,6 +159,14 @@ async def test_an_unknown_resource_is_an_error(lab: Lab, era: str, uri: str) -> 
     assert refusal.value.error.code == -32602
 
 
+def test_what_an_argument_says_in_braces_is_its_own() -> None:
+    """It is put in as it is, whatever other arguments are called."""
+    given = {"action": "print {participants} {0.__class__}", "participants": "a, b"}
+    _, text = fill("plan_coordinated_action", given)
+    assert "Plan this action: print {participants} {0.__class__}." in text
+    assert "Participants: a, b." in text
+
+
 async def test_prompts_are_filled(lab: Lab, era: str) -> None:
     """Arguments are put in; a missing or unknown one is refused."""
     async with connected(lab, era) as client:
@@ -217,13 +225,6 @@ async def test_modern_subscribers_listen_on_a_stream(lab: Lab) -> None:
             async for event in stream:
                 assert getattr(event, "uri", None) == STATUS_URI
                 break
-
-
-async def until(condition: Any) -> None:
-    """Let the others run until `condition()` holds; virtual time passes."""
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.lowlevel.checkpoint()
 
 
 async def test_no_tool_can_query_a_server_or_write(lab: Lab) -> None:

@@ -285,6 +285,7 @@ async def test_another_daemon_s_report_is_not_this_one_s(
     [
         (NoDaemon("/p"), State.DAEMON_DOWN),
         (NotSynchronized("/p", "why"), State.UNSYNCHRONIZED),
+        (NotSynchronized("/p", "why", is_silent=True), State.DAEMON_DOWN),
         (TornRead("/p", 3), State.UNSYNCHRONIZED),
         (StaleCorrection("/p", 1.0), State.STALE),
         (ClockDisrupted("/p", "slept"), State.DISRUPTED),
@@ -302,3 +303,15 @@ async def test_every_error_has_a_state_and_a_command(
     assert trouble.mend.startswith("chronotick ")
     assert "--segment" not in trouble.mend
     assert trouble_of(error, "/a b").mend.endswith("--segment '/a b'")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NoDaemon("/a b"), NotSynchronized("/a b", "why"), StaleCorrection("/a b", 1)],
+)
+async def test_every_command_names_the_segment(error: ClockError) -> None:
+    """That of the cause, too: it would start a daemon where nobody reads."""
+    cause = trouble_of(error, "/a b").cause
+    assert cause.count("`chronotick ") == cause.count(" --segment '/a b'`") > 0
+    default = "/dev/shm/chronotick_shm"  # noqa: S108
+    assert "--segment" not in trouble_of(error, default).cause

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from fractions import Fraction
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -272,12 +273,46 @@ PEERS = [{"node": n, "uncertainty_s": u} for n, u in (("a", 0.1), ("b", 0.2), ("
 
 
 async def test_a_rendezvous_is_as_close_as_the_two_widest_bounds(lab: Lab) -> None:
-    """0.1 s and 0.2 s: at most 0.3 s apart, all done 0.2 s after the instant."""
+    """0.1 s and 0.2 s: 0.3 s apart, all done 0.2 s after it, if that is what they have."""
     told = await ask(lab, "plan_rendezvous", participants=PEERS, in_seconds=60)
     fire_ns = int(told["fire_at_unix_ns"])
     assert fire_ns == START_NS + 60 * 10**9
     assert told["simultaneous_within_s"] == pytest.approx(0.3)
     assert int(told["all_fired_after_unix_ns"]) == fire_ns + 200_000_000
+    assert "if its bound is then no wider than given" in told["summary"]
+
+
+async def test_bounds_of_today_are_no_plan_for_later(lab: Lab) -> None:
+    """They grow until then: 15 ppm for 1000 s make 16 ms of 1 ms, and this is said."""
+    today_s = (await ask(lab, "get_time"))["uncertainty_s"]
+    peers = [{"node": name, "uncertainty_s": today_s} for name in ("a", "b")]
+    told = await ask(lab, "plan_rendezvous", participants=peers, in_seconds=990)
+    assert told["own_future_uncertainty_s"] == pytest.approx(0.01585, abs=1e-6)
+    assert "a, b gave less: give future_uncertainty_s" in told["summary"]
+    later_s = told["own_future_uncertainty_s"]
+    foreseen = [{"node": name, "uncertainty_s": later_s} for name in ("a", "b")]
+    told = await ask(lab, "plan_rendezvous", participants=foreseen, in_seconds=990)
+    assert "gave less" not in told["summary"]
+    # Two clocks drift apart as fast as is published; each acts by its own.
+    acted_ns = []
+    for sign in (1, -1):
+        lab.host.raw = 5_000 * 10**9
+        lab.publish(off_ns=sign * 1_000_000, rate_ppb=sign * 15_000.0, max_age_s=2_000)
+        lab.pass_s(985)
+        when = {"time": told["fire_at_unix_ns"], "guarantee": "midpoint"}
+        assert (await ask(lab, "wait_until", **when))["reached"]
+        acted_ns.append(lab.host.utc_ns)
+    apart_s = abs(acted_ns[0] - acted_ns[1]) / 1e9
+    assert 10 * today_s < apart_s <= told["simultaneous_within_s"]
+
+
+async def test_a_rendezvous_beyond_the_correction_has_no_bound_of_ours(
+    lab: Lab,
+) -> None:
+    """Readings will be refused by then, unless the correction is renewed."""
+    told = await ask(lab, "plan_rendezvous", participants=PEERS, in_seconds=5_000)
+    assert told["own_future_uncertainty_s"] is None
+    assert "No bound can be foreseen that far" in told["summary"]
 
 
 @pytest.mark.parametrize(
@@ -386,7 +421,7 @@ async def test_a_deadline_is_judged_by_the_bound(
 
 
 async def test_a_deadline_tells_when_to_start_at_the_latest(lab: Lab) -> None:
-    """Work and bound are both taken off; half of the time is used up."""
+    """Work and the bound of then are taken off; half of the time is used up."""
     told = await ask(
         lab,
         "deadline",
@@ -394,10 +429,34 @@ async def test_a_deadline_tells_when_to_start_at_the_latest(lab: Lab) -> None:
         work_estimate_s=600,
         started_at="2026-11-21T13:00:00Z",
     )
-    assert told["latest_start_utc"].startswith("2026-11-21T14:49:59.998")
+    # 1 ms of now, and 15 ppm of the 3000 s until then.
+    assert told["latest_start_utc"].startswith("2026-11-21T14:49:59.953")
     assert told["percent_used"] == pytest.approx(50)
-    outcome = await fail(lab, "deadline", deadline=T, started_at=T)
-    assert "not before the deadline" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("started_at", "mend"),
+    [
+        ("2026-11-21T15:00:00Z", "not before the deadline"),
+        ("2026-11-21T14:00:01Z", "give when the work began, or leave it out"),
+    ],
+)
+async def test_a_share_that_cannot_be_is_refused(
+    lab: Lab, started_at: str, mend: str
+) -> None:
+    """No time is used up before the start, nor after the end."""
+    outcome = await fail(
+        lab, "deadline", deadline="2026-11-21T15:00:00Z", started_at=started_at
+    )
+    assert mend in outcome.text
+
+
+async def test_work_that_begins_now_has_used_no_time(lab: Lab) -> None:
+    """A start within the bound of now may lie before it or after it."""
+    told = await ask(
+        lab, "deadline", deadline=str(START_NS + 10**9), started_at=str(START_NS + 10)
+    )
+    assert told["percent_used"] == 0
 
 
 async def test_elapsed_time_is_a_range_that_holds_the_truth(lab: Lab) -> None:
@@ -411,6 +470,37 @@ async def test_elapsed_time_is_a_range_that_holds_the_truth(lab: Lab) -> None:
     both = await ask(lab, "elapsed", since=stamp, until="2026-11-21T15:00:00+01:00")
     assert (both["status"], both["mend"]) == (None, None)
     assert both["max_s"] - both["min_s"] == pytest.approx(0.002, abs=1e-6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    since_ns=st.integers(10**17, START_NS),
+    length_ns=st.integers(0, 10**19) | st.integers(0, 10**15),
+)
+async def test_no_range_narrows_by_its_unit(
+    empty_lab: Lab, since_ns: int, length_ns: int
+) -> None:
+    """A float of 56 years is 120 ns wide: the ends round outwards, the words not at all."""
+    until_ns = since_ns + length_ns
+    told = await ask(empty_lab, "elapsed", since=str(since_ns), until=str(until_ns))
+    exact_s = Fraction(length_ns, 10**9)
+    if length_ns < 10**15:  # fits into a float as it is written
+        assert [repr(told["min_s"])] * 2 == [repr(told["max_s"]), repr(float(exact_s))]
+    else:
+        assert Fraction(told["min_s"]) <= exact_s <= Fraction(told["max_s"])
+    assert Fraction(told["summary"].split("(")[1].split(" to ")[0]) == exact_s
+
+
+async def test_a_date_that_no_calendar_has_is_refused(empty_lab: Lab) -> None:
+    """The last hour of the year 9999 in UTC is in the year 10000 on Kiritimati."""
+    outcome = await fail(
+        empty_lab,
+        "elapsed",
+        since="9999-12-31T23:00:00Z",
+        until="9999-12-31T23:59:59Z",
+        timezone="Pacific/Kiritimati",
+    )
+    assert "leave timezone out" in outcome.text
 
 
 async def test_dates_roll_over_in_the_zone_that_is_named(lab: Lab) -> None:
@@ -456,6 +546,7 @@ async def test_conversion_needs_no_daemon(empty_lab: Lab) -> None:
         ({"time": str(START_NS), "from_timezone": "UTC"}, "leave from_timezone out"),
         ({"time": T, "fold": 1}, "give from_timezone too"),
         ({"time": T, "to_timezones": ["Mars/Base"]}, "no time zone"),
+        ({"time": T, "to_timezones": ["right/Europe/Berlin"]}, "Europe/Berlin"),
         ({"time": "1960-01-01T00:00:00", "from_timezone": "UTC"}, "1970"),
     ],
 )

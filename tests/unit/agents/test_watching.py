@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
+import pytest
+
+from chronotick.agents import watching
 from chronotick.agents.watching import StatusWatch
 from chronotick.core.status import Reason, Status
 from chronotick.shm.writer import SegmentWriter
+from unit.agents.lab import until
 from unit.agents.test_health import GOOD, LIAR
 
 if TYPE_CHECKING:
+    from chronotick.agents.health import Look
     from unit.agents.lab import Lab
+
+pytestmark = pytest.mark.anyio
 
 
 def test_another_mend_is_a_change(lab: Lab) -> None:
@@ -52,6 +60,39 @@ def test_another_daemon_is_a_change(lab: Lab) -> None:
         lab.writer = successor
         lab.publish()
         assert watch.digest() != before
+
+
+async def test_a_look_that_fails_is_made_again(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server lives on, says so once, and tells the next change."""
+    watch, told, looks = StatusWatch(lab.service), anyio.Event(), 0
+
+    def fail(_: object) -> Look:
+        nonlocal looks
+        looks += 1
+        raise ValueError("a report like no other")
+
+    async def tell() -> None:
+        told.set()
+
+    lab.host.on_sleep = lab.publish
+    with anyio.fail_after(10), watch.listening():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch.run, tell, lambda: False)
+            await until(lambda: len(lab.host.slept) > 2)
+            with monkeypatch.context() as broken:
+                broken.setattr(watching, "look", fail)
+                await until(lambda: looks > 3)
+            before = len(lab.host.slept)
+            await until(lambda: len(lab.host.slept) > before + 2)
+            assert not told.is_set()
+            lab.host.on_sleep = lambda: lab.publish(status=Status.HOLDOVER)
+            await told.wait()
+            tasks.cancel_scope.cancel()
+    (record,) = caplog.records
+    assert "cannot look at the state" in record.message
+    assert record.exc_info is not None
 
 
 def test_numbers_that_move_are_no_change(lab: Lab) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta, timezone
+from fractions import Fraction
 
 import pytest
 from hypothesis import assume, example, given
@@ -14,7 +16,10 @@ from chronotick.agents.wording import (
     duration,
     human,
     parse_instant,
+    plain_seconds,
     rfc3339,
+    seconds_above,
+    seconds_below,
 )
 
 INSTANTS = st.integers(min_value=10**16, max_value=LATEST_NS)
@@ -130,3 +135,29 @@ def test_durations_have_the_unit_that_fits(duration_ns: float, text: str) -> Non
 def test_long_durations_show_their_two_largest_units() -> None:
     """Smaller ones would only look precise."""
     assert human(90_061.0) == "1 d 1 h"
+
+
+@given(duration_ns=st.integers(-(10**20), 10**20))
+def test_seconds_are_rounded_outwards(duration_ns: int) -> None:
+    """A float of decades is 120 ns wide, and a range of them must hold the truth."""
+    exact_s = Fraction(duration_ns, 10**9)
+    if abs(duration_ns) >= 10**15:
+        assert Fraction(seconds_below(duration_ns)) <= exact_s
+        assert Fraction(seconds_above(duration_ns)) >= exact_s
+    assert seconds_above(duration_ns) - seconds_below(duration_ns) <= math.ulp(
+        float(exact_s)
+    )
+
+
+@pytest.mark.parametrize(
+    ("duration_ns", "text"),
+    [
+        (0, "0"),
+        (1_795_269_600_500_000_000, "1795269600.5"),
+        (1, "0.000000001"),
+        (-(10**9), "−1"),
+    ],
+)
+def test_seconds_are_printed_plainly(duration_ns: int, text: str) -> None:
+    """Every digit, and no exponent."""
+    assert plain_seconds(duration_ns) == text

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chronotick.agents import zones
 from chronotick.agents.wording import (
     RequestError,
     parse_instant,
@@ -56,6 +57,11 @@ def test_a_time_that_occurs_twice_is_refused_with_both() -> None:
         ("Europe", "IANA"),
         ("", "IANA"),
         ("\0", "IANA"),
+        ("right/Europe/Berlin", "Europe/Berlin"),
+        ("posix/Europe/Berlin", "Europe/Berlin"),
+        ("localtime", "IANA"),
+        ("posixrules", "IANA"),
+        ("Factory", "IANA"),
     ],
 )
 def test_an_unknown_zone_is_refused_with_the_nearest(name: str, near: str) -> None:
@@ -73,6 +79,47 @@ def test_without_a_zone_database_the_mend_is_named(
     with pytest.raises(RequestError, match="install the package tzdata"):
         zone_named("Nowhere/Land")
     assert zone_named("UTC") is UTC
+
+
+def test_names_are_listed_when_a_zone_is_asked_for_and_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It reads hundreds of files, and most agents ask for no zone."""
+    zones.zone_named.cache_clear()
+    zones._known_names.cache_clear()
+    listed: list[int] = []
+
+    def list_them() -> set[str]:
+        listed.append(1)
+        return {"Europe/Berlin", "Asia/Tokyo"}
+
+    monkeypatch.setattr(zones, "available_timezones", list_them)
+    zone_named("UTC")
+    assert listed == []
+    zone_named("Europe/Berlin")
+    zone_named("Asia/Tokyo")
+    assert listed == [1]
+    zones._known_names.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "winter", "summer"),
+    [
+        ("Europe/Berlin", False, True),
+        ("Europe/Dublin", False, False),  # by law, summer time is the standard there
+        ("Australia/Sydney", True, False),
+        ("UTC", False, False),
+    ],
+)
+def test_daylight_saving_time_is_ahead_of_standard_time(
+    name: str, winter: bool, summer: bool
+) -> None:
+    """Never behind it."""
+    zone = zone_named(name)
+    january, july = (
+        parse_instant(f"2026-{month}-15T12:00:00Z") // 10**9 for month in ("01", "07")
+    )
+    assert (is_dst(january, zone), is_dst(july, zone)) == (winter, summer)
 
 
 def test_a_coming_change_is_found_to_the_second() -> None:
