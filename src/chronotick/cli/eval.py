@@ -173,10 +173,12 @@ def _analyze(
 
 def _conclude(statistics: Group, page: Path) -> None:
     """Say what was found: each claim in a line, then where the report is."""
+    from chronotick.eval.streaming.judge_claims import remark  # noqa: PLC0415
+
     marks = {True: ("holds", "green"), False: ("BROKEN", "red"), None: ("–", "yellow")}
     for claim in statistics["claims"]:
         word, color = marks[claim["holds"]]
-        why = f" ({claim['why']})" if claim["why"] else ""
+        why = f" ({said})" if (said := remark(claim)) else ""
         click.echo(f"{click.style(f'{word:<7}', fg=color)} {claim['claim']}{why}")
     click.echo(f"\nreport: {page}")
 

@@ -18,6 +18,7 @@ from click.core import ParameterSource
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.options import Duration, course_options, segment_option, together
+from chronotick.cli.tokens import read_token
 
 if TYPE_CHECKING:
     from chronotick.core.records import Endpoint
@@ -59,7 +60,7 @@ _node_options = together(
         metavar="FILE",
         required=True,
         type=click.Path(path_type=Path, dir_okay=False),
-        help="The CSV file to write.",
+        help="The CSV file to write. One that holds a recording is refused.",
     ),
     click.option(
         "--listen",
@@ -217,7 +218,7 @@ def _token(path: Path | None) -> str | None:
     """Return the token: never from the command line, which every user can list."""
     if path is None:
         return os.environ.get("CHRONOTICK_TOKEN") or None
-    return path.read_text(encoding="utf-8").strip()
+    return read_token(path)
 
 
 def _key(path: Path | None) -> bytes | None:

@@ -162,6 +162,34 @@ def test_a_coordinator_that_is_interrupted_releases_the_workers(tmp_path: Path) 
     assert len(read_run(tmp_path).workers) >= 3
 
 
+def test_a_second_worker_costs_the_first_one_nothing(tmp_path: Path) -> None:
+    """The same command by mistake: refused for the port, and on another for the file."""
+    out, ports = tmp_path / "worker_a.csv", [free_port(), free_port()]
+    words = ["worker", "--node-id", "a", "--listen", "127.0.0.1", "--output", str(out)]
+    words += ["--segment", str(tmp_path / "none"), "--deadline", "100s"]
+    command = [[*EVAL, *words, "--listen-port", str(port)] for port in ports]
+    with subprocess.Popen(command[0], stderr=subprocess.DEVNULL) as first:
+        try:
+            wait_until(lambda: out.exists() and out.read_text().endswith("\n"), 60.0)
+            with out.open("a") as file:
+                file.write("1,a\n")
+            ended = [
+                subprocess.run(
+                    each, capture_output=True, text=True, timeout=60, check=False
+                )
+                for each in command
+            ]
+            kept = out.read_text()
+        finally:
+            first.terminate()
+
+    assert [each.returncode for each in ended] == [1, 1]
+    assert f"cannot listen on 127.0.0.1 port {ports[0]}" in ended[0].stderr
+    assert f"another process is recording to {out}" in ended[1].stderr
+    assert [each.stderr.count("\n") for each in ended] == [1, 1]
+    assert kept.endswith("\n1,a\n")
+
+
 class Cramped(LocalLauncher):
     """A launcher whose node b may write 4000 octets to a file and no more."""
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chronotick.cli.eval import _Progress, command
+from chronotick.cli.tokens import read_token
+from chronotick.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +70,63 @@ def test_a_url_that_is_none_is_wrong_usage(
 
     assert run(*words, "--chronotick-server", "localhost") == 2
     assert "expected http://HOST:PORT" in capsys.readouterr().err
+    assert not (tmp_path / "w.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("octets", "says"),
+    [
+        (b"", "is empty: put the bearer token into it"),
+        (b" \n", "is empty: put the bearer token into it"),
+        (b"\xff\xfesecret", "is no text in UTF-8"),
+    ],
+)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "worker --node-id a --deadline 1s",
+        "coordinator --workers a=127.0.0.1:1 --num-events 1 --preflight 1s",
+    ],
+)
+def test_a_token_file_without_a_token_is_one_line(
+    verb: str,
+    octets: bytes,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Said before anything starts; what is in the file is not shown."""
+    token, output = tmp_path / "token", tmp_path / "out.csv"
+    token.write_bytes(octets)
+    words = [*verb.split(), "--chronotick-server", "http://127.0.0.1:1"]
+    words += ["--token-file", str(token), "--output", str(output)]
+
+    assert run(*words) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert "secret" not in err
+    assert err.count("\n") == 1
+    assert not output.exists()
+
+
+def test_a_token_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
+    """With the file and the cause."""
+    with pytest.raises(
+        ConfigError, match=r"cannot read the token in .*: Is a directory"
+    ):
+        read_token(tmp_path)
+
+
+@pytest.mark.parametrize("verb", ["demo", "run --nodes a --num-events 1"])
+def test_a_pattern_that_is_none_starts_nothing(
+    verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2 says so, and it must be true."""
+    output = tmp_path / "out"
+
+    assert run(*verb.split(), "--pattern", "foo", "--output", str(output)) == 2
+    assert "pattern 'foo': expected" in capsys.readouterr().err
+    assert not output.exists()
 
 
 def test_progress_has_a_percentage_that_never_falls(

@@ -21,7 +21,7 @@ ABOUT_FILE = "run.json"
 
 
 class UnreadableAbout(ChronotickError):
-    """The file is there and is no JSON object."""
+    """The file is there and is no JSON object that can be read."""
 
 
 def read_about(folder: Path) -> dict[str, str]:
@@ -33,11 +33,21 @@ def read_about(folder: Path) -> dict[str, str]:
     path = folder / ABOUT_FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise UnreadableAbout(f"{path} is not a JSON object: it is {_kind(found)}")
         return {str(key): str(value) for key, value in found.items()}
     except FileNotFoundError:
         return {}
-    except (ValueError, AttributeError) as error:
+    except RecursionError as error:
+        raise UnreadableAbout(f"{path} is nested too deeply to be read") from error
+    except ValueError as error:
         raise UnreadableAbout(f"{path} is not a JSON object: {error}") from error
+
+
+def _kind(found: object) -> str:
+    """Return what a JSON value that is no object is."""
+    kinds = {list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    return kinds.get(type(found), "a number")
 
 
 def write_about(folder: Path, about: Mapping[str, str]) -> None:

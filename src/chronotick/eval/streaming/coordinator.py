@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -68,6 +69,8 @@ class CoordinatorSettings:
     would be the first otherwise, and seem to be nearer."""
     ack_s: float = 1.0
     """An acknowledgement later than this counts as lost."""
+    is_replacing: bool = False
+    """An older recording at `output` may go, once all are ready. False: it is refused."""
 
 
 class Outcome(NamedTuple):
@@ -91,21 +94,23 @@ async def run_coordinator(
         say: Takes a line of progress.
 
     Raises:
-        ConfigError: the pattern is none, or a name cannot be shown.
-        UnwritableRecording: the output cannot be written, or not any more.
+        ConfigError: the pattern or the server's URL is none, or a name cannot be shown.
         CannotListen: the port cannot be bound.
+        UnwritableRecording: the output cannot be written, or not any more; or it is, or
+            was, another run's.
         PreflightFailed: not all were ready; names who and why.
     """
     gaps_s(settings.pattern)
     for name in settings.workers:
         check_node_name(name)
-    with one_cause(), Recorder(settings.output, COORDINATOR_COLUMNS) as recorder:
-        port = listen(host, settings.listen)
-        try:
-            node = Node(settings.node, host)
-            return await _Coordinator(settings, node, port, recorder, say).run()
-        finally:
-            port.close()
+    node = Node(settings.node, host)
+    output, is_replacing = settings.output, settings.is_replacing
+    with (
+        one_cause(),
+        closing(listen(host, settings.listen)) as port,
+        Recorder(output, COORDINATOR_COLUMNS, is_replacing=is_replacing) as recorder,
+    ):
+        return await _Coordinator(settings, node, port, recorder, say).run()
 
 
 class _Coordinator:
@@ -147,6 +152,8 @@ class _Coordinator:
                 group.start_soon(self._receive)
                 problem = await self._preflight(supervisor.clock)
                 if not problem:
+                    # Not before: a run that never begins costs no older one.
+                    self._recorder.replace_old()
                     events = await self._send_all(supervisor.clock)
                     await supervisor.clock.sleep(self._settings.ack_s)
                     await self._stop(supervisor.clock)

@@ -31,6 +31,7 @@ from chronotick.eval.streaming.columns import (
     worker_file,
 )
 from chronotick.eval.streaming.coordinator import CoordinatorSettings
+from chronotick.eval.streaming.coordinator_state import gaps_s
 from chronotick.eval.streaming.hosts import VirtualSpec
 from chronotick.eval.streaming.imagined import COORDINATOR, SERVERS, imagine
 from chronotick.eval.streaming.judge import JudgeSettings
@@ -80,6 +81,7 @@ class DemoSettings:
     """What to play."""
 
     output: Path
+    """Folder; the recordings of an earlier demo in it are replaced."""
     seed: int = 1
     workers: int = 3
     pattern: str = "mixed"
@@ -112,9 +114,11 @@ def run_demo(
         show: Takes which share of the whole is done, 0 to 1; it never falls.
 
     Raises:
+        ConfigError: the pattern is none.
         DemoFailed: a process failed or did not end in time.
         UnwritableRecording: the output cannot be written.
     """
+    gaps_s(settings.pattern)
     with ExitStack() as stack:
         room = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="chronotick_eval_", dir=_memory())
@@ -185,6 +189,7 @@ def _play(settings: DemoSettings, cast: _Cast, room: Path) -> Outcome:
                 pattern=settings.pattern,
                 target_duration_s=settings.duration_s,
                 preflight_s=_STEPS_S["ready"],
+                is_replacing=True,
             )
             cast.start(name, play_coordinator, spec, coordinator)
         else:
@@ -194,6 +199,7 @@ def _play(settings: DemoSettings, cast: _Cast, room: Path) -> Outcome:
                 node=node,
                 output=settings.output / f"{worker_file(name)}.csv",
                 deadline_s=_STEPS_S["ready"] + settings.duration_s + _STEPS_S["end"],
+                is_replacing=True,
             )
             cast.start(name, play_worker, spec, worker)
     limit_s = _STEPS_S["ready"] + settings.duration_s + _STEPS_S["end"]

@@ -53,6 +53,7 @@ _VERDICTS = {
     "not judged": "no claim could be judged",
 }
 _MAX_PANELS = 6
+_LONGEST_NAME = 48
 
 
 def draw(statistics: Group) -> dict[str, bytes]:
@@ -120,8 +121,12 @@ def _ordering(statistics: Group) -> Figure:
 def _draw_ordering(axes: Axes, statistics: Group, population: str) -> None:
     clocks = statistics["ordering"]["clocks"]
     counts = [clocks[name].get(population, {}) for name in _CLOCKS]
-    wrong = [100.0 * (c.get("wrong_share") or 0.0) for c in counts]
     decided = [100.0 * (c.get("decided_share") or 0.0) for c in counts]
+    # Of the pairs whose true order is known, which may be other ones than those decided.
+    wrong = [
+        min(100.0 * (c.get("wrong_share") or 0.0), whole)
+        for c, whole in zip(counts, decided, strict=True)
+    ]
     right = [whole - part for whole, part in zip(decided, wrong, strict=True)]
     undecided = [100.0 * (c.get("ambiguous_share") or 0.0) for c in counts]
     places = range(len(_CLOCKS))
@@ -249,7 +254,7 @@ def _series(statistics: Group) -> Figure:
     for axes, node in zip(panels, nodes, strict=True):
         _draw_series(axes, series["at_s"], series["nodes"][node])
         # A name, not a formula.
-        axes.set_title(node, loc="left", fontsize=10, parse_math=False)
+        axes.set_title(_cut(node), loc="left", fontsize=10, parse_math=False)
         axes.set_ylabel("offset (ms)")
     panels[-1].set_xlabel("time since the first event (s)")
     title = f"Clocks against the {series['relative_to']} (positive is ahead)"
@@ -259,6 +264,11 @@ def _series(statistics: Group) -> Figure:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return figure
+
+
+def _cut(name: str) -> str:
+    """Return as much of a name as there is room for: matplotlib makes the room."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
 
 
 def _draw_series(axes: Axes, at_s: list[float], node: Group) -> None:

@@ -1,8 +1,8 @@
 """The verdict: every group of statistics, and the claims that they bear out or break.
 
-Decides what is claimed and when a claim is broken. A claim that could not be judged is
-neither: it is null, with the reason. No I/O, no randomness: the same columns give the
-same statistics.
+Decides which rows each group is judged on: all clocks are compared on the rows that all
+of them have, and what is promised is judged on every row. No I/O, no randomness: the same
+columns give the same statistics.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from chronotick.eval.streaming.judge_accuracy import judge_accuracy
+from chronotick.eval.streaming.judge_bounds import judge_bounds, orders
 from chronotick.eval.streaming.judge_causality import judge_causality
+from chronotick.eval.streaming.judge_claims import judge_claims
 from chronotick.eval.streaming.judge_commit import judge_commit_wait, judge_coordination
 from chronotick.eval.streaming.judge_order import judge_ordering
 from chronotick.eval.streaming.judge_windows import DEFAULT_WINDOWS_MS, judge_windows
@@ -33,14 +35,13 @@ __all__ = [
 GROUPS = (
     "causality",
     "ordering",
+    "bounds",
     "windows",
     "commit_wait",
     "coordination",
     "accuracy",
 )
 """The groups of statistics; each is a file of its own in the report."""
-
-_COVERAGE_SLACK = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +69,24 @@ def judge(run: Run, settings: JudgeSettings | None = None) -> Group:
             "run": about_run(run, len(common.workers), settings),
             "causality": judge_causality(common),
             "ordering": None,
-            "windows": judge_windows(common, settings.windows_ms),
+            "bounds": None,
+            "windows": judge_windows(run, settings.windows_ms),
             "commit_wait": judge_commit_wait(run),
             "coordination": None,
             "accuracy": judge_accuracy(run),
         }
         ordering = statistics["ordering"] = sorting.result()
+    bounds = judge_bounds(run, common, statistics["causality"], ordering)
+    statistics["bounds"] = bounds
     statistics["coordination"] = judge_coordination(
-        common, ordering, settings.windows_ms
+        run, orders(bounds), settings.windows_ms
     )
     return pronounce(statistics, settings)
 
 
 def pronounce(statistics: Group, settings: JudgeSettings) -> Group:
     """Return `statistics` with the claims and the verdict that follow from them."""
-    claims = _claims(statistics, settings)
+    claims = judge_claims(statistics, settings.calibrated_level)
     return statistics | {"claims": claims, "verdict": _verdict(claims)}
 
 
@@ -104,94 +108,6 @@ def about_run(run: Run, rows_compared: int, settings: JudgeSettings) -> Group:
         "repeated_rows": run.repeated,
         "windows_ms": list(settings.windows_ms),
         "calibrated_level": settings.calibrated_level,
-    }
-
-
-def _claims(statistics: Group, settings: JudgeSettings) -> list[Group]:
-    causality = statistics["causality"]["clocks"]["hard"]
-    ordering = statistics["ordering"]["clocks"]["hard"]
-    consistency = statistics["commit_wait"]["external_consistency"]
-    intervals = statistics["accuracy"]["intervals"]
-    level = settings.calibrated_level
-    calibrated = _claim(
-        "calibrated_coverage",
-        "The calibrated interval contains the truth as often as it says, within 1 %",
-        intervals["calibrated"],
-        "coverage",
-        allowed=(
-            None
-            if level is None
-            # Too often is wrong too: a bound that is wider than it says is no use.
-            else (level - _COVERAGE_SLACK, level + _COVERAGE_SLACK)
-        ),
-    )
-    wrong_windows = [
-        _claim(
-            f"windows_{window['window_ms']:g}ms",
-            f"No decided window of {window['window_ms']:g} ms is wrong",
-            window["clocks"]["hard"],
-            "rows_wrong",
-        )
-        for window in statistics["windows"]["windows"]
-    ]
-    return [
-        _claim(
-            "causality",
-            "No event is provably received before it was sent",
-            causality,
-            "contradictions",
-        ),
-        _claim(
-            "order_all_pairs",
-            "No provable order is wrong, among all pairs",
-            ordering.get("all_pairs", ordering),
-            "wrong",
-        ),
-        _claim(
-            "order_same_event",
-            "No provable order is wrong, among arrivals of the same event",
-            ordering.get("same_event", ordering),
-            "wrong",
-        ),
-        *wrong_windows,
-        _claim(
-            "external_consistency",
-            "After commit-wait, stamps follow true order",
-            consistency,
-            "breaks",
-        ),
-        _claim(
-            "hard_coverage",
-            "The hard interval always contains the truth",
-            intervals["hard"],
-            "coverage",
-            allowed=(1.0, 1.0),
-        ),
-        calibrated,
-    ]
-
-
-def _claim(
-    name: str,
-    claim: str,
-    group: Group,
-    key: str,
-    *,
-    allowed: tuple[float, float] | None = (0.0, 0.0),
-) -> Group:
-    measured = group.get(key)
-    holds: bool | None = None
-    why = group.get("why_null") if measured is None else None
-    if measured is not None and allowed is None:
-        why = "no coverage was stated"
-    elif measured is not None and allowed is not None:
-        holds = bool(allowed[0] <= measured <= allowed[1])
-    return {
-        "id": name,
-        "claim": claim,
-        "measured": measured,
-        "holds": holds,
-        "why": why,
     }
 
 

@@ -1,7 +1,8 @@
 """Accuracy and honesty: how wrong each clock was, and whether its bound said so.
 
 Decides nothing without the truth: errors and coverage are null in a run on real nodes,
-widths are not. Errors are clock − true, so positive is ahead.
+widths are not. Rows whose truth is not known are left out of what needs it, and hide no
+other row. Errors are clock − true, so positive is ahead.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chronotick.eval.streaming.judge_commit import spread
+from chronotick.eval.streaming.judge_share import independent
 from chronotick.eval.streaming.judged import (
     CLOCKS,
     INTERVALS,
+    NO_TRUTH,
     POINTS,
     Group,
     not_judged,
@@ -37,7 +40,6 @@ SIGMAS_99 = 2.5758293035489004
 
 _SCALES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 _BINS = 120
-_NO_TRUTH = "the true times are not known"
 
 
 def judge_accuracy(run: Run) -> Group:
@@ -94,11 +96,14 @@ def _coverage(run: Run, clock: IntervalClock) -> Group:
         return not_judged(run.workers.why_null(clock.lower, clock.upper))
     run = select(run, known)
     ints = run.workers.ints
-    lower, upper = ints[clock.lower], ints[clock.upper]
-    result: Group = {"judged": len(lower), "width_ns": spread(upper - lower)}
-    truth = ints["true_time_ns"]
-    if (truth == NULL).any():
-        return result | {"covered": None, "coverage": None, "why_null": _NO_TRUTH}
+    width_ns = spread(ints[clock.upper] - ints[clock.lower])
+    result: Group = {"judged": len(run.workers), "width_ns": width_ns}
+    run = select(run, run.workers.known("true_time_ns"))
+    result["rows_with_truth"] = len(run.workers)
+    if not len(run.workers):
+        return result | {"covered": None, "coverage": None, "why_null": NO_TRUTH}
+    ints = run.workers.ints
+    lower, upper, truth = ints[clock.lower], ints[clock.upper], ints["true_time_ns"]
     is_inside = (lower <= truth) & (truth <= upper)
     covered = int(np.count_nonzero(is_inside))
     miss = np.maximum(np.maximum(lower - truth, truth - upper), 0)
@@ -107,6 +112,7 @@ def _coverage(run: Run, clock: IntervalClock) -> Group:
         "missed": len(lower) - covered,
         "coverage": share(covered, len(lower)),
         "worst_miss_ns": int(miss.max()),
+        "rows_independent": independent(run, 2 * truth - lower - upper),
         "nodes": _per_node(run, is_inside),
         "scaled": _scaled(lower, upper, truth),
     }

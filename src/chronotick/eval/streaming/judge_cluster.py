@@ -15,6 +15,7 @@ import numpy as np
 
 from chronotick.eval.streaming.judge import about_run, pronounce
 from chronotick.eval.streaming.judge_accuracy import judge_course, judge_errors
+from chronotick.eval.streaming.judge_bounds import judge_bounds, orders
 from chronotick.eval.streaming.judge_causality import judge_causality
 from chronotick.eval.streaming.judge_commit import judge_commit_wait, judge_coordination
 from chronotick.eval.streaming.judge_order import judge_ordering
@@ -80,6 +81,7 @@ def judge_on(
         "run": found["run"],
         "causality": _clocks(found, "causality"),
         "ordering": _clocks(found, "ordering"),
+        "bounds": _clocks(found, "bounds"),
         "windows": _windows(found),
         "commit_wait": found["commit_wait"],
         "coordination": _clocks(found, "coordination"),
@@ -136,12 +138,15 @@ def judge_part(folder: str, part: str, settings: JudgeSettings) -> Group:
     run = read_run(place, only=_columns(part))
     errors = judge_errors(run, (part,))
     common, sizes = select(run, mask), settings.windows_ms
+    causality = judge_causality(common, (part,))
     ordering = judge_ordering(common, (part,))
+    bounds = judge_bounds(run, common, causality, ordering, (part,))
     return {
-        "causality": judge_causality(common, (part,)),
+        "causality": causality,
         "ordering": ordering,
-        "windows": judge_windows(common, sizes, (part,)),
-        "coordination": judge_coordination(common, ordering, sizes, (part,)),
+        "bounds": bounds,
+        "windows": judge_windows(run, sizes, (part,)),
+        "coordination": judge_coordination(run, orders(bounds), sizes, (part,)),
         "errors": errors,
     }
 

@@ -2,7 +2,8 @@
 
 The rule (Spanner's): stamp an event with the interval's latest end, then wait until
 now.earliest has passed the stamp. If A had finished its wait before B began, then
-stamp(A) < stamp(B), always. Judged in true time over all pairs, the same node included.
+stamp(A) < stamp(B), always. Judged in true time over all pairs, the same node included:
+every A that waited, and every B that has a stamp, whether it waited or not.
 """
 
 from __future__ import annotations
@@ -69,23 +70,27 @@ def _waits(run: Run) -> Group:
 
 def _consistency(run: Run) -> Group:
     names = ("commit_wait_ns", "ct_hard_upper_ns", "true_time_ns")
-    known = run.workers.known(*names)
-    if not known.any():
+    stamped = select(run, run.workers.known(*names[1:]))
+    waited = select(stamped, stamped.workers.known(names[0])).workers.ints
+    stamp, truth = (stamped.workers.ints[name] for name in names[1:])
+    wait, stamp_a, truth_a = (waited[name] for name in names)
+    if not len(wait):
         return not_judged(run.workers.why_null(*names))
-    ints = select(run, known).workers.ints
-    stamp, truth = ints["ct_hard_upper_ns"], ints["true_time_ns"]
-    finish = truth + np.ceil(ints["commit_wait_ns"] * _LONGEST).astype(np.int64)
+    finish = truth_a + np.ceil(wait * _LONGEST).astype(np.int64)
     finished = np.sort(finish, kind="stable")
     apart = int(np.searchsorted(finished, truth, side="left").sum())
-    # stamp(A) >= stamp(B) is a break, so equal counts: hence the 1 ns.
-    breaks = contradictions(finish, truth, stamp, stamp - 1)
-    without = misorders(truth, stamp)
-    return {
+    result: Group = {
         "judged": len(stamp),
+        "waited": len(wait),
         "pairs": apart,
-        "breaks": breaks,
-        "breaks_without_wait": without,
+        # stamp(A) >= stamp(B) is a break, so equal counts: hence the 1 ns.
+        "breaks": contradictions(finish, truth, stamp_a, stamp - 1),
+        "breaks_without_wait": misorders(truth, stamp),
     }
+    if not apart:
+        why = "there are no pairs: no wait ended before another event arrived"
+        return result | {"breaks": None, "why_null": why}
+    return result
 
 
 def _reread(run: Run) -> Group:
@@ -118,11 +123,12 @@ def judge_coordination(
 ) -> Group:
     """Return how many events need a round trip because intervals leave them open.
 
-    The baseline is the system without trusted time, where every event does.
+    The baseline is the system without trusted time, where every event does. An event
+    without an interval needs one like any other that is open.
 
     Args:
-        run: What was recorded.
-        ordering: What `judge_ordering` found in it.
+        run: All that was recorded.
+        ordering: What `judge_ordering` found in it, by the clocks' names.
         windows_ms: Sizes of windows.
         only: Names of clocks.
     """
@@ -130,7 +136,7 @@ def judge_coordination(
     for clock in INTERVALS:
         if clock.name not in only:
             continue
-        open_rows = ordering["clocks"][clock.name].get("rows_open")
+        open_rows = ordering[clock.name].get("rows_open")
         clocks[clock.name] = _round_trips(run, clock, open_rows, windows_ms)
     return {"clocks": clocks}
 
@@ -141,26 +147,27 @@ def _round_trips(
     known = run.workers.known(clock.lower, clock.upper)
     if not known.any():
         return not_judged(run.workers.why_null(clock.lower, clock.upper))
-    run = select(run, known)
     lower, upper = run.workers.ints[clock.lower], run.workers.ints[clock.upper]
-    judged = len(lower)
+    rows, judged = len(lower), int(np.count_nonzero(known))
     windows = []
     for size_ms in windows_ms:
         size_ns = round(size_ms * _NS_PER_MS)
-        trips = int(np.count_nonzero(lower // size_ns != upper // size_ns))
+        is_open = ~known | (lower // size_ns != upper // size_ns)
+        trips = int(np.count_nonzero(is_open))
         windows.append(
             {
                 "window_ms": size_ms,
                 "round_trips": trips,
-                "round_trip_share": share(trips, judged),
+                "round_trip_share": share(trips, rows),
             }
         )
+    ordered += rows - judged
     return {
         "judged": judged,
-        "baseline_round_trips": judged,
+        "baseline_round_trips": rows,
         "order": {
             "round_trips": ordered,
-            "round_trip_share": share(ordered, judged),
+            "round_trip_share": share(ordered, rows),
         },
         "windows": windows,
     }

@@ -3,7 +3,8 @@
 Two populations. *All pairs*: any two events of different nodes, however far apart.
 *Same event*: the arrivals of one event on different nodes, which are close together and
 so hard to order. A pair of intervals is provable if they are disjoint, ambiguous
-otherwise; a point clock decides every pair (but a tie), rightly or not.
+otherwise; a point clock decides every pair (but a tie), rightly or not. Which of the
+decided pairs are wrong is counted among those rows whose true time is known.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from chronotick.eval.streaming.judge_pairs import (
 from chronotick.eval.streaming.judged import (
     CLOCKS,
     INTERVALS,
+    NO_TRUTH,
     POINTS,
     Group,
     by_node,
@@ -31,7 +33,7 @@ from chronotick.eval.streaming.judged import (
 from chronotick.eval.streaming.tables import NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from chronotick.eval.streaming.judged import IntervalClock, PointClock
     from chronotick.eval.streaming.tables import Ints, Run
@@ -65,19 +67,16 @@ def _point(run: Run, clock: PointClock) -> Group:
     if not known.any():
         return not_judged(run.workers.why_null(clock.receive))
     run = select(run, known)
-    stamp, truth = run.workers.ints[clock.receive], _truth(run)
+    stamp = run.workers.ints[clock.receive]
     judged = _cross_pairs(run)
     ties = _ties(run, stamp)
-    wrong = None
-    if truth is not None:
-        wrong = misorders(stamp, truth) - sum(
-            misorders(*columns)
-            for columns in by_node(run.node, len(run.nodes), stamp, truth)
-        )
+    with_truth = _with_truth(run)
+    wrong = _across(with_truth, misorders, clock.receive, "true_time_ns")
     return {
         "judged": len(stamp),
-        "all_pairs": _counts(judged, judged - ties, ties, wrong),
-        "same_event": _same_event(run, stamp, stamp, truth),
+        "rows_with_truth": len(with_truth.workers),
+        "all_pairs": _counts(judged, judged - ties, _cross_pairs(with_truth), wrong),
+        "same_event": _same_event(run, stamp, stamp),
     }
 
 
@@ -87,28 +86,34 @@ def _interval(run: Run, clock: IntervalClock) -> Group:
         return not_judged(run.workers.why_null(clock.lower, clock.upper))
     run = select(run, known)
     lower, upper = run.workers.ints[clock.lower], run.workers.ints[clock.upper]
-    truth = _truth(run)
     judged = _cross_pairs(run)
     overlapping = _cross_overlaps(run, lower, upper)
     ambiguous = int(overlapping.sum()) // 2
-    wrong = None
-    if truth is not None:
-        wrong = contradictions(upper, lower, truth) - sum(
-            contradictions(*columns)
-            for columns in by_node(run.node, len(run.nodes), upper, lower, truth)
-        )
+    with_truth = _with_truth(run)
+    wrong = _across(
+        with_truth, contradictions, clock.upper, clock.lower, "true_time_ns"
+    )
     return {
         "judged": len(lower),
+        "rows_with_truth": len(with_truth.workers),
         "rows_open": int(np.count_nonzero(overlapping)),
-        "all_pairs": _counts(judged, judged - ambiguous, ambiguous, wrong),
-        "same_event": _same_event(run, lower, upper, truth),
+        "all_pairs": _counts(
+            judged, judged - ambiguous, _cross_pairs(with_truth), wrong
+        ),
+        "same_event": _same_event(run, lower, upper),
     }
 
 
-def _truth(run: Run) -> Ints | None:
-    """Return the true times; None unless they are known of every row."""
-    truth = run.workers.ints["true_time_ns"]
-    return truth if (truth != NULL).all() else None
+def _with_truth(run: Run) -> Run:
+    """Return the rows whose true time is known: one that is not hides no other."""
+    return select(run, run.workers.known("true_time_ns"))
+
+
+def _across(run: Run, count: Callable[..., int], *names: str) -> int:
+    """Return what `count` finds in the columns `names` among pairs of different nodes."""
+    columns = [run.workers.ints[name] for name in names]
+    within = by_node(run.node, len(run.nodes), *columns)
+    return count(*columns) - sum(count(*mine) for mine in within)
 
 
 def _cross_pairs(run: Run) -> int:
@@ -133,13 +138,14 @@ def _equal(values: Ints) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def _same_event(run: Run, lower: Ints, upper: Ints, truth: Ints | None) -> Group:
+def _same_event(run: Run, lower: Ints, upper: Ints) -> Group:
     """Compare each row with those of the same event, at one distance after another.
 
     As many steps as an event has rows: the number of nodes.
     """
-    event = run.workers.ints["event_id"]
-    judged = decided = wrong = 0
+    event, truth = run.workers.ints["event_id"], run.workers.ints["true_time_ns"]
+    has_truth = truth != NULL
+    judged = decided = with_truth = wrong = 0
     for lag in range(1, len(event)):
         is_pair = event[:-lag] == event[lag:]
         if not is_pair.any():
@@ -151,23 +157,34 @@ def _same_event(run: Run, lower: Ints, upper: Ints, truth: Ints | None) -> Group
         is_after &= is_pair
         judged += int(np.count_nonzero(is_pair))
         decided += int(np.count_nonzero(is_before)) + int(np.count_nonzero(is_after))
-        if truth is not None:
-            is_before &= truth[:-lag] > truth[lag:]
-            is_after &= truth[:-lag] < truth[lag:]
-            wrong += int(np.count_nonzero(is_before)) + int(np.count_nonzero(is_after))
-    return _counts(judged, decided, judged - decided, None if truth is None else wrong)
+        is_pair &= has_truth[:-lag] & has_truth[lag:]
+        with_truth += int(np.count_nonzero(is_pair))
+        is_before &= is_pair & (truth[:-lag] > truth[lag:])
+        is_after &= is_pair & (truth[:-lag] < truth[lag:])
+        wrong += int(np.count_nonzero(is_before)) + int(np.count_nonzero(is_after))
+    return _counts(judged, decided, with_truth, wrong)
 
 
-def _counts(judged: int, decided: int, open_: int, wrong: int | None) -> Group:
+def _counts(judged: int, decided: int, with_truth: int, wrong: int) -> Group:
+    """Return the counts of one population; none is wrong where none could be."""
+    why = _why_null(judged, decided, with_truth)
     counts: Group = {
         "pairs": judged,
         "decided": decided,
         "decided_share": share(decided, judged),
-        "ambiguous": open_,
-        "ambiguous_share": share(open_, judged),
-        "wrong": wrong,
-        "wrong_share": None if wrong is None else share(wrong, judged),
+        "ambiguous": judged - decided,
+        "ambiguous_share": share(judged - decided, judged),
+        "pairs_with_truth": with_truth,
+        "wrong": None if why else wrong,
+        "wrong_share": None if why else share(wrong, with_truth),
     }
-    if wrong is None:
-        counts["why_null"] = "the true times are not known"
-    return counts
+    return counts | {"why_null": why} if why else counts
+
+
+def _why_null(judged: int, decided: int, with_truth: int) -> str:
+    """Return why nobody can say how many orders are wrong; empty: one can."""
+    if not judged:
+        return "there are no pairs of arrivals on different nodes"
+    if not with_truth:
+        return NO_TRUTH
+    return "" if decided else "the order of no pair is decided"

@@ -1,9 +1,10 @@
 """Windows: do all nodes put an event into the same one?
 
-Decides, for windows of each size, how far the nodes agree. A point clock always names a
-window; an interval only where the whole of it lies in one. Agreement is counted among
-the events that all nodes decided, and the undecided share stands beside it: consensus
-is computed, never assumed.
+Decides, for windows of each size, how far the nodes agree. A point clock names a window
+wherever it gives a reading; an interval only where the whole of it lies in one. Agreement
+is counted among the events that all nodes of the run decided, and the undecided share
+stands beside it: consensus is computed, never assumed, and a node without a reading has
+decided nothing.
 """
 
 from __future__ import annotations
@@ -15,18 +16,17 @@ import numpy as np
 from chronotick.eval.streaming.judged import (
     CLOCKS,
     INTERVALS,
+    NO_TRUTH,
     POINTS,
     Group,
     not_judged,
-    select,
     share,
 )
-from chronotick.eval.streaming.tables import NULL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from chronotick.eval.streaming.tables import Ints, Run
+    from chronotick.eval.streaming.tables import Ints, Masks, Run
 
 __all__ = ["DEFAULT_WINDOWS_MS", "judge_windows"]
 
@@ -37,7 +37,13 @@ _NS_PER_MS = 1_000_000
 def judge_windows(
     run: Run, windows_ms: Sequence[float], only: Collection[str] = CLOCKS
 ) -> Group:
-    """Return the statistics of the clocks named in `only` for each size of window."""
+    """Return the statistics of the clocks named in `only` for each size of window.
+
+    Args:
+        run: All that was recorded: a row without a reading counts as undecided.
+        windows_ms: Sizes of windows, ms.
+        only: Names of clocks.
+    """
     columns = {clock.name: (clock.receive, clock.receive) for clock in POINTS}
     columns |= {clock.name: (clock.lower, clock.upper) for clock in INTERVALS}
     # Perfect clocks do not always agree either: the arrivals differ.
@@ -65,8 +71,7 @@ def _clock(
     known = run.workers.known(lower, upper)
     if not known.any():
         return [not_judged(run.workers.why_null(lower, upper)) for _ in windows_ms]
-    run = select(run, known)
-    events = _Events(run)
+    events = _Events(run, known)
     ints = run.workers.ints
     return [
         events.agreement(ints[lower], ints[upper], round(size_ms * _NS_PER_MS))
@@ -75,40 +80,54 @@ def _clock(
 
 
 class _Events:
-    """Rows grouped by event."""
+    """Rows grouped by event.
 
-    def __init__(self, run: Run) -> None:
+    Args:
+        run: What was recorded; each node has an event once.
+        known: In which rows the clock gave a reading.
+    """
+
+    def __init__(self, run: Run, known: Masks) -> None:
         event = run.workers.ints["event_id"]
         self._starts = np.flatnonzero(event[1:] != event[:-1]) + 1
         self._starts = np.concatenate(([0], self._starts))
-        self._is_shared = np.diff(self._starts, append=len(event)) > 1
-        truth = run.workers.ints["true_time_ns"]
-        self._truth = None if (truth == NULL).any() else truth
+        self._nodes = len(run.nodes)
+        self._known = known
+        self._truth = run.workers.ints["true_time_ns"]
+        self._has_truth = known & run.workers.known("true_time_ns")
 
     def agreement(self, lower: Ints, upper: Ints, size_ns: int) -> Group:
         """Return who decided, who agreed, and who was wrong, for one size."""
         first = lower // size_ns
         last = first if upper is lower else upper // size_ns
+        is_named = self._known & (last == first)
+        # An event is decided if each node of the run has decided by itself, without
+        # asking others; then all agree if they all name the least of the windows.
+        named = np.add.reduceat(is_named, self._starts, dtype=np.int32)
+        is_decided = (named == self._nodes) & (self._nodes > 1)
         least = np.minimum.reduceat(first, self._starts)
-        # An event is decided if each node has decided by itself, without asking others;
-        # then all agree if the latest end is in the window of the earliest beginning.
-        rows_open = last != first
-        is_decided = self._is_shared & ~np.logical_or.reduceat(rows_open, self._starts)
         is_agreed = is_decided & (np.maximum.reduceat(last, self._starts) == least)
-        events = int(np.count_nonzero(self._is_shared))
+        events = len(self._starts) if self._nodes > 1 else 0
         decided = int(np.count_nonzero(is_decided))
         agreed = int(np.count_nonzero(is_agreed))
-        result: Group = {
-            "judged": len(first),
+        return {
+            "judged": int(np.count_nonzero(self._known)),
+            "rows_with_truth": int(np.count_nonzero(self._has_truth)),
             "events": events,
             "decided": decided,
             "undecided_share": share(events - decided, events),
             "agreed": agreed,
             "agreement_share": share(agreed, decided),
-            "rows_undecided": int(np.count_nonzero(rows_open)),
+            "rows_undecided": len(is_named) - int(np.count_nonzero(is_named)),
+            **self._wrong(first, is_named, size_ns),
         }
-        if self._truth is None:
-            result |= {"rows_wrong": None, "why_null": "the true times are not known"}
-            return result
-        is_wrong = ~rows_open & (first != self._truth // size_ns)
-        return result | {"rows_wrong": int(np.count_nonzero(is_wrong))}
+
+    def _wrong(self, first: Ints, is_named: Masks, size_ns: int) -> Group:
+        """Return how many rows name another window than the true one."""
+        if not self._has_truth.any():
+            return {"rows_wrong": None, "why_null": NO_TRUTH}
+        judged = is_named & self._has_truth
+        if not judged.any():
+            return {"rows_wrong": None, "why_null": "no arrival lies in one window"}
+        is_wrong = judged & (first != self._truth // size_ns)
+        return {"rows_wrong": int(np.count_nonzero(is_wrong))}

@@ -1,7 +1,8 @@
 """What every judge works on: the clocks of a run, laid side by side.
 
 Decides which columns make which clock, and on which events they are compared: like
-against like means the same rows for all of them, both ends by the same clock.
+against like means the same rows for all of them, both ends by the same clock. A promise
+is not judged on those alone: see `judge_bounds`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "CLOCKS",
     "COMMON",
     "INTERVALS",
+    "NO_TRUTH",
     "POINTS",
     "Group",
     "IntervalClock",
@@ -66,6 +68,8 @@ INTERVALS = (
 )
 CLOCKS = (*(c.name for c in POINTS), *(c.name for c in INTERVALS), "truth")
 """All that is judged; `truth` is what perfect clocks would say."""
+NO_TRUTH = "the true times are not known"
+"""Why what needs the truth is null where no row has it."""
 # The calibrated interval must be earned first; while it is not, the others are judged.
 COMMON = ("receive_time_ns", "ntp_timestamp_ns", "ct_timestamp_ns", "ct_hard_lower_ns")
 

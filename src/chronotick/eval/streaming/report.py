@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 from chronotick.eval.streaming.judge import GROUPS
+from chronotick.eval.streaming.judge_claims import remark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ _CAPTIONS = {
     "coverage_width": "How much of the interval is needed to contain the truth",
     "offsets": "The clocks of each node during the run",
 }
+_MOST_STATUSES = 8
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;
 color:#1b1b1b;background:#fff}table{border-collapse:collapse;margin:1rem 0}
@@ -87,6 +89,7 @@ def _tables(statistics: Group, about: Mapping[str, str]) -> list[_Table]:
         "nodes": ", ".join(run["nodes"]),
         "arrivals": f"{run['rows']:,}",
         "compared with all clocks": f"{run['rows_compared']:,}",
+        "ChronoTick's status": _statuses(run["statuses"]),
         **_left_out(run),
         **about,
     }
@@ -121,6 +124,15 @@ def _tables(statistics: Group, about: Mapping[str, str]) -> list[_Table]:
     ]
 
 
+def _statuses(statuses: Mapping[str, int]) -> str:
+    """Return how many arrivals had which status, the most frequent first."""
+    often = sorted(statuses.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{status} {count:,}" for status, count in often[:_MOST_STATUSES]]
+    if rest := sum(count for _, count in often[_MOST_STATUSES:]):
+        told.append(f"others {rest:,}")
+    return ", ".join(told) or "not recorded"
+
+
 def _left_out(run: Group) -> dict[str, str]:
     """Return what was not judged, if anything: nobody is to miss it."""
     counts = {
@@ -138,7 +150,7 @@ def _claims(statistics: Group) -> list[list[str]]:
             _share(claim["measured"])
             if "coverage" in claim["id"]
             else _count(claim["measured"]),
-            verdicts[claim["holds"]] + (f": {claim['why']}" if claim["why"] else ""),
+            ": ".join(filter(None, [verdicts[claim["holds"]], remark(claim)])),
         ]
         for claim in statistics["claims"]
     ]

@@ -33,7 +33,7 @@ from chronotick.eval.streaming.coordinator import (
     PreflightFailed,
     run_coordinator,
 )
-from chronotick.eval.streaming.coordinator_state import duration_s
+from chronotick.eval.streaming.coordinator_state import duration_s, gaps_s
 from chronotick.eval.streaming.hosts import RealHost
 from chronotick.eval.streaming.launchers import LaunchFailed
 
@@ -114,7 +114,7 @@ def run_nodes(
         say: Takes a line of progress.
 
     Raises:
-        ConfigError: a node's name cannot be shown.
+        ConfigError: a node's name cannot be shown, or the pattern is none.
         FolderInUse: the output folder holds recordings of nodes that are none of these.
         LaunchFailed: a node cannot be reached; names it.
         PreflightFailed: a worker was not ready; names it and, where its process has
@@ -123,6 +123,7 @@ def run_nodes(
     """
     for name in settings.nodes:
         check_node_name(name)
+    gaps_s(settings.pattern)
     _check_folder(settings)
     # A key for this run alone: no datagram from elsewhere counts, and none can end it.
     key = os.urandom(_KEY_OCTETS).hex().encode()
@@ -221,6 +222,8 @@ def _send(
         key=key,
         preflight_s=settings.preflight_s,
         seed=settings.seed,
+        # The same nodes' last run in this folder is replaced: see `_check_folder`.
+        is_replacing=True,
     )
     try:
         outcome = anyio.run(run_coordinator, coordinator, RealHost(), say)

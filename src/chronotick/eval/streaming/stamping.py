@@ -8,7 +8,7 @@ reading gives None and a reason, never a number.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.units import grow_ns
@@ -100,6 +100,12 @@ def carried_back(reading: Bracketed, raw_ns: int, error_ns: int = 0) -> tuple[in
     )
 
 
+def _within(inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
+    """Return `inner` as far as it lies in `outer`; the end next to it if nowhere."""
+    least, most = outer
+    return min(max(inner[0], least), most), max(min(inner[1], most), least)
+
+
 def stamps(  # noqa: PLR0913 - one argument a clock
     *,
     raw_ns: int,
@@ -118,24 +124,37 @@ def stamps(  # noqa: PLR0913 - one argument a clock
         clocks: RAW and the system clock, paired at about that time.
         ntp: The newest exchange.
         hard: ChronoTick's interval, read afterwards; a text says why there is none.
-        calibrated: The calibrated one, if it has been earned.
+        calibrated: The calibrated one, if it has been earned. It is recorded as far as
+            it lies in the hard one.
         true_ns: The truth, in a simulated run.
     """
-    known = isinstance(hard, Bracketed)
-    sigma_ns = hard.interval.sigma_ns if isinstance(hard, Bracketed) else math.nan
-    return Stamps(
+    found = Stamps(
         system_ns=clocks.realtime_ns - (clocks.raw_ns - raw_ns),
         ntp=ntp,
-        hard=carried_back(hard, raw_ns, error_ns)
-        if isinstance(hard, Bracketed)
-        else None,
-        calibrated=(
-            None if calibrated is None else carried_back(calibrated, raw_ns, error_ns)
-        ),
+        hard=None,
+        calibrated=None,
+        sigma_ns=None,
+        status=hard if isinstance(hard, str) else hard.interval.status.name.lower(),
+        true_ns=true_ns,
+    )
+    if isinstance(hard, str):
+        return found
+    outer = carried_back(hard, raw_ns, error_ns)
+    inner = (
+        # The hard bound caps the calibrated one, but the two are read one after the
+        # other, and each is widened by the time that its own reading took, or the
+        # daemon publishes in between. Both hold at `raw_ns`, so what lies outside the
+        # hard bound can go: it takes a true time away only where that bound is broken.
+        # If nothing is left, the miss is kept, as a point.
+        None
+        if calibrated is None
+        else _within(carried_back(calibrated, raw_ns, error_ns), outer)
+    )
+    sigma_ns = hard.interval.sigma_ns
+    return replace(
+        found,
+        hard=outer,
+        calibrated=inner,
         # A clock that is read over HTTP does not tell.
         sigma_ns=None if math.isnan(sigma_ns) else sigma_ns,
-        status=(
-            hard.interval.status.name.lower() if isinstance(hard, Bracketed) else hard
-        ),
-        true_ns=true_ns if known or true_ns is not None else None,
     )

@@ -1,31 +1,33 @@
 """Recorded events as columns in memory: read from CSV or Parquet, nulls kept apart.
 
-Decides what a file must have to be judged and what its absence means. A column that is
+Decides what a run must have to be judged and what its absence means. A column that is
 missing is a column of nulls, so the original framework's files can be judged as far as
-they go. The only module that imports pyarrow.
+they go.
 """
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
-import pyarrow.csv  # type: ignore[import-untyped]
-import pyarrow.parquet  # type: ignore[import-untyped]
 
-from chronotick.core.errors import ChronotickError
 from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
+from chronotick.eval.streaming.recorded import (
+    UnusableRecording,
+    read_all,
+    to_parquet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from chronotick.eval.streaming.columns import Column
+    from chronotick.eval.streaming.recorded import Recorded
 
 __all__ = [
     "NULL",
@@ -46,12 +48,6 @@ Masks: TypeAlias = npt.NDArray[np.bool_]
 NULL = np.iinfo(np.int64).min
 """Stands for null in a column of integers; NaN does in one of floats."""
 
-_ARROW = {
-    "int": pa.int64(),
-    "float": pa.float64(),
-    # Texts repeat: as a dictionary ten million of them are forty megabytes.
-    "text": pa.dictionary(pa.int32(), pa.string()),
-}
 _DTYPES = {"int": np.int64, "float": np.float64}
 # What no judge looks at stays in the files.
 _JUDGED = frozenset(
@@ -73,17 +69,12 @@ _JUDGED = frozenset(
         "true_time_ns",
     }
 )
-_NULLS = ["", "null", "None", "nan", "NaN"]
 # Times further from 1970 than this (146 years) would overflow where they are subtracted.
 _FURTHEST_NS = 2**62
 _ENDS = (
     ("ct_hard_lower_ns", "ct_hard_upper_ns"),
     ("ct_lower_bound_ns", "ct_upper_bound_ns"),
 )
-
-
-class UnusableRecording(ChronotickError):
-    """The folder holds no events that can be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,18 +117,10 @@ class Run:
     statuses: dict[str, int]
     """How often each `ct_status` occurs among the workers' rows."""
     damaged: int = 0
-    """Lines left out because they have too few or too many cells; empty files."""
+    """Lines left out because they have too few or too many cells, or were never ended;
+    files without a whole line."""
     repeated: int = 0
     """Rows left out because their node has recorded the same event already."""
-
-
-class _Recorded(NamedTuple):
-    """One or several files."""
-
-    table: pa.Table
-    columns: frozenset[str]
-    """What the files have, whether it was read or not."""
-    damaged: int
 
 
 def read_run(
@@ -157,7 +140,7 @@ def read_run(
         UnusableRecording: there is no worker's file, or one without `event_id`, or the
             files are of several runs.
     """
-    workers = _read_all(folder, "worker", _chosen(WORKER_COLUMNS, only))
+    workers = read_all(folder, "worker", _chosen(WORKER_COLUMNS, only))
     if workers.table.num_rows == 0:
         raise UnusableRecording(
             f"{folder} holds no events: expected worker*.csv (or .parquet) with the "
@@ -166,8 +149,12 @@ def read_run(
     if nodes is not None:
         names = workers.table["node_id"].cast(pa.string())
         keep = pc.is_in(names, pa.array(list(nodes)))
-        workers = workers._replace(table=workers.table.filter(keep))
-    sends = _read_all(folder, "coordinator", _chosen(COORDINATOR_COLUMNS, only))
+        chosen = workers.table.filter(keep)
+        # A dictionary keeps the names that no row has any more.
+        names = names.filter(keep).dictionary_encode()
+        at = chosen.column_names.index("node_id")
+        workers = workers._replace(table=chosen.set_column(at, "node_id", names))
+    sends = read_all(folder, "coordinator", _chosen(COORDINATOR_COLUMNS, only))
     run = _run(workers, sends, folder)
     # The columns are copied in order; what they were copied from goes back at once, or
     # it would be half as much again beside whatever judging takes.
@@ -183,15 +170,7 @@ def _chosen(columns: Sequence[Column], only: Collection[str] | None) -> list[Col
     return [column for column in columns if column.name in names]
 
 
-def to_parquet(source: Path, columns: Sequence[Column]) -> Path:
-    """Write `source`, a CSV file, as Parquet beside it; return where."""
-    table = _read(source, columns).table
-    target = source.with_suffix(".parquet")
-    pa.parquet.write_table(table, target)
-    return target
-
-
-def _run(workers: _Recorded, sends: _Recorded, folder: Path) -> Run:
+def _run(workers: Recorded, sends: Recorded, folder: Path) -> Run:
     names = workers.table["node_id"].combine_chunks()
     if names.null_count:
         raise UnusableRecording("a worker's file has rows without node_id")
@@ -254,6 +233,11 @@ def _check(table: Table, folder: Path) -> None:
         if not -_FURTHEST_NS <= least <= most <= _FURTHEST_NS and most != NULL:
             far = most if most > _FURTHEST_NS else least
             raise UnusableRecording(f"{folder}: {name} is {far} in a row: no time")
+    waits = table.ints.get("commit_wait_ns")
+    if waits is not None and (is_negative := (waits < 0) & (waits != NULL)).any():
+        # A wait that ended before it began would prove any order wrong.
+        rows = int(np.count_nonzero(is_negative))
+        raise UnusableRecording(f"{folder}: commit_wait_ns is below 0 in {rows} rows")
     for lower, upper in _ENDS:
         if lower not in table.ints or upper not in table.ints:
             continue
@@ -266,7 +250,7 @@ def _check(table: Table, folder: Path) -> None:
 
 
 def _table(
-    recorded: _Recorded, columns: Sequence[Column], order: npt.NDArray[np.intp]
+    recorded: Recorded, columns: Sequence[Column], order: npt.NDArray[np.intp]
 ) -> Table:
     ints: dict[str, Ints] = {}
     floats: dict[str, Floats] = {}
@@ -290,88 +274,6 @@ def _table(
             floats[column.name] = values
     absent = {column.name for column in columns} - recorded.columns
     return Table(ints=ints, floats=floats, absent=frozenset(absent))
-
-
-def _files(folder: Path, stem: str) -> list[Path]:
-    """Return the files of that name; of two of one node, the Parquet file."""
-    found = {path.stem: path for path in folder.glob(f"{stem}*.csv")}
-    found |= {path.stem: path for path in folder.glob(f"{stem}*.parquet")}
-    return [found[name] for name in sorted(found)]
-
-
-def _read_all(folder: Path, stem: str, columns: Sequence[Column]) -> _Recorded:
-    paths = _files(folder, stem)
-    # A node that died before its first line has recorded nothing; the others have.
-    files = [_read(path, columns) for path in paths if path.stat().st_size]
-    empty = len(paths) - len(files)
-    if not files:
-        nothing = pa.table({"event_id": pa.array([], pa.int64())})
-        return _Recorded(nothing, frozenset(), empty)
-    # Absent is what no file has: nodes may run different versions.
-    return _Recorded(
-        pa.concat_tables([file.table for file in files], promote_options="default"),
-        frozenset().union(*(file.columns for file in files)),
-        sum(file.damaged for file in files) + empty,
-    )
-
-
-def _read(path: Path, columns: Sequence[Column]) -> _Recorded:
-    """Return those of `columns` that `path` has; a worker's has always `node_id`."""
-    try:
-        if path.suffix == ".parquet":
-            names = pyarrow.parquet.read_schema(path).names
-            wanted = [column.name for column in columns if column.name in names]
-            table = pyarrow.parquet.read_table(path, columns=wanted, partitioning=None)
-            damaged = 0
-        else:
-            names = _header(path)
-            table, damaged = _read_csv(path, names, columns)
-        there = [c for c in columns if c.name in names]
-        table = table.select([c.name for c in there]).cast(
-            pa.schema([(c.name, _ARROW[c.kind]) for c in there])
-        )
-    except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
-        why = " ".join(str(error).split())
-        raise UnusableRecording(f"cannot read {path}: {why}") from error
-    if "event_id" not in names or table["event_id"].null_count:
-        raise UnusableRecording(f"{path} has no column event_id, or gaps in it")
-    if "node_id" in {column.name for column in columns} - set(names):
-        # The original names a worker by its file alone.
-        whose = pa.array([path.stem]).dictionary_encode()
-        whose = whose.take(pa.array(np.zeros(table.num_rows, dtype=np.int32)))
-        table = table.append_column("node_id", whose)
-        names = [*names, "node_id"]
-    return _Recorded(table, frozenset(names), damaged)
-
-
-def _header(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return next(csv.reader(file), [])
-
-
-def _read_csv(
-    path: Path, names: Sequence[str], columns: Sequence[Column]
-) -> tuple[pa.Table, int]:
-    """Return the columns, and how many lines are not as long as the header."""
-    wanted = {c.name: _ARROW[c.kind] for c in columns}
-    damaged = []
-
-    def skip(row: pyarrow.csv.InvalidRow) -> str:
-        # A node that was cut off in the middle of a line: the lines before it count.
-        damaged.append(row.actual_columns)
-        return "skip"
-
-    table = pyarrow.csv.read_csv(
-        path,
-        parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=skip),
-        convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=[name for name in names if name in wanted],
-            column_types=wanted,
-            null_values=_NULLS,
-            strings_can_be_null=True,
-        ),
-    )
-    return table, len(damaged)
 
 
 def _counts(table: pa.Table, name: str) -> dict[str, int]:

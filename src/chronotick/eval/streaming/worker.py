@@ -7,6 +7,7 @@ kernel's; stamping comes before answering, waiting after it.
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -66,6 +67,8 @@ class WorkerSettings:
     accept_early: bool = False
     deadline_s: float = 3600.0
     """A worker that was never told that the run is over ends itself after this."""
+    is_replacing: bool = False
+    """An older recording at `output` may go. False: it is refused."""
 
 
 async def run_worker(
@@ -79,20 +82,24 @@ async def run_worker(
         say: Takes a line of progress.
 
     Raises:
-        ConfigError: the name cannot be shown.
-        UnwritableRecording: the output cannot be written, or not any more.
+        ConfigError: the name cannot be shown, or the server's URL is none.
         CannotListen: the port cannot be bound.
+        UnwritableRecording: the output cannot be written, or not any more; or it is, or
+            was, another run's.
         NeverEnded: the deadline passed.
         ToldToEnd: SIGTERM.
     """
     check_node_name(settings.node_id)
-    with one_cause(), Recorder(settings.output, WORKER_COLUMNS) as recorder:
-        port = listen(host, settings.listen)
-        try:
-            worker = _Worker(settings, Node(settings.node, host), port, recorder, say)
-            return await worker.run()
-        finally:
-            port.close()
+    node = Node(settings.node, host)
+    output, is_replacing = settings.output, settings.is_replacing
+    # Bound first: a second worker on the same port must not touch the first one's file.
+    with (
+        one_cause(),
+        closing(listen(host, settings.listen)) as port,
+        Recorder(output, WORKER_COLUMNS, is_replacing=is_replacing) as recorder,
+    ):
+        recorder.replace_old()
+        return await _Worker(settings, node, port, recorder, say).run()
 
 
 class _Worker:

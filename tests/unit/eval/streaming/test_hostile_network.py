@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +26,8 @@ from chronotick.eval.streaming.worker import NeverEnded, WorkerSettings, run_wor
 from chronotick.eval.streaming.worker_state import WorkerState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chronotick.eval.streaming.hosts import Port
 
 ANYWHERE = Endpoint("127.0.0.1", 0)
@@ -118,6 +119,8 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
             await run_worker(
                 replace(worker(tmp_path), listen=where), RealHost(), lambda _: None
             )
+        # Nothing was written: the file may be that of whoever has the port.
+        assert not (tmp_path / "worker_a.csv").exists()
         with pytest.raises(CannotListen, match=says):
             await run_coordinator(
                 replace(coordinator(tmp_path), listen=where), RealHost(), lambda _: None
@@ -125,20 +128,16 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 class FullDisk:
-    """What `Recorder` writes to when the disk fills up: the second line fails."""
+    """What writes to a disk that fills up after the header."""
 
-    def __init__(self) -> None:
-        self._lines = 0
+    def __init__(self, *_: object, **__: object) -> None:
+        """Take what csv's writer takes."""
 
-    def write(self, text: str) -> int:
-        """Take the header; then the disk is full."""
-        self._lines += 1
-        if self._lines > 1:
-            raise OSError(28, "No space left on device")
-        return len(text)
+    def writeheader(self) -> None:
+        """Write nothing."""
 
-    def close(self) -> None:
-        """Fail as a file does whose rest cannot be written."""
+    def writerow(self, row: dict[str, object]) -> None:
+        """Fail."""
         raise OSError(28, "No space left on device")
 
 
@@ -147,21 +146,54 @@ async def test_a_disk_that_fills_up_is_one_named_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not a group of errors, one for each row that was open."""
-    real = Path.open
-    monkeypatch.setattr(
-        # Only the recording's: modules may be imported meanwhile, and are files, too.
-        type(tmp_path),
-        "open",
-        lambda path, *how, **as_: (
-            FullDisk() if path.suffix == ".csv" else real(path, *how, **as_)
-        ),
-    )
+    monkeypatch.setattr("chronotick.eval.streaming.recorder.csv.DictWriter", FullDisk)
     ready = replace(worker(tmp_path), accept_early=True, deadline_s=20.0)
     host = Events()
 
     with pytest.raises(UnwritableRecording, match=r"worker_a.csv: No space left"):
         await run_worker(ready, host, lambda _: None)
     assert [message.kind for message in host.sent][:2] == [Kind.PONG, Kind.ACK]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_replacing", [False, True])
+async def test_a_run_that_never_begins_costs_no_older_one(
+    tmp_path: Path, is_replacing: bool
+) -> None:
+    """The coordinator's file is as it was after a preflight that failed."""
+    settings = replace(coordinator(tmp_path), is_replacing=is_replacing)
+    settings.output.write_text("event_id\n1\n")
+    error = PreflightFailed if is_replacing else UnwritableRecording
+    with pytest.raises(error):
+        await run_coordinator(settings, Flooded(b"garbage"), lambda _: None)
+
+    assert settings.output.read_text() == "event_id\n1\n"
+
+
+@pytest.mark.anyio
+async def test_a_preflight_that_failed_can_be_repeated(tmp_path: Path) -> None:
+    """What it leaves holds no event, and is in nobody's way."""
+    for _ in range(2):
+        with pytest.raises(PreflightFailed):
+            await run_coordinator(
+                coordinator(tmp_path), Flooded(b"garbage"), lambda _: None
+            )
+
+
+@pytest.mark.anyio
+async def test_a_recorded_run_is_not_written_over(tmp_path: Path) -> None:
+    """The same command again: one line that says what to do, and the events are kept."""
+    ready = replace(worker(tmp_path), accept_early=True, deadline_s=20.0)
+    await run_worker(ready, Events(), lambda _: None)
+    recorded = ready.output.read_text()
+    with pytest.raises(
+        UnwritableRecording, match=r"holds a recording .*: move it away"
+    ):
+        await run_worker(ready, Events(), lambda _: None)
+    assert ready.output.read_text() == recorded
+
+    await run_worker(replace(ready, is_replacing=True), Events(), lambda _: None)
+    assert ready.output.read_text() != recorded
 
 
 @pytest.mark.anyio
@@ -228,7 +260,7 @@ async def test_the_seed_draws_who_is_first(
     for seed in (1, 1, 2):
         host = Answering()
         settings = replace(
-            coordinator(tmp_path),
+            coordinator(tmp_path), is_replacing=True,
             workers={str(port): Endpoint("127.0.0.1", port) for port in (1, 2, 3)},
             num_events=12, pattern="fixed:0.001", ack_s=0.05, seed=seed,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from chronotick.eval.streaming.analyze import UnwritableReport, analyze
 from chronotick.eval.streaming.columns import WORKER_COLUMNS, file_name, worker_file
 from chronotick.eval.streaming.figures import FIGURES
 from chronotick.eval.streaming.judge import judge
+from chronotick.eval.streaming.lines import end_of_lines
 from chronotick.eval.streaming.recorder import Recorder, UnwritableRecording
 from chronotick.eval.streaming.report import markdown, page
 from chronotick.eval.streaming.tables import (
@@ -40,9 +41,8 @@ def write(folder: Path, name: str, text: str | bytes) -> None:
         b"\xef\xbb\xbf" + f"{HEAD}\n{ROWS}".encode(),
         f"{HEAD}\n{ROWS}".replace("\n", "\r\n"),
         '"' + HEAD.replace(",", '","') + '"\n' + ROWS,
-        f"{HEAD}\n{ROWS}".rstrip("\n"),
     ],
-    ids=["byte-order mark", "CRLF", "quoted", "no last newline"],
+    ids=["byte-order mark", "CRLF", "quoted"],
 )
 def test_what_other_programs_write_is_read(tmp_path: Path, text: str | bytes) -> None:
     """A spreadsheet's habits are no damage."""
@@ -53,9 +53,14 @@ def test_what_other_programs_write_is_read(tmp_path: Path, text: str | bytes) ->
     assert run.damaged == 0
 
 
-@pytest.mark.parametrize("last", ["3,a,2", "3,a,25,24,26,25,99\n"])
+@pytest.mark.parametrize(
+    "last", ["3,a,2", "3,a,25,24,26,25,99\n", "3,a,25,24,26,2", "3,a,25,24,26,25"]
+)
 def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path, last: str) -> None:
-    """It is left out, counted, and told in the report."""
+    """It is left out, counted, and told in the report.
+
+    Not ended, it may look whole: a time without its last digits is still a number.
+    """
     write(tmp_path, "worker_a.csv", f"{HEAD}\n{ROWS}{last}")
     statistics = judge(read_run(tmp_path))
 
@@ -64,7 +69,9 @@ def test_a_line_that_was_cut_off_costs_no_other(tmp_path: Path, last: str) -> No
     assert "| damaged lines left out | 1 |" in markdown(statistics, {})
 
 
-@pytest.mark.parametrize("text", ["", HEAD + "\n"], ids=["empty", "header only"])
+@pytest.mark.parametrize(
+    "text", ["", HEAD + "\n", HEAD[:9]], ids=["empty", "header only", "half a header"]
+)
 def test_a_node_without_events_costs_no_other(tmp_path: Path, text: str) -> None:
     """The others are judged; alone it is no run."""
     write(tmp_path, "worker_b.csv", text)
@@ -72,7 +79,7 @@ def test_a_node_without_events_costs_no_other(tmp_path: Path, text: str) -> None
         read_run(tmp_path)
     write(tmp_path, "worker_a.csv", f"{HEAD}\n{ROWS}")
 
-    assert read_run(tmp_path).damaged == (not text)
+    assert read_run(tmp_path).damaged == (not text.endswith("\n"))
     assert len(read_run(tmp_path).workers) == 2
 
 
@@ -91,6 +98,11 @@ def test_a_node_without_events_costs_no_other(tmp_path: Path, text: str) -> None
         (f"{HEAD}\n1,a,-4611686018427387905,4,6,5\n", "is -46.*: no time"),
         (f"{HEAD}\n1,a,5,6,4,5\n", "ct_hard_upper_ns is below ct_hard_lower_ns in 1"),
         ("event_id,node_id,run_id\n1,a,x\n2,a,y\n", r"holds 2 runs \(x, y\)"),
+        (
+            "event_id,node_id,commit_wait_ns\n1,a,-5\n2,a,\n3,a,5\n",
+            "commit_wait_ns is below 0 in 1 rows",
+        ),
+        ("x" * 200_000 + "\n1\n", "cannot read .*worker_a.csv: field larger than"),
     ],
 )
 def test_what_no_node_can_have_recorded_is_refused(
@@ -135,9 +147,12 @@ def test_parquet_of_one_node_hides_no_other_nodes_csv(tmp_path: Path) -> None:
 
 def test_a_new_recording_replaces_an_old_ones_parquet(tmp_path: Path) -> None:
     """Or the old events would be judged in place of the new."""
-    write(tmp_path, "worker_a.csv", f"{HEAD}\n{ROWS}")
-    to_parquet(tmp_path / "worker_a.csv", WORKER_COLUMNS)
-    with Recorder(tmp_path / "worker_a.csv", WORKER_COLUMNS) as recorder:
+    path = tmp_path / "worker_a.csv"
+    write(tmp_path, path.name, f"{HEAD}\n{ROWS}")
+    to_parquet(path, WORKER_COLUMNS)
+    with Recorder(path, WORKER_COLUMNS, is_replacing=True) as recorder:
+        assert len(read_run(tmp_path).workers) == 2
+        recorder.replace_old()
         recorder.write({"event_id": 9, "node_id": "a"})
 
     assert list(read_run(tmp_path).workers.ints["event_id"]) == [9]
@@ -154,8 +169,8 @@ def test_a_value_that_is_not_finite_is_null(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["日本 é 😀", r"$\frac$", "a|<b>x</b>", "a\nb\x00"],
-    ids=["scripts", "formula", "markup", "control"],
+    "name", ["日本 é 😀", r"$\frac$", "a|<b>x</b>", "a\nb\x00", "n" * 300],
+    ids=["scripts", "formula", "markup", "control", "long"],
 )  # fmt: skip
 def test_a_node_may_be_called_anything(tmp_path: Path, name: str) -> None:
     """Figures, Markdown and HTML show the name and mean nothing else by it."""
@@ -219,6 +234,38 @@ def test_one_node_and_one_event_are_a_run(tmp_path: Path) -> None:
 def test_a_description_may_be_missing_and_may_not_be_damaged(tmp_path: Path) -> None:
     """Nothing is invented for it."""
     assert read_about(tmp_path) == {}
-    write(tmp_path, "run.json", b"\xff")
-    with pytest.raises(UnreadableAbout, match=r"run.json is not a JSON object"):
-        read_about(tmp_path)
+    for text, says in (
+        (b"\xff", "is not a JSON object"),
+        ("[1, 2]", "is not a JSON object: it is a list"),
+        ("null", "is not a JSON object: it is null"),
+        ("1", "is not a JSON object: it is a number"),
+        ("[" * 100_000, "is nested too deeply to be read"),
+    ):
+        write(tmp_path, "run.json", text)
+        with pytest.raises(UnreadableAbout, match=f"run.json {says}"):
+            read_about(tmp_path)
+
+
+def test_what_a_parser_quotes_is_cut(tmp_path: Path) -> None:
+    """One line that can be read, whatever the length of the line that cannot."""
+    write(tmp_path, "worker_a.csv", f"{HEAD}\n1,a,{'9' * 5000},4,6,5\n")
+
+    with pytest.raises(UnusableRecording) as refused:
+        read_run(tmp_path)
+    assert "cannot read" in str(refused.value)
+    assert len(str(refused.value)) < 300 + len(str(tmp_path))
+
+
+def test_a_line_ends_wherever_it_ends(tmp_path: Path) -> None:
+    """Looked for from the end, in steps that no line needs to fit into."""
+    path = tmp_path / "lines"
+    for text, end in (
+        (b"", 0),
+        (b"abc", 0),
+        (b"a\nb", 2),
+        (b"a\r\nb\r\n", 6),
+        (b"a\rb", 2),
+        (b"a\n" + b"b" * 200_000, 2),
+    ):
+        path.write_bytes(text)
+        assert end_of_lines(path) == end

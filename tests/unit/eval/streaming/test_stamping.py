@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,65 @@ def test_all_clocks_are_of_the_same_instant() -> None:
     assert row["ct_offset_ms"] == -0.03
     assert row["ct_uncertainty_ms"] == 0.5
     assert "ct_lower_bound_ns" not in row
+
+
+@settings(deadline=None)
+@given(
+    ends_ns=st.tuples(*[st.integers(0, 10**6)] * 4),
+    took_ns=st.tuples(*[st.integers(0, 10**7)] * 4),
+)
+def test_the_calibrated_interval_is_never_outside_the_hard_one(
+    ends_ns: tuple[int, ...], took_ns: tuple[int, ...]
+) -> None:
+    """Read afterwards, it is widened by more; the hard bound caps it all the same."""
+    now_ns = 10**15
+    before_ns = 1_000 + took_ns[0]
+    after_ns = before_ns + took_ns[1]
+    again_ns = after_ns + took_ns[2]
+    row = stamps(
+        raw_ns=900,
+        error_ns=0,
+        clocks=CLOCKS,
+        ntp=None,
+        hard=Bracketed(
+            interval(now_ns - ends_ns[0], now_ns + ends_ns[1]), before_ns, after_ns
+        ),
+        calibrated=Bracketed(
+            interval(now_ns - ends_ns[2], now_ns + ends_ns[3]),
+            again_ns,
+            again_ns + took_ns[3],
+        ),
+        true_ns=None,
+    ).columns()
+    hard = (row["ct_hard_lower_ns"], row["ct_hard_upper_ns"])
+    inner = (row["ct_lower_bound_ns"], row["ct_upper_bound_ns"])
+
+    assert hard[0] <= inner[0] <= inner[1] <= hard[1]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("inner", "kept"),
+    [
+        ((20_960, 21_040), (20_860, 20_940)),
+        ((20_900, 21_040), (20_849, 20_940)),
+        ((20_960, 21_900), (20_860, 20_951)),
+        # Nowhere inside: still a miss of whatever is not at the very end.
+        ((20_000, 20_100), (20_849, 20_849)),
+        ((22_000, 22_100), (20_951, 20_951)),
+    ],
+)
+def test_what_lies_in_the_hard_bound_is_kept(
+    inner: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    """As it was read, where it is inside."""
+    row = stamps(
+        raw_ns=900, error_ns=0, clocks=CLOCKS, ntp=None, true_ns=None,
+        hard=Bracketed(interval(20_950, 21_050), 1_000, 1_000),
+        calibrated=Bracketed(interval(*inner), 1_000, 1_000),
+    ).columns()  # fmt: skip
+
+    assert row["ct_lower_bound_ns"] == pytest.approx(kept[0], abs=1)
+    assert row["ct_upper_bound_ns"] == pytest.approx(kept[1], abs=1)
 
 
 def test_plain_ntp_is_relative_to_the_system_clock() -> None:

@@ -115,6 +115,16 @@ def test_without_a_coordinator_the_datagrams_own_stamp_serves(tmp_path: Path) ->
     assert clocks["ntp"]["why_null"] == "there is no coordinator's file"
 
 
+def test_nodes_that_were_not_chosen_are_none_of_the_runs(tmp_path: Path) -> None:
+    """Nobody waits for what they have decided."""
+    rows, _ = imagine(events=100)
+    write_csv(tmp_path / "worker_all.csv", rows, ORIGINAL_WORKER)
+    run = read_run(tmp_path, nodes=("n0", "n2"))
+
+    assert run.nodes == ("n0", "n2")
+    assert len(run.workers) == 200
+
+
 def test_an_empty_cell_is_null(tmp_path: Path) -> None:
     """Empty, never zero: not even where the rest of the column is there."""
     (tmp_path / "worker_a.csv").write_text(
