@@ -246,6 +246,9 @@ class Panel:
     def _bias_ns(self, server: str) -> float:
         return self._learned.bias_ns(server) if self._learned else 0.0
 
+    def _strays(self, server: str) -> float:
+        return self._learned.stray_variance(server) if self._learned else 0.0
+
     def _compare(self, sample: Sample, noise: float, claim: Estimate) -> None:
         error_ns = sample.offset_ns - claim.offset_ns - self._bias_ns(sample.server)
         self._quiet.compare(sample.server, error_ns, noise + claim.variance.v0)
@@ -288,7 +291,7 @@ class Panel:
             if found.scores:
                 self._auditor.check_calibrated(check, claim, found)
             self._monitor.judge(check, claim, found.factor_999)
-        self._weights.score(estimates, check)
+        self._weights.score(estimates, check, strays=self._strays(server))
         self._calibrator.score(check)
 
 

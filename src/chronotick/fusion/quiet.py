@@ -27,6 +27,8 @@ _DELAYS = 64
 _LOWEST = 8
 # Deviations of a claim beyond half of the queue.
 _BEYOND = 4.0
+# The models weigh servers by this share of the floor, whatever paths are held to be.
+_SHARE = 0.1
 # Whether a server has a part in the guess is judged over its last ten answers or so.
 _APART_GAIN = 1.0 / 8.0
 
@@ -74,6 +76,7 @@ class QuietExchanges:
         # Of one exchange to the next, whichever servers they are of.
         self._likeness = Likeness()
         self._root_delay_ns: dict[str, int] = {}
+        self._precision_ns: dict[str, int] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
@@ -87,6 +90,8 @@ class QuietExchanges:
         ranked = delays.ranked
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
+        # A long exchange adds to it what the raw clock may run off by meanwhile.
+        self._precision_ns[sample.server] = sample.precision_ns
         # Queues on either leg: uniform within half of the excess. Claims are mostly
         # better than that, so whatever is left out here would be held against them.
         excess_ns = delays.excess_ns(sample.delay_ns)
@@ -140,7 +145,7 @@ class QuietExchanges:
         """Return the variance where all servers err alike; nearer ones count for more."""
         if not variances:
             return 0.0
-        weights = {s: 1.0 / self._floor_ns(s) ** 2 for s in variances}
+        weights = {s: 1.0 / self._nearness(s) for s in variances}
         shared = sum(weights[s] * sqrt(each) for s, each in variances.items())
         return (shared / sum(weights.values())) ** 2
 
@@ -167,22 +172,36 @@ class QuietExchanges:
                 over to another source.
 
         Returns:
-            The variance of the mean that weighs the servers by their delay floors, as
-            the guess does, if all are askew the same way: they share the line that
-            leads out. 0 where none has been heard. A server that the guess stays away
-            from has no part in that mean, however short its path is.
+            The variance of the mean that weighs the servers as the guess does, if all
+            are askew the same way: they share the line that leads out. 0 where none has
+            been heard. A server that the guess stays away from has no part in that
+            mean, however short its path is. Clocks that are read to a tick are off
+            within it, also where paths are alike both ways.
         """
         known = [s for s in servers if s in self._delays]
-        if not share or not known:
+        if not known:
             return 0.0
         apart = [self._apart.get(s, 0.0) for s in known]
-        near = [(share * self._floor_ns(s)) ** 2 for s in known]
-        priors = [(share * self._distance_ns(s)) ** 2 for s in known]
-        weights = [1.0 / (n + a) for n, a in zip(near, apart, strict=True)]
+        priors = [(share * self._distance_ns(s)) ** 2 + self._reading(s) for s in known]
+        weights = [
+            1.0 / (self._nearness(s) + a) for s, a in zip(known, apart, strict=True)
+        ]
         askew = [sqrt(p + a) for p, a in zip(priors, apart, strict=True)]
         shared = sum(w * each for w, each in zip(weights, askew, strict=True))
         # Away from all of them it is the models that are lost: others say so.
         return min((shared / sum(weights)) ** 2, max(priors))
+
+    def _nearness(self, server: str) -> float:
+        """Return the variance by which the guess weighs a server, ns²."""
+        return (_SHARE * self._floor_ns(server)) ** 2 + self._reading(server)
+
+    def _reading(self, server: str) -> float:
+        """Return the variance of a constant that is uniform within one tick, ns².
+
+        Ticks are mostly read to the same side, and make short delays look like none:
+        by its delays alone, a server with a coarse clock would be the nearest of all.
+        """
+        return max(self._precision_ns[server], 1) ** 2 / 3.0
 
     def _floor_ns(self, server: str) -> int:
         return max(self._delays[server].ranked[0], 1)

@@ -40,21 +40,27 @@ class PrequentialWeights:
         self._baseline = baseline
         self._lead: dict[str, float] = {}
 
-    def score(self, estimates: Mapping[str, Estimate], check: Check) -> None:
+    def score(
+        self, estimates: Mapping[str, Estimate], check: Check, *, strays: float = 0.0
+    ) -> None:
         """Score predictions of one measurement, none of which has seen it.
 
         Args:
             estimates: Per model, at the measurement's instant. Models that say nothing
                 are not scored, and nothing is while the baseline is silent.
             check: The measurement.
+            strays: Variance of what its server is off by beyond its queues, ns². That
+                is foreseen by nobody: left out, it would be held against whoever knows
+                the clock well, and whoever claims next to nothing would win by it.
         """
         base = estimates.get(self._baseline)
         if base is None:
             return
-        reference = _log_density(base, check)
+        noise = check.noise + strays
+        reference = _log_density(base, check.offset_ns, noise)
         for name, estimate in estimates.items():
             if name != self._baseline:
-                gained = _log_density(estimate, check) - reference
+                gained = _log_density(estimate, check.offset_ns, noise) - reference
                 self._lead[name] = _MEMORY * self._lead.get(name, 0.0) + gained
 
     def believes(self, name: str) -> bool:
@@ -115,9 +121,9 @@ def mix(estimates: Mapping[str, Estimate], weights: Mapping[str, float]) -> Esti
     )
 
 
-def _log_density(estimate: Estimate, check: Check) -> float:
+def _log_density(estimate: Estimate, offset_ns: int, noise: float) -> float:
     """Return the log of Student's density with the predictive variance as scale."""
-    variance = max(estimate.variance.v0 + check.noise, 1.0)
-    error_ns = float(check.offset_ns - estimate.offset_ns)
+    variance = max(estimate.variance.v0 + noise, 1.0)
+    error_ns = float(offset_ns - estimate.offset_ns)
     tail = log(1.0 + error_ns * error_ns / (_DEGREES * variance))
     return _CONSTANT - 0.5 * log(variance) - 0.5 * (_DEGREES + 1.0) * tail

@@ -48,7 +48,7 @@ class BankModel:
         self._withheld: list[Exchange] = []
         self._retreat: Retreat | None = None
         self._doubt = 0.0
-        self._seen: dict[str, int] = {}
+        self._last: dict[str, Exchange] = {}
         self._newest_ns = 0
         self._raw_ns = 0
         self._epoch_ns = 0
@@ -64,15 +64,15 @@ class BankModel:
         server's newest instant: the filters run forwards only, and a copy of a packet
         is no second opinion.
         """
-        if self.sample_count and (
-            sample.raw_ns < self._newest_ns
-            or self._seen.get(sample.server) == sample.raw_ns
-        ):
+        last = self._last.get(sample.server)
+        if sample.raw_ns < self._newest_ns and self.sample_count:
             return
-        self._newest_ns = self._seen[sample.server] = sample.raw_ns
+        if last is not None and last.raw_ns == sample.raw_ns:
+            return
+        self._newest_ns = sample.raw_ns
         self._said = self._latest = None
         left = self._paths.crossing_variance
-        exchange = self._paths.take(sample)
+        exchange = self._last[sample.server] = self._paths.take(sample)
         if self._paths.is_crossed_by(exchange):
             self._cross(exchange, left)
         elif left and not self._paths.crossing_variance:
@@ -100,6 +100,17 @@ class BankModel:
     def bias_ns(self, server: str) -> float:
         """Return by how much `server` reads high on the route that it was last heard."""
         return self._paths.bias_ns(server)
+
+    def stray_variance(self, server: str) -> float:
+        """Return the variance of what neither its queues nor that bias explain, ns².
+
+        How far the bias is in doubt, and how much more the server scatters than the
+        steadiest one; 0 for one that is alone.
+        """
+        last = self._last.get(server)
+        if last is None:
+            return 0.0
+        return self._measurement(last).variance - last.reading
 
     @property
     def rate_sd_ppb(self) -> float:
@@ -170,7 +181,6 @@ class BankModel:
         if verdict is Verdict.WITHHOLD:
             self._withheld.append(exchange)
             return
-        self._doubt = 0.0
         if verdict is Verdict.JUMP:
             self.jump_count += 1
             self._paths.settle()
@@ -197,8 +207,8 @@ class BankModel:
             sqrt(variance + measurement.variance),
         )
         # Either a spike, and the prediction stands, or a jump, and it is off by all of
-        # this: until the next exchange tells, half of it is one standard deviation.
-        self._doubt = innovation_ns * innovation_ns / 4.0
+        # this: until an exchange tells, half of it is one standard deviation.
+        self._doubt = self._jumps.suspected_ns**2 / 4.0
         return verdict
 
     def _update(self, exchange: Exchange, measurement: Measurement) -> None:

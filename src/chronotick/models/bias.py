@@ -39,6 +39,7 @@ class Recentered(NamedTuple):
 class _Account:
     prior: float
     variance: float
+    reading: float = 0.0
     joins: bool = False
     """Whether it has said nothing yet."""
     bias_ns: float = 0.0
@@ -62,19 +63,30 @@ class BiasLedger:
         self._servers: dict[str, _Account] = {}
         self._detours: dict[str, _Account] = {}
 
-    def meet(self, server: str, floor_ns: float) -> None:
+    def meet(self, server: str, floor_ns: float, reading: float = 0.0) -> None:
         """Open an account for `server`, whose delay floor is `floor_ns`.
 
-        It differs from the average by its own asymmetry and by the average's.
+        It differs from the average by its own asymmetry and by the average's. Both
+        clocks are read to within a tick, always to the same side of it perhaps, and
+        reading errors make delays look short as well as long: no server is nearer
+        than its ticks can tell.
+
+        Args:
+            server: Which.
+            floor_ns: The least delay.
+            reading: Variance of an error that is uniform within one tick, ns². What a
+                long exchange adds to it is no constant, so the least one counts.
         """
-        prior = (_SHARE * max(floor_ns, 1.0)) ** 2
         account = self._servers.get(server)
+        if account is not None:
+            reading = min(reading, account.reading * _DOUBT)
+        prior = (_SHARE * max(floor_ns, 1.0)) ** 2 + reading
         if account is None:
             others = sum(1.0 / each.prior for each in self._servers.values())
             common = 1.0 / others if others else 0.0
             account = _Account(prior, prior + common, joins=others > 0.0)
             self._servers[server] = account
-        account.prior = prior
+        account.prior, account.reading = prior, reading
 
     def detour(self, route: str, extra_ns: float) -> None:
         """Open an account for a route whose floor is `extra_ns` above the usual one.
@@ -88,6 +100,10 @@ class BiasLedger:
         """Enter what was found elsewhere of a detour, as there is nothing to compare."""
         account = self._detours[route]
         account.bias_ns, account.variance = bias_ns, variance
+
+    def is_detour(self, route: str) -> bool:
+        """Whether `route` is none of the servers' first ones."""
+        return route in self._detours
 
     def keep(self, routes: Container[str]) -> None:
         """Close the accounts of detours that are none of `routes`: they never return."""
@@ -109,6 +125,10 @@ class BiasLedger:
         known = [a.scatter for a in self._servers.values() if a.count >= _SCATTER_FROM]
         strays = account.scatter - min(known, default=account.scatter)
         return account.variance + max(strays, 0.0)
+
+    def doubt(self, route: str) -> float:
+        """Return the variance of the constant alone, ns²: all exchanges share it."""
+        return self._account(route).variance
 
     def comparable(self, route: str) -> bool:
         """Whether there is something that `route` can differ from."""

@@ -9,14 +9,15 @@ instant at which it is known best, and what is left of its doubt stays.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Self
 
+from chronotick.core.records import Variance
 from chronotick.core.units import NS_PER_S
-
-if TYPE_CHECKING:
-    from chronotick.models.filters import Mixture
+from chronotick.models.filters import Mixture
 
 __all__ = ["Crossing"]
+
+_NOTHING = Mixture(0.0, 0.0, Variance(0.0))
 
 
 class Crossing:
@@ -40,6 +41,14 @@ class Crossing:
         self._weighted_ns = 0.0
         self.is_settled = False
         """Whether coasting has no more to say."""
+
+    @classmethod
+    def told(cls, bias_ns: float, variance: float) -> Self:
+        """Return a crossing whose constant others have told, and coasting can't."""
+        crossing = cls(_NOTHING, 0, 0.0)
+        crossing.bias_ns, crossing.variance = bias_ns, variance
+        crossing.settle()
+        return crossing
 
     def learn(self, raw_ns: int, value_ns: float, noise: float) -> None:
         """Take in one exchange.

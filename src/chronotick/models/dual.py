@@ -7,7 +7,7 @@ expects the rate to do; while the short-term model is still learning the rate it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
@@ -30,6 +30,13 @@ _RELEARNED = 16.0
 _HOUR_NS = 3600 * NS_PER_S
 
 
+@runtime_checkable
+class _Bookkeeper(Protocol):
+    """A short-term model that keeps account of each server."""
+
+    def stray_variance(self, server: str) -> float: ...
+
+
 class DualModel:
     """A short-term model and the long-term ensemble on top of it.
 
@@ -50,6 +57,7 @@ class DualModel:
     ) -> None:
         self._make = short_term
         self._short = short_term()
+        self._books = _books(self._short)
         self.long_term = LongTermModel(
             _Current(self), experts, external=external, covariates=covariates
         )
@@ -79,6 +87,13 @@ class DualModel:
         """Return by how much `server` reads high, as the short-term model has it."""
         return self._short.bias_ns(server)
 
+    def stray_variance(self, server: str) -> float:
+        """Return the variance of what neither its queues nor that bias explain, ns².
+
+        0 where the short-term model keeps no such account.
+        """
+        return self._books.stray_variance(server) if self._books else 0.0
+
     def short_term(self, raw_ns: int) -> Estimate | None:
         """Extrapolate with the short-term model alone."""
         return self._short.predict(raw_ns)
@@ -92,6 +107,7 @@ class DualModel:
         if before is not None and self._needed == float("inf"):
             self._needed = _RELEARNED * before.variance.v2
         self._short = self._make()
+        self._books = _books(self._short)
         self._since_ns = samples[0].raw_ns if samples else self._newest_ns
         for sample in samples:
             self._short.observe(sample)
@@ -103,6 +119,10 @@ class DualModel:
         if now is None:
             return False
         return now.variance.v2 <= self._needed or raw_ns - self._since_ns >= _HOUR_NS
+
+
+def _books(model: OscillatorModel) -> _Bookkeeper | None:
+    return model if isinstance(model, _Bookkeeper) else None
 
 
 class _Current:

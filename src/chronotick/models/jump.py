@@ -47,12 +47,23 @@ class JumpWatch:
     more than `gate_sd` deviations. Suspects on the same side and of about the same size
     are a jump: three in a row, or two that are a minute apart. Spikes differ from each
     other, and a congested path explains its own errors by its own delay.
+
+    Servers are asked in turn, and a suspect is cleared only by who can tell: an exchange
+    that queued for so long that it agrees with the prediction and with the suspect says
+    nothing of either. It is used, and the next one is waited for.
     """
 
     def __init__(self, *, gate_sd: float = 5.0) -> None:
         self._gate_sd = gate_sd
         self._agreeing: list[_Suspect] = []
         self._in_a_row = 0
+
+    @property
+    def suspected_ns(self) -> float:
+        """By how much the newest suspect left the prediction; 0 if none is waited for."""
+        if not self._agreeing or self._in_a_row > _NEEDED:
+            return 0.0
+        return self._agreeing[-1].innovation_ns
 
     def judge(
         self, raw_ns: int, innovation_ns: float, allowed_ns: float, sd_ns: float
@@ -65,7 +76,10 @@ class JumpWatch:
             allowed_ns: What the delay explains, either way.
             sd_ns: Deviation of the prediction.
         """
-        if abs(innovation_ns) <= allowed_ns + self._gate_sd * sd_ns:
+        reach_ns = allowed_ns + self._gate_sd * sd_ns
+        if abs(innovation_ns) <= reach_ns:
+            if self._agrees_with_suspect(innovation_ns, reach_ns):
+                return Verdict.USE
             return self._settle(Verdict.USE)
         self._in_a_row += 1
         suspect = _Suspect(raw_ns, innovation_ns)
@@ -81,6 +95,11 @@ class JumpWatch:
         if self._in_a_row > _NEEDED:
             return Verdict.USE
         return Verdict.WITHHOLD
+
+    def _agrees_with_suspect(self, innovation_ns: float, reach_ns: float) -> bool:
+        if not self._agreeing:
+            return False
+        return abs(innovation_ns - self._agreeing[-1].innovation_ns) <= reach_ns
 
     def _settle(self, verdict: Verdict) -> Verdict:
         self._agreeing.clear()

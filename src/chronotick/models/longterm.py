@@ -49,8 +49,14 @@ if TYPE_CHECKING:
 __all__ = ["Forecaster", "LongTermModel", "forecasters"]
 
 _STEP_NS = STEP_S * NS_PER_S
-# A rate this many times less certain than the newest is a start-up's, not the clock's.
+# A rate this many times less certain than its neighbours is not the clock's: it is a
+# start-up's, or a leap's. But not where the clock itself changes by more: a night
+# without servers, or days of worse ones, still show the waves of a day.
 _UNSETTLED = 4.0
+# What stays uncertain for so long is all that there is to go by, for now.
+_PATIENCE_NS = 3600 * NS_PER_S
+# ppb; only keeps weights finite.
+_LEAST_DOUBT = 1e-3
 
 
 # What the network does to the bank's mean square error on nine kinds of simulated clock,
@@ -108,6 +114,8 @@ class LongTermModel:
         self._rates = np.zeros(0)
         self._doubts = np.zeros(0)
         self._mark: int | None = None
+        self._looked_at: int | None = None
+        self._unsettled_ns: int | None = None
         self._felt_to = 0
         self._marked: Estimate | None = None
         self._outlook = NO_CHANGE
@@ -125,9 +133,20 @@ class LongTermModel:
         self._newest_ns = sample.raw_ns
         self._base = estimate.variance.v0
         mark = sample.raw_ns // _STEP_NS
-        if mark == self._mark:
+        if mark == self._looked_at:
             return
+        self._looked_at = mark
+        # Offsets are known when the rate is not: what all failed to foresee, none of
+        # them is believed for.
         self._board.mature(estimate.raw_ns, estimate.offset_ns)
+        was_lost = self._is_lost
+        self._note_doubt(estimate)
+        if was_lost and not self._is_lost and self._has_changed(estimate):
+            self._forget()
+        if self._is_lost:
+            # Nobody can tell from such a rate where it goes; the bank speaks alone.
+            self._outlook = NO_CHANGE
+            return
         self._extend(mark, estimate)
         self._look_ahead(estimate)
 
@@ -184,7 +203,9 @@ class LongTermModel:
             KeyError: No external expert of that name was announced.
         """
         self._heard.take(name, forecast)
-        if self._marked is not None and forecast.raw_ns == self._marked.raw_ns:
+        if self._marked is None or self._is_lost:
+            return
+        if forecast.raw_ns == self._marked.raw_ns:
             votes = self._votes(self._marked)
             self._board.amend(votes)
             self._foresee(self._marked, votes)
@@ -202,25 +223,84 @@ class LongTermModel:
         before, self._felt_to = self._felt_to, raw_ns // _STEP_NS
         self._surroundings.feel(raw_ns, readings)
         silent = self._mark is not None and self._felt_to > self._mark
-        if silent and self._felt_to > before and self._marked is not None:
+        if self._marked is None or self._is_lost:
+            return
+        if silent and self._felt_to > before:
             self._foresee(self._marked, self._votes(self._marked))
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether the rate has become too uncertain to be history, for an hour at most.
+
+        That is then a gap, to be bridged once the rate is known again.
+        """
+        return self._unsettled_ns is not None
+
+    def _note_doubt(self, estimate: Estimate) -> None:
+        """Compare the newest rate's doubt with that of the one before."""
+        doubt_ppb = sqrt(estimate.variance.v2)
+        if (
+            not self._doubts.size
+            or doubt_ppb <= _UNSETTLED * self._doubts[-1]
+            or doubt_ppb <= self._spread_ppb()
+        ):
+            self._unsettled_ns = None
+        elif self._unsettled_ns is None:
+            self._unsettled_ns = estimate.raw_ns
+        elif estimate.raw_ns - self._unsettled_ns >= _PATIENCE_NS:
+            self._unsettled_ns = None
+
+    def _has_changed(self, estimate: Estimate) -> bool:
+        """Whether the rate has come back as none that the clock had: it is another's."""
+        known_ppb = max(self._spread_ppb(), sqrt(estimate.variance.v2))
+        moved_ppb = abs(estimate.rate_ppb - float(self._rates[-1]))
+        return moved_ppb > _UNSETTLED * known_ppb
+
+    def _forget(self) -> None:
+        self._rates = self._doubts = np.zeros(0)
+        self._mark = None
+        self._board = ScoreBoard(self._priors)
+        self._heard.forget()
 
     def _extend(self, mark: int, estimate: Estimate) -> None:
         """Append the rate of this ten minutes; a gap is bridged by a straight line."""
         rate_ppb, doubt_ppb = estimate.rate_ppb, sqrt(estimate.variance.v2)
         missed = 1 if self._mark is None else min(mark - self._mark, PAST)
-        bridge = [rate_ppb]
+        bridge, doubts = [rate_ppb], [doubt_ppb]
         if missed > 1:
             bridge = np.linspace(self._rates[-1], rate_ppb, missed + 1)[1:].tolist()
+            # It is worth no more than its worse end.
+            doubts = [max(self._doubts[-1], doubt_ppb)] * (missed - 1) + doubts
         self._rates = np.concatenate((self._rates, bridge))[-PAST:]
-        self._doubts = np.concatenate((self._doubts, [doubt_ppb] * missed))[-PAST:]
-        # What was learned while the rate itself was being learned is not history.
-        settled = int(np.argmax(self._doubts <= _UNSETTLED * doubt_ppb))
-        if settled:
-            self._rates, self._doubts = self._rates[settled:], self._doubts[settled:]
-            self._board = ScoreBoard(self._priors)
-            self._heard.forget()
+        self._doubts = np.concatenate((self._doubts, doubts))[-PAST:]
+        self._settle(doubt_ppb)
         self._mark, self._marked = mark, estimate
+
+    def _settle(self, doubt_ppb: float) -> None:
+        """Take out what was learned while the rate itself was being learned.
+
+        At the beginning there is no history then, and later on a gap.
+
+        Args:
+            doubt_ppb: How uncertain the newest rate is.
+        """
+        least = max(_UNSETTLED * doubt_ppb, self._spread_ppb())
+        settled = (self._doubts <= least).nonzero()[0]
+        if settled.size == self._doubts.size:
+            return
+        kept = np.arange(settled[0], self._doubts.size)
+        self._rates = np.interp(kept, settled, self._rates[settled])
+        self._doubts = np.interp(kept, settled, self._doubts[settled])
+        # Forecasts from such rates say nothing of who foresees well.
+        self._board = ScoreBoard(self._priors)
+        self._heard.forget()
+
+    def _spread_ppb(self) -> float:
+        """Return by how much the rate has changed so far, rms: the surer the weightier."""
+        weight = 1.0 / np.maximum(self._doubts, _LEAST_DOUBT) ** 2
+        total = weight.sum()
+        apart = self._rates - weight.dot(self._rates) / total
+        return float(sqrt(weight.dot(apart * apart) / total))
 
     def _look_ahead(self, estimate: Estimate) -> None:
         votes = self._votes(estimate)

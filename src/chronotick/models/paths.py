@@ -64,6 +64,8 @@ class Paths:
         self._account: dict[str, str] = {}
         self._heard_ns: dict[str, int] = {}
         self._newest = ""
+        # Whether nobody but the newest one's server has been heard of late.
+        self._alone = True
 
     def take(self, sample: Sample) -> Exchange:
         """Tell which way a sample came."""
@@ -73,9 +75,12 @@ class Paths:
         self._newest = sample.server
         self._heard_ns[sample.server] = sample.raw_ns
         leg = route.leg(sample.raw_ns, sample.delay_ns)
-        self._biases.meet(sample.server, route.floor_ns)
-        if leg.extra_ns:
-            self._biases.detour(leg.account, leg.extra_ns)
+        reading = max(sample.precision_ns, 1) ** 2 / 3.0
+        self._biases.meet(sample.server, route.floor_ns, reading)
+        if leg.account != sample.server:
+            # Where it is no longer than the usual way, it is the usual way by now.
+            self._biases.detour(leg.account, leg.extra_ns or route.floor_ns)
+        self._keep_company(leg.account)
         return Exchange(
             server=sample.server,
             route=leg.account,
@@ -84,8 +89,20 @@ class Paths:
             delay_ns=sample.delay_ns,
             excess_ns=leg.excess_ns,
             extra_ns=leg.extra_ns,
-            reading=max(sample.precision_ns, 1) ** 2 / 3.0,
+            reading=reading,
         )
+
+    def _keep_company(self, account: str) -> None:
+        """Let others tell a way's constant, or go on alone with what they have told."""
+        self._alone = self._is_alone()
+        if not self._alone:
+            # What coasting told is in the ledger. It is out of date from now on.
+            self._crossings.clear()
+        elif account not in self._crossings and self._biases.is_detour(account):
+            # A lone server says nothing of itself.
+            self._crossings[account] = Crossing.told(
+                self._biases.bias_ns(account), self._biases.doubt(account)
+            )
 
     def is_crossed_by(self, exchange: Exchange) -> bool:
         """Whether its server was heard on another way before, or not at all."""
@@ -93,7 +110,7 @@ class Paths:
 
     def coasts_on(self, exchange: Exchange) -> bool:
         """Whether only the clock's own steadiness tells how high its way reads."""
-        return exchange.extra_ns > 0 and self._is_alone()
+        return exchange.extra_ns > 0 and self._alone
 
     def cross(
         self,
@@ -130,7 +147,7 @@ class Paths:
     @property
     def crossing_variance(self) -> float:
         """What a lone server's other way leaves in doubt, ns²; in all exchanges alike."""
-        crossing = self._crossing(self._account.get(self._newest, ""))
+        crossing = self._crossings.get(self._account.get(self._newest, ""))
         return 0.0 if crossing is None else crossing.variance
 
     @property
@@ -141,7 +158,7 @@ class Paths:
     def measurement(self, exchange: Exchange, epoch_ns: int) -> Measurement:
         """Return the offset relative to the epoch, less what its way reads high."""
         route = exchange.route
-        crossing = self._crossing(route)
+        crossing = self._crossings.get(route)
         is_known = crossing is not None and crossing.is_settled
         # A constant that is learned no more is no noise: each exchange shares it.
         doubt = 0.0 if is_known else self._biases.variance(route)
@@ -179,25 +196,19 @@ class Paths:
         route = exchange.route
         value_ns = float(exchange.offset_ns - epoch_ns)
         queue = exchange.excess_ns**2 / 12.0
-        crossing = self._crossing(route)
+        crossing = self._crossings.get(route)
         if crossing is not None:
-            crossing.learn(exchange.raw_ns, value_ns, queue + exchange.reading)
-            self._biases.settle(route, crossing.bias_ns, crossing.variance)
+            if not crossing.is_settled:
+                crossing.learn(exchange.raw_ns, value_ns, queue + exchange.reading)
+                self._biases.settle(route, crossing.bias_ns, crossing.variance)
             return None
         residual_ns = value_ns - self._biases.bias_ns(route) - believed.x
         spread = queue + believed.variance.v0 + exchange.reading
         return self._biases.learn(route, residual_ns, spread)
 
-    def _crossing(self, route: str) -> Crossing | None:
-        """Return the crossing to `route`.
-
-        None with several servers: they tell each other's constants.
-        """
-        return self._crossings.get(route) if self._is_alone() else None
-
     def _is_alone(self) -> bool:
         """Whether nobody but the server of the newest exchange has been heard of late."""
-        since_ns = self._heard_ns.get(self._newest, 0) - _COMPANY_NS
+        since_ns = self._heard_ns[self._newest] - _COMPANY_NS
         late = sum(heard_ns >= since_ns for heard_ns in self._heard_ns.values())
         return late <= 1
 

@@ -75,8 +75,14 @@ class Route:
 
     def leg(self, raw_ns: int, delay_ns: int) -> Leg:
         """Take in one exchange and return which route it took."""
-        self._recent.append(_Heard(max(delay_ns, 0), self._mean_ns, self._count))
+        delay_ns = max(delay_ns, 0)
         excess_ns = self._usual.excess_ns(raw_ns, delay_ns)
+        if self._detour is None:
+            self._forget()
+        elif self._has_stayed(self._detour):
+            self._adopt()
+            return Leg(self._usual_account, excess_ns, 0)
+        self._recent.append(_Heard(delay_ns, self._mean_ns, self._count))
         run = self._detour_run((self._detour or self._usual).lowest_ns)
         if run:
             # Also from one detour to a longer one: the first guess at a floor may
@@ -92,17 +98,32 @@ class Route:
             return Leg(self._usual_account, excess_ns, 0)
         return self._leg_of(self._detour, raw_ns, delay_ns, excess_ns)
 
+    def _forget(self) -> None:
+        """Begin anew where the window has forgotten all that queues are counted from.
+
+        A server that was silent for days comes back on a way that need not be the one
+        it was on, with a floor above what the old one's delays were on average.
+        """
+        if self._usual.lowest_ns > self._mean_ns and self._count:
+            self._mean_ns, self._count = 0.0, 0
+            self._recent.clear()
+
+    def _has_stayed(self, detour: DelayFloor) -> bool:
+        """Whether the window has forgotten the floor of the way before `detour`."""
+        lowest_ns = self._usual.lowest_ns
+        return lowest_ns - self._left_ns > detour.lowest_ns - lowest_ns
+
+    def _adopt(self) -> None:
+        """Take the detour for the usual route."""
+        self._detour, self._usual_account = None, self._account
+        self._mean_ns += self._usual.lowest_ns - self._left_ns
+        self._recent.clear()
+
     def _leg_of(
         self, detour: DelayFloor, raw_ns: int, delay_ns: int, usual_excess_ns: float
     ) -> Leg:
         extra_ns = detour.lowest_ns - self._usual.lowest_ns
         account = self._account
-        if self._usual.lowest_ns - self._left_ns > extra_ns:
-            # The window has forgotten the old floor: this is the usual route now.
-            self._detour, self._usual_account = None, account
-            self._mean_ns += self._usual.lowest_ns - self._left_ns
-            self._recent.clear()
-            return Leg(account, usual_excess_ns, 0)
         # Also where the detour's own floor has come down: those were queues. What was
         # learned of it is a queue's error, and must not be taken along.
         above_ns = delay_ns - self._usual.lowest_ns
@@ -141,7 +162,9 @@ class Route:
 
     def _queues_ns(self, mean_ns: float) -> float:
         """Return what queues add, by the mean delay on the usual route."""
-        return mean_ns - (self._left_ns if self._detour else self._usual.lowest_ns)
+        floor_ns = self._left_ns if self._detour else self._usual.lowest_ns
+        # The floor may have risen since that mean was taken.
+        return max(mean_ns - floor_ns, 0.0)
 
     def _learn(self, delay_ns: int) -> None:
         self._count += 1

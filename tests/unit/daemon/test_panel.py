@@ -148,6 +148,25 @@ def test_a_clock_that_runs_away_is_noticed() -> None:
     assert not any(lost[-50:])
 
 
+def test_hold_is_not_believed_for_what_a_server_scatters() -> None:
+    """One is near and steady, one off by ± 1 ms at random: the near one's word counts."""
+    rng = random.Random(6)
+    panel = Panel(PanelSettings())
+    off_ns = []
+    for k in range(900):
+        raw_ns = k * 16 * NS_PER_S
+        panel.observe(shown(raw_ns, rng, floor_ns=100_000, queue_ns=5_000.0))
+        lie_ns = rng.choice((-1_000_000, 1_000_000))
+        late_ns = raw_ns + 8 * NS_PER_S
+        panel.observe(
+            shown(late_ns, rng, server="far", floor_ns=8_000_000, lie_ns=lie_ns)
+        )
+        estimate = asked(panel, late_ns + 4 * NS_PER_S).estimate
+        off_ns.append(abs(estimate.offset_ns - truth_ns(estimate.raw_ns)))
+    assert estimate.source is not Source.NTP
+    assert max(off_ns[600:]) < 20_000
+
+
 def test_a_restart_forgets_the_clock_and_keeps_the_audit() -> None:
     """What was claimed before still counts."""
     panel = taught(100)

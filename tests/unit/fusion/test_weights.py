@@ -73,6 +73,21 @@ def test_one_spike_does_not_undo_a_record() -> None:
     assert weights.weights(both)["other"] > 0.9 * before
 
 
+def test_what_a_server_strays_by_is_nobody_s_merit() -> None:
+    """Of an error that nobody could foresee, claims of next to nothing are no better."""
+    rng = random.Random(4)
+    told, untold = (PrequentialWeights("sharp") for _ in range(2))
+    both = {"sharp": estimate(0, 10.0), "vague": estimate(300, 3000.0)}
+    for _ in range(200):
+        near = check(round(rng.gauss(0.0, 5.0)), 25.0)
+        far = check(round(rng.gauss(0.0, 1000.0)), 25.0)
+        for weights, strays in ((told, 1000.0**2), (untold, 0.0)):
+            weights.score(both, near)
+            weights.score(both, far, strays=strays)
+    assert not told.believes("vague")
+    assert untold.believes("vague")
+
+
 def test_a_silent_baseline_leaves_the_others() -> None:
     """Whoever speaks is all there is; nobody speaking is no weight."""
     weights = PrequentialWeights("base")

@@ -166,6 +166,37 @@ def test_bad_input_breaks_nothing(
         assert estimate.variance.at(3600.0) > 0.0
 
 
+@pytest.mark.parametrize("servers", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(12))
+def test_silences_of_weeks_break_nothing(servers: int, seed: int) -> None:
+    """Each is heard for a while, on one way or another, and then perhaps for long not."""
+    rng, model, at_s = random.Random(seed), BankModel(), 0.0
+    longer_ns, silent_until_s = [0] * servers, [0.0] * servers
+    for _ in range(1500):
+        at_s += 16.0 if rng.random() < 0.99 else 3600.0 * rng.choice((1, 10, 80, 400))
+        j = rng.randrange(servers)
+        if rng.random() < 0.02:
+            longer_ns[j] = rng.choice((0, 3_000_000, 8_000_000, 30_000_000))
+            silent_until_s[j] = at_s + 3600.0 * rng.choice((0, 0, 1, 80, 400))
+        if at_s < silent_until_s[j]:
+            continue
+        there_ns, back_ns = (round(rng.expovariate(3e-6)) for _ in range(2))
+        model.observe(
+            sample(
+                round(at_s * NS_PER_S),
+                EPOCH_NS + (longer_ns[j] + there_ns - back_ns) // 2,
+                server=f"s{j}",
+                delay_ns=(1 + 3 * j) * 1_000_000 + longer_ns[j] + there_ns + back_ns,
+            )
+        )
+        said = estimate_at(model, round(at_s * NS_PER_S))
+        assert math.isfinite(said.rate_ppb)
+        assert math.isfinite(model.bias_ns(f"s{j}"))
+        assert all(math.isfinite(term) for term in said.variance)
+        assert said.variance.v0 > 0.0
+        assert said.variance.at(1e6) > 0.0
+
+
 def test_copies_of_a_packet_are_no_evidence() -> None:
     """Ten thousand identical samples claim no more than the first did."""
     model = BankModel()
@@ -259,6 +290,37 @@ def test_servers_that_disagree_widen_the_answer() -> None:
     assert model.jump_count == 0
 
 
+def test_a_clock_that_ticks_slowly_does_not_drag_others_along() -> None:
+    """Read to the millisecond before, it is half of one late, and seems to be here."""
+    rng, model = random.Random(3), BankModel()
+    for k in range(600):
+        queues_ns = rng.expovariate(1e-5), rng.expovariate(1e-5)
+        at_ns = k * 16 * NS_PER_S
+        path_ns = 2 * 60_000 + round(sum(queues_ns))
+        model.observe(
+            sample(
+                at_ns,
+                EPOCH_NS + round((queues_ns[0] - queues_ns[1]) / 2.0),
+                server="fine",
+                delay_ns=path_ns,
+            )
+        )
+        received_ns, turn_ns = rng.randrange(1_000_000), round(rng.expovariate(3e-5))
+        late_ns = received_ns, (received_ns + turn_ns) % 1_000_000
+        model.observe(
+            sample(
+                at_ns + NS_PER_S,
+                EPOCH_NS - sum(late_ns) // 2,
+                server="coarse",
+                delay_ns=max(path_ns + late_ns[1] - late_ns[0], 0),
+                precision_ns=1_001_000,
+            )
+        )
+        if k > 100:
+            said = estimate_at(model, at_ns + NS_PER_S)
+            assert abs(said.offset_ns - EPOCH_NS) < 20_000
+
+
 def test_prediction_moves_along_its_own_polynomial() -> None:
     """Estimates at two instants agree on the variance at a third."""
     model = BankModel()
@@ -326,6 +388,37 @@ def test_a_server_that_is_gone_is_no_company_on_a_detour() -> None:
                 scores.append(square)
     assert sum(scores) / len(scores) < 3.0
     assert sum(square > 9.0 for square in scores) < 0.06 * len(scores)
+
+
+@pytest.mark.parametrize("visit", [range(660, 790), range(860, 990)])
+def test_what_a_visitor_taught_of_a_longer_way_outlives_the_visit(visit: range) -> None:
+    """Silent for eight hours, the server is back 4 ms askew: coasting tells nothing.
+
+    A near one is there for two hours, at once or later, and is gone again.
+    """
+    scores, errors = [], []
+    for seed in range(4):
+        rng, model = random.Random(seed), BankModel()
+        world = wide_area(seed, count=1200, wander_ppb=3.0, detour=range(300, 1200))
+        for k, (far, truth_ns) in enumerate(world):
+            if k in visit:
+                queues_ns = rng.expovariate(1e-4), rng.expovariate(1e-4)
+                model.observe(
+                    sample(
+                        far.raw_ns,
+                        truth_ns + round((queues_ns[0] - queues_ns[1]) / 2.0),
+                        server="near",
+                        delay_ns=200_000 + round(sum(queues_ns)),
+                    )
+                )
+            if k not in range(200, 650):
+                model.observe(far)
+            if k >= visit.stop:
+                said = estimate_at(model, far.raw_ns)
+                errors.append(said.offset_ns - truth_ns)
+                scores.append(errors[-1] ** 2 / said.variance.v0)
+    assert math.sqrt(sum(each**2 for each in errors) / len(errors)) < 300_000
+    assert sum(scores) / len(scores) < 3.0
 
 
 @pytest.mark.parametrize("company", [0, 2])

@@ -88,6 +88,32 @@ def test_a_near_server_that_joins_far_ones_moves_the_average() -> None:
     assert ledger.learn("near", 0.0, 1e10) is None
 
 
+def test_a_coarse_clock_that_joins_hardly_moves_the_average() -> None:
+    """Its delays are next to nothing, for its ticks; it may be off by one of them."""
+    ledger = BiasLedger()
+    ledger.meet("fine", 100e3, 1e6)
+    ledger.learn("fine", 0.0, 1e8)
+    ledger.meet("coarse", 1.0, 1e12 / 3.0)
+    assert ledger.variance("coarse") == pytest.approx(1e12 / 3.0, rel=1e-3)
+    joined = ledger.learn("coarse", -5e5, 1e8)
+    assert joined is not None
+    assert abs(joined.moved_ns) < 500
+    assert ledger.bias_ns("coarse") == pytest.approx(-5e5, rel=0.01)
+
+
+def test_a_long_exchange_makes_no_clock_coarse() -> None:
+    """What the raw clock may run off meanwhile is noise; a coarser clock is one soon."""
+    ledger = BiasLedger()
+    for server in "ab":
+        ledger.meet(server, 100e3, 1e6)
+    ledger.meet("a", 100e3, 1e12)
+    before = ledger._servers["b"].prior
+    assert ledger._servers["a"].prior == pytest.approx(before, rel=1e-3)
+    for _ in range(8000):
+        ledger.meet("a", 100e3, 1e12)
+    assert ledger._servers["a"].prior == pytest.approx(1e12, rel=0.01)
+
+
 def test_a_first_word_is_no_scatter() -> None:
     """Who joins is far off the average, and yet not restless."""
     ledger = BiasLedger()

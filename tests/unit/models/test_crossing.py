@@ -72,6 +72,14 @@ def test_what_is_settled_stays() -> None:
     assert (crossing.bias_ns, crossing.variance) == before
 
 
+def test_what_others_have_told_is_not_learned_again() -> None:
+    """Coasting knows less of it."""
+    crossing = Crossing.told(4e6, 1e8)
+    crossing.learn(100 * NS_PER_S, 1e12, 1.0)
+    assert crossing.is_settled
+    assert (crossing.bias_ns, crossing.variance) == (4e6, 1e8)
+
+
 @given(
     st.floats(min_value=0.0, max_value=1e11),
     st.lists(

@@ -12,6 +12,7 @@ from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
 from chronotick.models.bank import BankModel
 from chronotick.models.dual import DualModel
+from chronotick.models.kalman import KalmanModel
 from unit.oscillators import EPOCH_NS, sample
 
 if TYPE_CHECKING:
@@ -120,3 +121,45 @@ def test_a_rate_that_is_still_unknown_is_no_history() -> None:
         sources.append(estimate.source)
     assert sources[0] is Source.CPU_MODEL
     assert sources[-1] is Source.FUSION
+
+
+def test_a_server_that_scatters_is_known_by_it() -> None:
+    """One of two is off by 1 ms at random; a model that keeps no account says nothing."""
+    dual, other = DualModel(BankModel), DualModel(KalmanModel)
+    for k in range(400):
+        raw_ns = k * POLL_S * NS_PER_S
+        for name, off_ns in (("a", 0), ("b", (-1) ** (k * k // 3) * 1_000_000)):
+            at_ns = raw_ns + (name == "b") * NS_PER_S
+            true_ns = diurnal(at_ns / NS_PER_S)
+            for model in (dual, other):
+                model.observe(sample(at_ns, true_ns + off_ns, server=name))
+    assert math.sqrt(dual.stray_variance("b")) == pytest.approx(1e6, rel=0.3)
+    assert math.sqrt(dual.stray_variance("a")) < 100_000
+    assert dual.stray_variance("stranger") == 0.0
+    assert other.stray_variance("b") == 0.0
+
+
+@pytest.mark.parametrize("before_s", [100, 130])
+def test_leaps_at_a_full_ten_minutes_are_not_remembered_as_a_rate(
+    before_s: int,
+) -> None:
+    """By 0.1 ms, then by 0.9: for a moment that is a rate, and never again."""
+    leap_s = 6 * 3600 - before_s
+    dual = DualModel(BankModel)
+    for k in range(8 * 3600 // POLL_S):
+        at_s = k * POLL_S
+        leapt_ns = 100_000 * (at_s > leap_s) + 900_000 * (at_s > leap_s + 62)
+        noise_ns = k * 7919 % 200 - 100
+        dual.observe(
+            sample(
+                at_s * NS_PER_S,
+                EPOCH_NS + 12_000 * at_s - leapt_ns + noise_ns,
+                delay_ns=100_000 + k * 104_729 % 500,
+            )
+        )
+        if at_s > leap_s + 1800:
+            soon_ns = (at_s + POLL_S) * NS_PER_S
+            told, alone = dual.predict(soon_ns), dual.short_term(soon_ns)
+            assert told is not None
+            assert alone is not None
+            assert abs(told.offset_ns - alone.offset_ns) < 5000

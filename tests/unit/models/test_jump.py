@@ -65,3 +65,39 @@ def test_withholding_ends(innovations: list[float]) -> None:
         verdict = judge(watch, 64 * k, innovation_ns)
         withheld = withheld + 1 if verdict is Verdict.WITHHOLD else 0
         assert withheld <= 3
+
+
+def test_who_cannot_tell_clears_nobody() -> None:
+    """A far one's queue admits both; polled in turn, the near one's word must count."""
+    watch = JumpWatch()
+    assert judge(watch, 0, 2e6) is Verdict.WITHHOLD
+    assert watch.judge(30 * NS_PER_S, 1.5e6, 6e6, SD_NS) is Verdict.USE
+    assert watch.suspected_ns == 2e6
+    assert judge(watch, 64, 2e6) is Verdict.JUMP
+
+
+def test_who_can_tell_clears_the_suspect() -> None:
+    """What the other measures is where it should be, and not where the suspect was."""
+    watch = JumpWatch()
+    for k in range(8):
+        assert judge(watch, 64 * k, 2e6) is Verdict.WITHHOLD
+        assert watch.suspected_ns == 2e6
+        assert judge(watch, 64 * k + 30, 1e4) is Verdict.USE
+        assert watch.suspected_ns == 0.0
+
+
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40),
+    st.integers(min_value=1, max_value=3),
+)
+def test_withholding_ends_in_any_company(innovations: list[float], others: int) -> None:
+    """Nor do those that can't tell, in between, keep more than three from being used."""
+    watch = JumpWatch()
+    withheld = 0
+    for k, innovation_ns in enumerate(innovations):
+        verdict = judge(watch, 64 * k, innovation_ns)
+        withheld = withheld + 1 if verdict is Verdict.WITHHOLD else 0
+        assert withheld <= 3
+        for i in range(others):
+            raw_ns = (64 * k + 10 * (i + 1)) * NS_PER_S
+            assert watch.judge(raw_ns, 0.0, float("inf"), SD_NS) is Verdict.USE

@@ -16,7 +16,7 @@ from chronotick.models.longterm import LongTermModel
 from unit.oscillators import EPOCH_NS, sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chronotick.core.records import Sample
 
@@ -24,12 +24,16 @@ POLL_S = 300
 
 
 class Clairvoyant:
-    """A short-term model that knows offset and rate exactly, and no future."""
+    """A short-term model that knows the offset exactly, and no future.
+
+    Its rate is what it is told to be, and so is how far it doubts that.
+    """
 
     def __init__(self) -> None:
         self.raw_ns = 0
         self.offset_ns = EPOCH_NS
         self.rate_ppb = 0.0
+        self.doubt_ppb = 2.0
         self.seen = False
 
     def observe(self, sample: Sample) -> None:
@@ -41,12 +45,13 @@ class Clairvoyant:
         if not self.seen:
             return None
         age_s = max(raw_ns - self.raw_ns, 0) / NS_PER_S
-        grown = Variance(100.0, 0.0, 4.0, 1e-3)
+        square = self.doubt_ppb**2
+        grown = Variance(100.0, 0.0, square, 1e-3)
         return Estimate(
             raw_ns=raw_ns,
             offset_ns=self.offset_ns + round(self.rate_ppb * age_s),
             rate_ppb=self.rate_ppb,
-            variance=Variance(grown.at(age_s), 0.0, 4.0, 1e-3),
+            variance=Variance(grown.at(age_s), 0.0, square, 1e-3),
             source=Source.CPU_MODEL,
         )
 
@@ -159,6 +164,105 @@ def test_an_outage_is_bridged() -> None:
     assert estimate is not None
     assert all(math.isfinite(term) for term in estimate.variance)
     assert math.isfinite(estimate.rate_ppb)
+
+
+def steps(
+    model: LongTermModel,
+    bank: Clairvoyant,
+    start_h: float,
+    rates: Sequence[tuple[float, float]],
+) -> None:
+    """Show ten-minute rates and how far each is in doubt, ppb, from `start_h` on."""
+    for k, (rate_ppb, doubt_ppb) in enumerate(rates):
+        bank.rate_ppb, bank.doubt_ppb = rate_ppb, doubt_ppb
+        raw_ns = round((start_h + k / 6) * 3600) * NS_PER_S
+        measured = sample(raw_ns, EPOCH_NS)
+        bank.observe(measured)
+        model.observe(measured)
+
+
+def rates_of(model: LongTermModel) -> list[float]:
+    """Return the history there must be."""
+    history = model.history()
+    assert history is not None
+    return list(history.rates_ppb)
+
+
+def test_a_start_s_rates_are_no_history() -> None:
+    """Nor is the bridge from such a rate over an outage, however well the rest is known."""
+    bank = Clairvoyant()
+    model = LongTermModel(bank)
+    steps(model, bank, 0.0, [(90_000.0, 100_000.0)])
+    steps(model, bank, 2.0, [(10.0, 15.0), (12.0, 5.0), (13.0, 5.0)])
+    assert rates_of(model) == [10.0, 12.0, 13.0]
+
+
+@pytest.mark.parametrize("astray", [1, 3])
+def test_a_rate_that_was_lost_for_a_moment_is_a_gap(astray: int) -> None:
+    """Whatever the bank took it for meanwhile: days are kept, and what it was is not."""
+    bank, model, _ = follow(sun, 30)
+    garbage = [(9000.0 - 3000.0 * k, 2885.0) for k in range(astray)]
+    steps(model, bank, 30.0, garbage)
+    ahead_ns = bank.raw_ns + 1800 * NS_PER_S
+    lost = model.predict(ahead_ns)
+    assert lost is not None
+    assert lost.offset_ns == bank_at(bank, ahead_ns)
+    steps(model, bank, 30.0 + astray / 6, [(sun(30.0 + astray / 6), 2.0)])
+    rates = rates_of(model)
+    assert len(rates) == 30 * 6 + astray + 1
+    for k, rate_ppb in enumerate(rates):
+        assert rate_ppb == pytest.approx(sun(k / 6), abs=5.0)
+
+
+def test_a_clock_that_comes_back_with_another_rate_has_no_history() -> None:
+    """After a move to other hardware nobody knows its days: the bank speaks alone."""
+    bank, model, _ = follow(sun, 30)
+    steps(model, bank, 30.0, [(2000.0, 2885.0), (9000.0, 2.0)])
+    assert rates_of(model) == [9000.0]
+
+
+def test_who_speaks_while_the_rate_is_lost_is_not_heard_before_it_is_known() -> None:
+    """Nor does a word that comes half a day late find nothing to belong to."""
+    bank = Clairvoyant()
+    model = LongTermModel(bank, (), external=["far"])
+    follow(sun, 30, bank, model, outside(sun, 8))
+    history = model.history()
+    assert history is not None
+    steps(model, bank, 42.0, [(9000.0, 2885.0)])
+    means = (history.rates_ppb[-1],) * 48
+    model.hear("far", RateForecast(raw_ns=history.raw_ns, step_s=600, means_ppb=means))
+    ahead_ns = bank.raw_ns + 1800 * NS_PER_S
+    lost = model.predict(ahead_ns)
+    assert lost is not None
+    assert lost.offset_ns == bank_at(bank, ahead_ns)
+
+
+def test_a_rate_that_stays_uncertain_is_taken_after_an_hour() -> None:
+    """It may be all that there is from now on; once better is known, it was a gap."""
+    bank, model, _ = follow(sun, 30)
+    steps(model, bank, 30.0, [(5000.0, 2885.0)] * 10)
+    assert rates_of(model)[-1] == 5000.0
+    steps(model, bank, 30.0 + 10 / 6, [(sun(30.0 + 10 / 6), 2.0)])
+    rates = rates_of(model)
+    assert len(rates) == 30 * 6 + 11
+    for k, rate_ppb in enumerate(rates):
+        assert rate_ppb == pytest.approx(sun(k / 6), abs=50.0)
+
+
+def test_after_an_outage_days_are_still_known() -> None:
+    """What is less certain than it was, but more than the clock changes by, is history."""
+    bank, model, _ = follow(sun, 30)
+    steps(model, bank, 36.0, [(sun(36.0) + 60.0, 100.0), (sun(36.0 + 1 / 6), 2.0)])
+    assert len(rates_of(model)) == 36 * 6 + 2
+
+
+def test_a_precise_server_that_joins_does_not_cost_the_days_before() -> None:
+    """They are five times less certain than what it shows, and show the day all the same."""
+    bank = Clairvoyant()
+    bank.doubt_ppb = 20.0
+    _, model, _ = follow(sun, 30, bank)
+    steps(model, bank, 30.0, [(sun(30.0), 2.0)])
+    assert len(rates_of(model)) == 30 * 6 + 1
 
 
 def outside(

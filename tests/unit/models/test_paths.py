@@ -92,6 +92,30 @@ def test_nothing_is_learned_of_a_detour_after_a_jump() -> None:
     assert paths.crossing_variance == doubt
 
 
+def test_what_company_tells_of_a_way_is_kept_when_it_falls_silent() -> None:
+    """Coasting said nothing of its constant; another server does, for an hour."""
+    paths = Paths()
+    after_a_detour(paths)
+    high_ns = LONGER_NS // 2
+    for k in range(40, 440):
+        if k % 2:
+            told = heard(paths, k, longer_ns=LONGER_NS, high_ns=high_ns)
+        else:
+            told = heard(paths, k, server="b")
+        assert paths.crossing_variance == 0.0
+        paths.learn(told, QUIET, EPOCH_NS)
+    constant_ns = paths.bias_ns("a")
+    assert constant_ns - paths.bias_ns("b") == pytest.approx(high_ns, rel=0.01)
+    for k in range(600, 620):
+        # The clock has gone elsewhere since, which only the clock's filters can say.
+        exchange = heard(paths, k, longer_ns=LONGER_NS, high_ns=2 * high_ns)
+        paths.learn(exchange, QUIET, EPOCH_NS)
+    assert paths.bias_ns("a") == constant_ns
+    assert 0.0 < paths.crossing_variance < 1e10
+    measured = paths.measurement(exchange, EPOCH_NS)
+    assert measured.value_ns == pytest.approx(2 * high_ns - constant_ns)
+
+
 def test_only_the_first_way_bounds_anything() -> None:
     """The floor of a detour is not alike both ways."""
     paths = Paths()

@@ -105,6 +105,67 @@ def test_a_detour_whose_queues_come_in_two_sizes_is_one_detour() -> None:
     assert sum(opened) - len(opened) < 0.003 * len(opened) * 400
 
 
+@pytest.mark.parametrize("longer_ns", [0, 3_000_000])
+def test_a_server_that_was_silent_for_days_comes_back_as_it_was(longer_ns: int) -> None:
+    """Its floor is forgotten: any way is the usual one, whatever was typical before."""
+    for seed in range(30):
+        rng, route = random.Random(seed), Route("a")
+        for k in range(200):
+            silent_s = 75 * 3600 if k >= 100 else 0
+            queue_ns = rng.gammavariate(2.0, 3e5)
+            leg = route.leg(
+                (k * 64 + silent_s) * NS_PER_S,
+                FLOOR_NS + (longer_ns if silent_s else 0) + round(queue_ns),
+            )
+            if k in range(100, 105):
+                assert leg == Leg("a", leg.excess_ns, 0)
+        assert leg.account == "a"
+
+
+def test_a_detour_is_seen_after_days_of_silence_as_after_a_start() -> None:
+    """What queues add is learned anew, from what is heard since."""
+    rng, route = random.Random(1), Route("a")
+    for k in range(300):
+        silent_s = 75 * 3600 if k >= 100 else 0
+        longer_ns = 3_000_000 if silent_s else 0
+        longer_ns += EXTRA_NS if k >= 200 else 0
+        leg = route.leg(
+            (k * 64 + silent_s) * NS_PER_S,
+            FLOOR_NS + longer_ns + round(rng.gammavariate(2.0, 3e5)),
+        )
+    assert leg.account != "a"
+    assert abs(leg.extra_ns - EXTRA_NS) < 2_000_000
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((1, 1, 1, 1024, 6 * 3600, 71 * 3600, 73 * 3600, 10**6)),
+            st.sampled_from((0, 0, 0, 5_000_000, 8_000_000, 40_000_000)),
+            st.integers(min_value=-5, max_value=2_000_000),
+            st.integers(min_value=1, max_value=15),
+        ),
+        max_size=40,
+    )
+)
+def test_any_silences_are_accepted(
+    phases: list[tuple[int, int, int, int]],
+) -> None:
+    """A way is met as a longer one, or is the first; queues never take anything off."""
+    route, at_s, met = Route("a"), 0, {"a"}
+    rng = random.Random(len(phases))
+    for gap_s, longer_ns, queue_ns, count in phases:
+        at_s += gap_s
+        for _ in range(count):
+            at_s += 16
+            delay_ns = FLOOR_NS + longer_ns + round(rng.random() * queue_ns)
+            leg = route.leg(at_s * NS_PER_S, delay_ns)
+            assert leg.excess_ns >= 0.0
+            assert leg.extra_ns >= 0
+            assert leg.account in met or leg.extra_ns > 0
+            met.add(leg.account)
+
+
 @given(st.lists(st.integers(min_value=-5, max_value=10**11), max_size=80))
 def test_any_delays_are_accepted(delays: list[int]) -> None:
     """No sequence of delays raises or yields a negative excess."""
