@@ -8,7 +8,6 @@ and each is believed as far as its matured forecasts beat "the rate stays as it 
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -27,8 +26,9 @@ from chronotick.models.experts import (
     surrounded,
 )
 from chronotick.models.heard import Heard
-from chronotick.models.history import PAST, STEP_S
+from chronotick.models.history import STEP_S
 from chronotick.models.outlook import NO_CHANGE, Outlook
+from chronotick.models.ratelog import RateLog
 from chronotick.models.scores import HORIZONS_S, ScoreBoard
 from chronotick.models.surroundings import Surroundings
 
@@ -49,15 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["Forecaster", "LongTermModel", "forecasters"]
 
 _STEP_NS = STEP_S * NS_PER_S
-# A rate this many times less certain than its neighbours is not the clock's: it is a
-# start-up's, or a leap's. But not where the clock itself changes by more: a night
-# without servers, or days of worse ones, still show the waves of a day.
-_UNSETTLED = 4.0
-# What stays uncertain for so long is all that there is to go by, for now.
-_PATIENCE_NS = 3600 * NS_PER_S
-# ppb; only keeps weights finite.
-_LEAST_DOUBT = 1e-3
-
 
 # What the network does to the bank's mean square error on nine kinds of simulated clock,
 # by geometric mean (0.77, 0.6, 0.56 at 1, 4, 8 h). The waves of a day do more, but most
@@ -111,11 +102,8 @@ class LongTermModel:
         owing = [1.0] * (len(external) + (covariates > 0))
         self._priors = (1.0, *(each.prior for each in chosen), *owing)
         self._board = ScoreBoard(self._priors)
-        self._rates = np.zeros(0)
-        self._doubts = np.zeros(0)
-        self._mark: int | None = None
+        self._log = RateLog()
         self._looked_at: int | None = None
-        self._unsettled_ns: int | None = None
         self._felt_to = 0
         self._marked: Estimate | None = None
         self._outlook = NO_CHANGE
@@ -139,15 +127,14 @@ class LongTermModel:
         # Offsets are known when the rate is not: what all failed to foresee, none of
         # them is believed for.
         self._board.mature(estimate.raw_ns, estimate.offset_ns)
-        was_lost = self._is_lost
-        self._note_doubt(estimate)
-        if was_lost and not self._is_lost and self._has_changed(estimate):
-            self._forget()
-        if self._is_lost:
+        if self._log.take(mark, estimate):
+            self._board = ScoreBoard(self._priors)
+            self._heard.forget()
+        if self._log.is_lost:
             # Nobody can tell from such a rate where it goes; the bank speaks alone.
             self._outlook = NO_CHANGE
             return
-        self._extend(mark, estimate)
+        self._marked = estimate
         self._look_ahead(estimate)
 
     def predict(self, raw_ns: int) -> Estimate | None:
@@ -189,7 +176,7 @@ class LongTermModel:
         return RateHistory(
             raw_ns=self._marked.raw_ns,
             step_s=STEP_S,
-            rates_ppb=tuple(self._rates.tolist()),
+            rates_ppb=tuple(self._log.rates_ppb.tolist()),
         )
 
     def hear(self, name: str, forecast: RateForecast) -> None:
@@ -203,7 +190,7 @@ class LongTermModel:
             KeyError: No external expert of that name was announced.
         """
         self._heard.take(name, forecast)
-        if self._marked is None or self._is_lost:
+        if self._marked is None or self._log.is_lost:
             return
         if forecast.raw_ns == self._marked.raw_ns:
             votes = self._votes(self._marked)
@@ -222,85 +209,11 @@ class LongTermModel:
             raise ValueError("no covariates were announced")
         before, self._felt_to = self._felt_to, raw_ns // _STEP_NS
         self._surroundings.feel(raw_ns, readings)
-        silent = self._mark is not None and self._felt_to > self._mark
-        if self._marked is None or self._is_lost:
+        silent = self._log.mark is not None and self._felt_to > self._log.mark
+        if self._marked is None or self._log.is_lost:
             return
         if silent and self._felt_to > before:
             self._foresee(self._marked, self._votes(self._marked))
-
-    @property
-    def _is_lost(self) -> bool:
-        """Whether the rate has become too uncertain to be history, for an hour at most.
-
-        That is then a gap, to be bridged once the rate is known again.
-        """
-        return self._unsettled_ns is not None
-
-    def _note_doubt(self, estimate: Estimate) -> None:
-        """Compare the newest rate's doubt with that of the one before."""
-        doubt_ppb = sqrt(estimate.variance.v2)
-        if (
-            not self._doubts.size
-            or doubt_ppb <= _UNSETTLED * self._doubts[-1]
-            or doubt_ppb <= self._spread_ppb()
-        ):
-            self._unsettled_ns = None
-        elif self._unsettled_ns is None:
-            self._unsettled_ns = estimate.raw_ns
-        elif estimate.raw_ns - self._unsettled_ns >= _PATIENCE_NS:
-            self._unsettled_ns = None
-
-    def _has_changed(self, estimate: Estimate) -> bool:
-        """Whether the rate has come back as none that the clock had: it is another's."""
-        known_ppb = max(self._spread_ppb(), sqrt(estimate.variance.v2))
-        moved_ppb = abs(estimate.rate_ppb - float(self._rates[-1]))
-        return moved_ppb > _UNSETTLED * known_ppb
-
-    def _forget(self) -> None:
-        self._rates = self._doubts = np.zeros(0)
-        self._mark = None
-        self._board = ScoreBoard(self._priors)
-        self._heard.forget()
-
-    def _extend(self, mark: int, estimate: Estimate) -> None:
-        """Append the rate of this ten minutes; a gap is bridged by a straight line."""
-        rate_ppb, doubt_ppb = estimate.rate_ppb, sqrt(estimate.variance.v2)
-        missed = 1 if self._mark is None else min(mark - self._mark, PAST)
-        bridge, doubts = [rate_ppb], [doubt_ppb]
-        if missed > 1:
-            bridge = np.linspace(self._rates[-1], rate_ppb, missed + 1)[1:].tolist()
-            # It is worth no more than its worse end.
-            doubts = [max(self._doubts[-1], doubt_ppb)] * (missed - 1) + doubts
-        self._rates = np.concatenate((self._rates, bridge))[-PAST:]
-        self._doubts = np.concatenate((self._doubts, doubts))[-PAST:]
-        self._settle(doubt_ppb)
-        self._mark, self._marked = mark, estimate
-
-    def _settle(self, doubt_ppb: float) -> None:
-        """Take out what was learned while the rate itself was being learned.
-
-        At the beginning there is no history then, and later on a gap.
-
-        Args:
-            doubt_ppb: How uncertain the newest rate is.
-        """
-        least = max(_UNSETTLED * doubt_ppb, self._spread_ppb())
-        settled = (self._doubts <= least).nonzero()[0]
-        if settled.size == self._doubts.size:
-            return
-        kept = np.arange(settled[0], self._doubts.size)
-        self._rates = np.interp(kept, settled, self._rates[settled])
-        self._doubts = np.interp(kept, settled, self._doubts[settled])
-        # Forecasts from such rates say nothing of who foresees well.
-        self._board = ScoreBoard(self._priors)
-        self._heard.forget()
-
-    def _spread_ppb(self) -> float:
-        """Return by how much the rate has changed so far, rms: the surer the weightier."""
-        weight = 1.0 / np.maximum(self._doubts, _LEAST_DOUBT) ** 2
-        total = weight.sum()
-        apart = self._rates - weight.dot(self._rates) / total
-        return float(sqrt(weight.dot(apart * apart) / total))
 
     def _look_ahead(self, estimate: Estimate) -> None:
         votes = self._votes(estimate)
@@ -309,13 +222,13 @@ class LongTermModel:
 
     def _votes(self, estimate: Estimate) -> Matrix:
         """Return mean rates from `estimate` on: experts × horizons, NaN where silent."""
-        said = [expert(self._rates, HORIZONS_S) for expert in self._experts]
-        said += self._heard.means(estimate.raw_ns, self._rates, HORIZONS_S)
-        if self._surroundings is not None and self._mark is not None:
-            first = self._mark - self._rates.size + 1
-            last = max(self._mark, self._felt_to)
+        rates_ppb, mark = self._log.rates_ppb, self._log.mark
+        said = [expert(rates_ppb, HORIZONS_S) for expert in self._experts]
+        said += self._heard.means(estimate.raw_ns, rates_ppb, HORIZONS_S)
+        if self._surroundings is not None and mark is not None:
+            first, last = mark - rates_ppb.size + 1, max(mark, self._felt_to)
             around = self._surroundings.rows(first, last)
-            said.append(surrounded(self._rates, around, HORIZONS_S))
+            said.append(surrounded(rates_ppb, around, HORIZONS_S))
         silent = np.full(HORIZONS_S.size, np.nan)
         bank = np.full(HORIZONS_S.size, estimate.rate_ppb)
         return np.array([bank, *(silent if each is None else each for each in said)])
