@@ -136,7 +136,7 @@ class Estimator:
         if newest and span is not None:
             # Nobody takes an announcement back by falling silent: who is chosen
             # changes with that, what all have said last does not.
-            said = self._roster.newest(self._agreement.unblemished(self._roster.names))
+            said = self._roster.newest(self._agreement.unblemished(self._roster.asked))
             announced = announced_by(newest) or announced_by(said)
             self._leap_second.expect(announced, raw_ns, span, self._frequency.rate)
         return fuse(

@@ -75,8 +75,8 @@ class Roster:
             server.remember((s for s in samples if s.server == name), rate)
 
     @property
-    def names(self) -> set[str]:
-        """All that have been asked and will be again."""
+    def asked(self) -> set[str]:
+        """Those that have been asked and will be again."""
         return {name for name, server in self._servers.items() if server.is_asked}
 
     def spans(self, raw_ns: int, rate: RateSpan) -> dict[str, Span]:
