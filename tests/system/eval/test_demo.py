@@ -29,8 +29,13 @@ def test_bounds_hold_where_the_truth_is_known(tmp_path: Path) -> None:
     statistics = result.analysis.statistics
 
     holds = {claim["id"]: claim["holds"] for claim in statistics["claims"]}
-    assert holds.pop("calibrated_coverage") is not False
-    assert set(holds.values()) == {True}
+    # In so few seconds on a busy machine the intervals may be wider than a window, or than
+    # the arrivals of an event are apart: then those are not judged, but never broken.
+    assert False not in holds.values()
+    judged = {name for name, kept in holds.items() if kept}
+    assert judged >= {
+        "causality", "order_all_pairs", "external_consistency", "hard_coverage",
+    }  # fmt: skip
     assert result.outcome.failures == ()
     assert statistics["run"]["rows"] > 100
     assert statistics["ordering"]["clocks"]["system"]["same_event"]["wrong"] > 0
