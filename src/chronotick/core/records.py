@@ -137,6 +137,11 @@ class Sample:
         return (round_trips_ns + 1) // 2 + self.root_dispersion_ns + self.precision_ns
 
     @property
+    def reading_variance(self) -> float:
+        """Variance of an error that is uniform within the precision, ns²."""
+        return max(self.precision_ns, 1) ** 2 / 3.0
+
+    @property
     def span(self) -> Span:
         """Where UTC − RAW must lie at `raw_ns` if the server is truthful."""
         return Span.around(self.offset_ns, self.half_width_ns)

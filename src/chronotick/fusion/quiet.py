@@ -76,7 +76,7 @@ class QuietExchanges:
         # Of one exchange to the next, whichever servers they are of.
         self._likeness = Likeness()
         self._root_delay_ns: dict[str, int] = {}
-        self._precision_ns: dict[str, int] = {}
+        self._reading: dict[str, float] = {}
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
@@ -91,7 +91,7 @@ class QuietExchanges:
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
         # A long exchange adds to it what the raw clock may run off by meanwhile.
-        self._precision_ns[sample.server] = sample.precision_ns
+        self._reading[sample.server] = sample.reading_variance
         # Queues on either leg: uniform within half of the excess. Claims are mostly
         # better than that, so whatever is left out here would be held against them.
         excess_ns = delays.excess_ns(sample.delay_ns)
@@ -182,7 +182,7 @@ class QuietExchanges:
         if not known:
             return 0.0
         apart = [self._apart.get(s, 0.0) for s in known]
-        priors = [(share * self._distance_ns(s)) ** 2 + self._reading(s) for s in known]
+        priors = [(share * self._distance_ns(s)) ** 2 + self._reading[s] for s in known]
         weights = [
             1.0 / (self._nearness(s) + a) for s, a in zip(known, apart, strict=True)
         ]
@@ -192,16 +192,12 @@ class QuietExchanges:
         return min((shared / sum(weights)) ** 2, max(priors))
 
     def _nearness(self, server: str) -> float:
-        """Return the variance by which the guess weighs a server, ns²."""
-        return (_SHARE * self._floor_ns(server)) ** 2 + self._reading(server)
-
-    def _reading(self, server: str) -> float:
-        """Return the variance of a constant that is uniform within one tick, ns².
+        """Return the variance by which the guess weighs a server, ns².
 
         Ticks are mostly read to the same side, and make short delays look like none:
         by its delays alone, a server with a coarse clock would be the nearest of all.
         """
-        return max(self._precision_ns[server], 1) ** 2 / 3.0
+        return (_SHARE * self._floor_ns(server)) ** 2 + self._reading[server]
 
     def _floor_ns(self, server: str) -> int:
         return max(self._delays[server].ranked[0], 1)

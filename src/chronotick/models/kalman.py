@@ -69,7 +69,7 @@ class _Path:
         self._weight = 0.0
         self._sum = 0.0
         self._prior = max(sample.half_width_ns, 1) ** 2 / 3.0
-        self._least = max(sample.precision_ns, 1) ** 2 / 3.0
+        self._least = sample.reading_variance
 
     def seen(self, sample: Sample) -> None:
         self.floor_ns = min(self.floor_ns, sample.delay_ns)

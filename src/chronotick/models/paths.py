@@ -75,7 +75,7 @@ class Paths:
         self._newest = sample.server
         self._heard_ns[sample.server] = sample.raw_ns
         leg = route.leg(sample.raw_ns, sample.delay_ns)
-        reading = max(sample.precision_ns, 1) ** 2 / 3.0
+        reading = sample.reading_variance
         self._biases.meet(sample.server, route.floor_ns, reading)
         if leg.account != sample.server:
             # Where it is no longer than the usual way, it is the usual way by now.

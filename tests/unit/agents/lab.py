@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 START_NS = 1_795_269_600 * NS_PER_S
 """2026-11-21T14:00:00Z, a Saturday."""
 BOUND_NS = 1_000_000
+HELLO: dict[str, Any] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+"""How a client begins."""
 
 
 def _nothing() -> None:

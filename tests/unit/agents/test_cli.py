@@ -14,6 +14,7 @@ import pytest
 from chronotick.agents import http, server
 from chronotick.cli import mcp
 from chronotick.cli.mcp import command
+from unit.agents.lab import HELLO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,16 +80,6 @@ def test_garbage_is_collected_again_once_the_sdk_is_there(
 
 def test_a_client_that_went_away_is_no_failure() -> None:
     """The agent's host died: nobody reads, and there is nothing to report."""
-    hello = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     server = subprocess.Popen(
         [sys.executable, "-m", "chronotick", "mcp"],
         stdin=subprocess.PIPE,
@@ -100,7 +91,7 @@ def test_a_client_that_went_away_is_no_failure() -> None:
     assert server.stdout
     assert server.stderr
     server.stdout.close()
-    server.stdin.write(json.dumps(hello) + "\n")
+    server.stdin.write(json.dumps(HELLO) + "\n")
     server.stdin.close()
     with server:
         code, told = server.wait(60), server.stderr.read()

@@ -11,7 +11,7 @@ import pytest
 from mcp.server.stdio import stdio_server
 
 from chronotick.agents import server
-from unit.agents.lab import until
+from unit.agents.lab import HELLO, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,16 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-HELLO = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-06-18",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
 LIST = {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}
 
 

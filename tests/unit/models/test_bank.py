@@ -364,6 +364,17 @@ def test_a_detour_soon_after_the_start_is_no_queue(poll_s: int, extra_ns: int) -
     assert sum(square > 9.0 for square in on_it) < 0.05 * len(on_it)
 
 
+def from_near(rng: random.Random, raw_ns: int, truth_ns: int) -> Sample:
+    """Return an answer of a server 0.2 ms away, whose queues are of 10 µs."""
+    there_ns, back_ns = rng.expovariate(1e-4), rng.expovariate(1e-4)
+    return sample(
+        raw_ns,
+        truth_ns + round((there_ns - back_ns) / 2.0),
+        server="near",
+        delay_ns=200_000 + round(there_ns + back_ns),
+    )
+
+
 def test_a_server_that_is_gone_is_no_company_on_a_detour() -> None:
     """A near one falls silent; an hour later the far one's path is 4 ms longer."""
     scores = []
@@ -372,15 +383,7 @@ def test_a_server_that_is_gone_is_no_company_on_a_detour() -> None:
         world = wide_area(seed, count=500, detour=range(250, 450), extra_ns=4_000_000)
         for k, (far, truth_ns) in enumerate(world):
             if k < 180:
-                queues_ns = rng.expovariate(1e-4), rng.expovariate(1e-4)
-                model.observe(
-                    sample(
-                        far.raw_ns,
-                        truth_ns + round((queues_ns[0] - queues_ns[1]) / 2.0),
-                        server="near",
-                        delay_ns=200_000 + round(sum(queues_ns)),
-                    )
-                )
+                model.observe(from_near(rng, far.raw_ns, truth_ns))
             model.observe(far)
             if 262 <= k < 450:
                 estimate = estimate_at(model, far.raw_ns)
@@ -402,15 +405,7 @@ def test_what_a_visitor_taught_of_a_longer_way_outlives_the_visit(visit: range) 
         world = wide_area(seed, count=1200, wander_ppb=3.0, detour=range(300, 1200))
         for k, (far, truth_ns) in enumerate(world):
             if k in visit:
-                queues_ns = rng.expovariate(1e-4), rng.expovariate(1e-4)
-                model.observe(
-                    sample(
-                        far.raw_ns,
-                        truth_ns + round((queues_ns[0] - queues_ns[1]) / 2.0),
-                        server="near",
-                        delay_ns=200_000 + round(sum(queues_ns)),
-                    )
-                )
+                model.observe(from_near(rng, far.raw_ns, truth_ns))
             if k not in range(200, 650):
                 model.observe(far)
             if k >= visit.stop:
