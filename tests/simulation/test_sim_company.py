@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from chronotick.sim.scenario import Scenario
@@ -114,3 +115,27 @@ async def test_a_leap_is_settled_by_the_near_one_whoever_is_asked_in_between() -
             beside_near(busy, leaps), seed=seed, keep_every_s=16.0, horizons_s=()
         )
         assert rms_ns(run, 7200.0 + 1800.0) < 50_000.0
+
+
+@pytest.mark.parametrize(
+    ("wander_us", "period_s"), [(1500.0, 900.0), (3000.0, 900.0), (1500.0, 3600.0)]
+)
+async def test_a_near_server_that_swings_is_told_by_raw_and_a_far_one(
+    wander_us: float, period_s: float
+) -> None:
+    """Of two that disagree, the one that moves against our own oscillator strays."""
+    near = ServerSpec(
+        name="near.test",
+        path=path(500.0, 20.0),
+        wander_us=wander_us,
+        wander_period_s=period_s,
+        claims=Claims(root_dispersion_us=3.0 * wander_us),
+    )
+    far = ServerSpec(name="far.test", path=path(15_000.0, 300.0))
+    world = msgspec.structs.replace(beside_near(far), servers=(near, far))
+    run = await simulate(world, seed=0, keep_every_s=7.0, horizons_s=())
+    assert not [each for each in run.recorder.publications if not each.holds]
+    # Two of its swings, or two hours, go by until it is sure of that.
+    assert rms_ns(run, 7200.0) < 0.4 * wander_us * 1000.0
+    settled = [p for p in run.recorder.publications if p.true_s >= 7200.0]
+    assert all(abs(p.error_ns) <= (p.calibrated_99_ns or 0.0) for p in settled)

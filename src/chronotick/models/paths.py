@@ -14,6 +14,7 @@ from chronotick.core.units import NS_PER_S
 from chronotick.models.bias import BiasLedger
 from chronotick.models.crossing import Crossing
 from chronotick.models.filters import Measurement
+from chronotick.models.hat import CorneredHat
 from chronotick.models.line import Bounds
 from chronotick.models.route import Route
 
@@ -59,6 +60,7 @@ class Paths:
     def __init__(self) -> None:
         self._routes: dict[str, Route] = {}
         self._biases = BiasLedger()
+        self._hat = CorneredHat()
         self._crossings: dict[str, Crossing] = {}
         # The way that each server was last heard on.
         self._account: dict[str, str] = {}
@@ -81,6 +83,10 @@ class Paths:
             # Where it is no longer than the usual way, it is the usual way by now.
             self._biases.detour(leg.account, leg.extra_ns or route.floor_ns)
         self._keep_company(leg.account)
+        if self._account.get(sample.server, leg.account) != leg.account:
+            # Another way's constant would pass for a motion.
+            self._hat.forget(sample.server)
+        self._hat.add(sample.server, sample.raw_ns, sample.offset_ns, sample.delay_ns)
         return Exchange(
             server=sample.server,
             route=leg.account,
@@ -161,7 +167,7 @@ class Paths:
         crossing = self._crossings.get(route)
         is_known = crossing is not None and crossing.is_settled
         # A constant that is learned no more is no noise: each exchange shares it.
-        doubt = 0.0 if is_known else self._biases.variance(route)
+        doubt = 0.0 if is_known else self._doubt(exchange)
         return Measurement(
             exchange.offset_ns - epoch_ns - self._biases.bias_ns(route),
             exchange.excess_ns,
@@ -182,7 +188,7 @@ class Paths:
             excess_ns=exchange.excess_ns,
             floor_ns=0 if usual is None else usual.floor_ns,
             bias_ns=self._biases.bias_ns(exchange.route),
-            doubt=self._biases.variance(exchange.route),
+            doubt=self._doubt(exchange),
         )
 
     def learn(
@@ -205,6 +211,10 @@ class Paths:
         residual_ns = value_ns - self._biases.bias_ns(route) - believed.x
         spread = queue + believed.variance.v0 + exchange.reading
         return self._biases.learn(route, residual_ns, spread)
+
+    def _doubt(self, exchange: Exchange) -> float:
+        strays = self._hat.variance(exchange.server)
+        return self._biases.variance(exchange.route) + strays
 
     def _is_alone(self) -> bool:
         """Whether nobody but the server of the newest exchange has been heard of late."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import pytest
 
 from chronotick.core.records import Variance
@@ -144,3 +146,35 @@ def test_a_detour_that_is_over_is_forgotten() -> None:
     back = [heard(paths, k) for k in range(40, 45)]
     assert back[-1].route == "a"
     assert paths.crossing_variance == 0.0
+
+
+def in_company(*, swing_ns: int = 0, longer_ns: int = 0) -> float:
+    """Return how far the last answer of a server is in doubt beside a steady one, ns.
+
+    For two hours it swings by so much, or for the middle third takes a longer way.
+    """
+    paths = Paths()
+    for k in range(480):
+        is_longer = bool(longer_ns) and 160 <= k < 320
+        extra_ns = longer_ns if is_longer else 0
+        up = (k % 60 < 30) * 2 - 1
+        high_ns = extra_ns // 2 + swing_ns * up
+        # The model follows it.
+        believed = QUIET._replace(x=float(swing_ns * up))
+        for server in "ab":
+            off = (extra_ns, high_ns) if server == "a" else (0, 0)
+            last = heard(paths, k, longer_ns=off[0], high_ns=off[1], server=server)
+            paths.learn(last, believed, EPOCH_NS)
+            if server == "a":
+                of_a = last
+    return sqrt(paths.measurement(of_a, EPOCH_NS).variance)
+
+
+def test_one_that_swings_beside_a_steady_one_is_doubted() -> None:
+    """Though the model has followed it, so that the other one seems to swing."""
+    assert in_company(swing_ns=2_000_000) > in_company() + 500_000.0
+
+
+def test_another_way_is_no_swing() -> None:
+    """Its constant is the ledger's business."""
+    assert in_company(longer_ns=LONGER_NS) < in_company() + 500_000.0
