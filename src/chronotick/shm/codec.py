@@ -14,7 +14,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from chronotick.core.status import Leap, Reason, Smear, Source, Status
-from chronotick.shm.layout import RING_ENTRY, RING_ENTRY_SIZE, SLOT, SLOT_SIZE, codec
+from chronotick.shm.layout import (
+    LIMITS,
+    RING_ENTRY,
+    RING_ENTRY_SIZE,
+    SLOT,
+    SLOT_SIZE,
+    codec,
+)
 
 if TYPE_CHECKING:
     from chronotick.core.records import Frame
@@ -158,10 +165,21 @@ def encode_slot(frame: Frame) -> bytes:
     correction, clocks = frame.correction, frame.clocks
     variance, marker = correction.variance, frame.disruption_marker
     try:
+        rate = round(correction.rate_ppb * _FS_PER_PPB)
+        if correction.status is not Status.UNKNOWN:
+            _refuse_extremes(
+                correction.raw_ns,
+                correction.utc_ns,
+                rate,
+                correction.bound_ns,
+                correction.bound_growth_ppb,
+                clocks.raw_ns,
+                clocks.suspend_ns,
+            )
         return _SLOT.pack(
             correction.raw_ns,
             correction.utc_ns,
-            round(correction.rate_ppb * _FS_PER_PPB),
+            rate,
             correction.bound_ns,
             correction.bound_growth_ppb,
             min(-(-frame.heartbeat_ns // 1000), _U32),
@@ -223,6 +241,8 @@ def decode_slot(sequence: int, data: bytes | memoryview, offset: int = 0) -> Sna
      marker) = _SLOT.unpack_from(data, offset)  # fmt: skip
     if not math.isfinite(v0 + v1 + v2 + v3):
         raise ValueError("a variance that is not finite")
+    if status:
+        _refuse_extremes(raw_ns, utc_ns, rate, bound_ns, growth, as_of, suspend)
     return _new(
         Snapshot,
         (
@@ -311,6 +331,12 @@ def _known(table: dict[int, _Named], number: int, what: str) -> _Named:
         return table[number]
     except KeyError:
         raise ValueError(f"{what} {number} has no meaning") from None
+
+
+def _refuse_extremes(*values: int) -> None:
+    for (name, limit), value in zip(LIMITS.items(), values, strict=True):
+        if not -limit <= value <= limit:
+            raise ValueError(f"{name} {value} is beyond {limit}")
 
 
 def _f32_up(value: float) -> float:

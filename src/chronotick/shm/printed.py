@@ -45,6 +45,9 @@ _CONSTANTS = (
 def header_block() -> str:
     """Return constants, one struct a section, and the proof of every offset."""
     lines = [f"#define {name} {value}" for name, value in _CONSTANTS]
+    lines += ["", "/* Greatest magnitudes in a slot that carries a time. */"]
+    for name, limit in layout.LIMITS.items():
+        lines.append(f"#define CHRONOTICK_LIMIT_{name.upper()} INT64_C({limit})")
     lines.append("")
     lines.append("/* The packed compatibility record: copy from these, do not cast. */")
     for field in layout.COMPATIBILITY:
@@ -82,6 +85,17 @@ _TITLES = {
 }
 
 
+_LIMITED = (
+    "In a slot that carries a time (`status` is not UNKNOWN) no magnitude is greater than "
+    "these; what a reader\ncomputes then fits 64 bits."
+)
+
+
+def _limits() -> list[str]:
+    rows = [f"| `{name}` | {limit} |" for name, limit in layout.LIMITS.items()]
+    return ["| field | greatest magnitude |", "|---|---|", *rows]
+
+
 def page_block() -> str:
     """Return the tables of the ABI page, in Markdown."""
     parts = []
@@ -92,6 +106,8 @@ def page_block() -> str:
         ]
         head = ["| offset | type | field | unit | meaning |", "|---|---|---|---|---|"]
         parts.append("\n".join([f"### {_TITLES[section]}", "", *head, *rows]))
+        if section == "slot":
+            parts.append("\n".join([_LIMITED, "", *_limits()]))
     return "\n\n".join(parts) + "\n"
 
 

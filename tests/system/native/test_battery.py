@@ -281,6 +281,10 @@ def test_an_impossible_value_is_corrupt(
         ("smear", b"\x03"),
         ("variance_v0", nan),
         ("variance_v3", nan),
+        ("bound_ns", b"\xff" * 8),
+        ("anchor_utc_ns", b"\xff" * 7 + b"\x7f"),
+        ("anchor_raw_ns", bytes(7) + b"\x80"),
+        ("rate_fs_per_s", bytes(7) + b"\x80"),
     ):
         writer.publish(frame_now())
         _warm(clock)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chronotick.client.view import half_width_ns, midpoint_ns
 from chronotick.core.records import Frame, Variance
 from chronotick.core.status import Status
 from chronotick.shm.codec import (
@@ -20,7 +21,7 @@ from chronotick.shm.codec import (
     restamp_slot,
     void_slot,
 )
-from chronotick.shm.layout import RING_ENTRY_SIZE, SLOT, SLOT_SIZE
+from chronotick.shm.layout import LIMITS, RING_ENTRY_SIZE, SLOT, SLOT_SIZE
 from unit.shm.frames import frames, make_frame
 
 _AT = {field.name: field.offset for field in SLOT}
@@ -141,6 +142,9 @@ def test_a_realtime_pair_that_is_too_poor_is_no_pair() -> None:
         make_frame(bound_ns=-1),
         make_frame(bound_ns=2**64),
         make_frame(utc_ns=2**63),
+        make_frame(utc_ns=3 * 2**61 + 1),
+        make_frame(bound_ns=2**58 + 1),
+        make_frame(rate_ppb=80e6),
         make_frame(bound_growth_ppb=2**32),
         make_frame(confidence=float("nan")),
     ],
@@ -186,6 +190,40 @@ def test_a_variance_that_is_not_finite_is_impossible() -> None:
 
     with pytest.raises(ValueError, match="finite"):
         decode_slot(1, bytes(data))
+
+
+_SIGNED = [name for name in LIMITS if not name.startswith("bound")]
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"), [(name, 1) for name in LIMITS] + [(name, -1) for name in _SIGNED]
+)
+def test_what_is_beyond_a_limit_is_impossible(name: str, sign: int) -> None:
+    """Sums of it would pass 64 bits: a plausible interval that means nothing."""
+    kind = next(field.format for field in SLOT if field.name == name)
+    limit = LIMITS[name]
+    data = bytearray(encode_slot(make_frame()))
+    struct.pack_into(f"<{kind}", data, _AT[name], sign * limit)
+    decode_slot(1, bytes(data))
+    struct.pack_into(f"<{kind}", data, _AT[name], sign * (limit + 1))
+
+    with pytest.raises(ValueError, match="beyond"):
+        decode_slot(1, bytes(data))
+    data[_AT["status"]] = Status.UNKNOWN
+    assert decode_slot(1, bytes(data)).status is Status.UNKNOWN
+
+
+@given(frames())
+def test_an_interval_of_what_can_be_published_fits_64_bits(frame: Frame) -> None:
+    """In C, too, at whatever age: until it is void, or 18 years long."""
+    snapshot = decode_slot(1, encode_slot(frame))
+    if snapshot.status is Status.UNKNOWN:
+        return
+    for raw_ns in (snapshot.raw_ns, 2**59):
+        half_ns = half_width_ns(snapshot, raw_ns)
+        middle_ns = midpoint_ns(snapshot, raw_ns)
+
+        assert -(2**63) <= middle_ns - half_ns <= middle_ns + half_ns < 2**63
 
 
 def test_a_void_slot_says_that_nothing_is_known() -> None:

@@ -69,6 +69,15 @@ extern "C" {
 #define CHRONOTICK_STATE_LIVE 1
 #define CHRONOTICK_STATE_RETIRED 2
 
+/* Greatest magnitudes in a slot that carries a time. */
+#define CHRONOTICK_LIMIT_ANCHOR_RAW_NS INT64_C(576460752303423488)
+#define CHRONOTICK_LIMIT_ANCHOR_UTC_NS INT64_C(6917529027641081856)
+#define CHRONOTICK_LIMIT_RATE_FS_PER_S INT64_C(70368744177664)
+#define CHRONOTICK_LIMIT_BOUND_NS INT64_C(288230376151711744)
+#define CHRONOTICK_LIMIT_BOUND_GROWTH_PPB INT64_C(268435456)
+#define CHRONOTICK_LIMIT_AS_OF_RAW_NS INT64_C(576460752303423488)
+#define CHRONOTICK_LIMIT_SUSPEND_NS INT64_C(576460752303423488)
+
 /* The packed compatibility record: copy from these, do not cast. */
 #define CHRONOTICK_RECORD_CORRECTED_TIMESTAMP_AT 0 /* f64 s */
 #define CHRONOTICK_RECORD_SYSTEM_TIMESTAMP_AT 8 /* f64 s */
@@ -373,9 +382,24 @@ static inline int chronotick__is_finite(float value) {
     return (bits & UINT32_C(0x7f800000)) != UINT32_C(0x7f800000);
 }
 
-/* Whether every enumeration has a meaning and the variance is finite. */
+/* Whether what carries a time keeps within the limits, so that no sum passes 64 bits. */
+#define CHRONOTICK__WITHIN(field, limit) \
+    ((uint64_t)slot->field + (uint64_t)(limit) <= 2 * (uint64_t)(limit))
+static inline int chronotick__is_moderate(const struct chronotick_slot *slot) {
+    return CHRONOTICK__WITHIN(anchor_raw_ns, CHRONOTICK_LIMIT_ANCHOR_RAW_NS) &
+           CHRONOTICK__WITHIN(anchor_utc_ns, CHRONOTICK_LIMIT_ANCHOR_UTC_NS) &
+           CHRONOTICK__WITHIN(rate_fs_per_s, CHRONOTICK_LIMIT_RATE_FS_PER_S) &
+           (slot->bound_ns <= (uint64_t)CHRONOTICK_LIMIT_BOUND_NS) &
+           (slot->bound_growth_ppb <= CHRONOTICK_LIMIT_BOUND_GROWTH_PPB) &
+           CHRONOTICK__WITHIN(as_of_raw_ns, CHRONOTICK_LIMIT_AS_OF_RAW_NS) &
+           CHRONOTICK__WITHIN(suspend_ns, CHRONOTICK_LIMIT_SUSPEND_NS);
+}
+#undef CHRONOTICK__WITHIN
+
+/* Whether every enumeration has a meaning, the variance is finite, and nothing extreme. */
 static inline int chronotick__is_possible(const struct chronotick_slot *slot) {
-    return (slot->status <= CHRONOTICK_HOLDOVER) & (slot->source <= 4) &
+    return ((slot->status == CHRONOTICK_UNKNOWN) | chronotick__is_moderate(slot)) &
+           (slot->status <= CHRONOTICK_HOLDOVER) & (slot->source <= 4) &
            (slot->leap <= 3) & (slot->smear <= 2) &
            chronotick__is_finite(slot->variance_v0) &
            chronotick__is_finite(slot->variance_v1) &
