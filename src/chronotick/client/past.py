@@ -14,7 +14,9 @@ machine, and what a leap second may lie before.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+import operator
+from math import sqrt
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from chronotick.client.pairs import MAX_SLEW_PPM, raw_span
 from chronotick.client.view import half_width_ns, midpoint_ns
@@ -66,8 +68,15 @@ def past_interval(
         ClockDisrupted: the host slept, or its clock was set, around that time.
         ClockError: the stamp is older than what is remembered, or so old that its
             bound passes the daemon's own limit.
-        ValueError: the stamp is of the future.
+        ValueError: the stamp is of the future, or of no such clock.
+        TypeError: the stamp is no whole number.
     """
+    _refuse_other_clocks(on)
+    try:
+        stamp_ns = operator.index(stamp_ns)
+    except TypeError:
+        kind = type(stamp_ns).__name__
+        raise TypeError(f"a stamp is int ns of that clock, not {kind}") from None
     if on == "raw":
         if stamp_ns > now.snapshot.as_of_raw_ns + _AHEAD_NS:
             raise ValueError(f"RAW {stamp_ns} ns has not come yet")
@@ -77,6 +86,11 @@ def past_interval(
         raise ValueError(f"{stamp_ns} ns on CLOCK_REALTIME has not come yet")
     raw = raw_span(path, now, stamp_ns)
     return _interval(path, now, raw.lo_ns, raw.hi_ns)
+
+
+def _refuse_other_clocks(on: str) -> None:
+    if on not in get_args(StampClock):
+        raise ValueError(f"stamps are on 'realtime' or 'raw', not {on!r}")
 
 
 def _refuse_unwatched(path: str, now: Publication, raw_ns: int) -> None:
@@ -115,7 +129,7 @@ def _interval(
         nearest.status,
         nearest.source,
         nearest.reasons,
-        nearest.v0**0.5,
+        sqrt(max(nearest.v0, 0.0)),
     )
 
 
@@ -194,7 +208,9 @@ def correct_stamps(
 
     Raises:
         TypeError: `stamps` is no array of 64-bit integers.
+        ValueError: `on` is no such clock.
     """
+    _refuse_other_clocks(on)
     if getattr(getattr(stamps, "dtype", None), "str", None) != "<i8":
         raise TypeError("stamps is an array of int64 Unix ns; convert it first")
     published = now.snapshot
@@ -210,7 +226,9 @@ def correct_stamps(
     growth = published.bound_growth_ppb * 1e-9
     if on == "realtime":
         half_ns += published.realtime_error_ns or 0
-        growth += _SLEW
+        # The slowest system clock has made a stamp's distance out of a longer one of
+        # RAW: all of that ages the bound, and what is missing runs at UTC's rate.
+        growth = (growth + _SLEW * (1 + abs(drift))) / (1 - _SLEW)
     utc = distance + (distance * drift).astype("<i8") + utc_ns
     half = (abs(distance) * growth).astype("<i8") + (half_ns + 2)
     return Corrected(utc, half)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chronotick.client.clock import Clock
 from chronotick.core.errors import ClockDisrupted, ClockError
-from chronotick.core.records import ClockPair
+from chronotick.core.records import ClockPair, Variance
 from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.writer import SegmentWriter
@@ -285,6 +285,75 @@ def test_a_stamp_older_than_a_forgotten_sleep_is_refused(day: _Day) -> None:
 
 
 # ── arrays ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("on", ["RAW", "monotonic", ""])
+def test_a_clock_that_is_neither_is_refused(day: _Day, on: StampClock) -> None:
+    """A stamp of CLOCK_MONOTONIC would get a bound of RAW, which it does not keep."""
+    raw_ns = day.host.raw_ns
+
+    with pytest.raises(ValueError, match="'realtime' or 'raw'"):
+        day.clock.past(raw_ns, on)
+    with pytest.raises(ValueError, match="'realtime' or 'raw'"):
+        day.clock.correct(np.array([raw_ns]), on)
+
+
+@pytest.mark.parametrize("on", ["raw", "realtime"])
+def test_a_stamp_is_a_whole_number(day: _Day, on: StampClock) -> None:
+    """A float has lost a hundred ns that no bound allows for."""
+    day.pass_time(1.0)
+    stamp_ns = day.stamps[0][on == "realtime"]
+
+    assert day.clock.past(np.int64(stamp_ns), on) == day.clock.past(stamp_ns, on)  # type: ignore[arg-type]
+    for other in (float(stamp_ns), str(stamp_ns), None):
+        with pytest.raises(TypeError, match="int"):
+            day.clock.past(other, on)  # type: ignore[arg-type]
+
+
+def test_a_negative_variance_is_no_spread(day: _Day) -> None:
+    """As `interval` has it; a root of it would be no real number."""
+    day.writer.publish(make_frame(variance=Variance(-4.0)))
+    day.pass_time(1.0)
+
+    assert day.clock.interval().sigma_ns == 0.0
+    assert day.clock.past(day.stamps[0][0], "raw").sigma_ns == 0.0
+
+
+@given(
+    rate_ppb=st.floats(-500_000, 500_000),
+    wrong_ppb=st.sampled_from([-15_000, 15_000]),
+    steered=st.sampled_from([-500e-6, 500e-6]),
+    seconds=st.floats(0, 600),
+)
+@settings(deadline=None)
+def test_an_array_is_bounded_at_the_limits_of_both_clocks(
+    tmp_path_factory: pytest.TempPathFactory,
+    rate_ppb: float,
+    wrong_ppb: int,
+    steered: float,
+    seconds: float,
+) -> None:
+    """RAW off by all that the bound allows, the system clock as slow as can be."""
+    host = VirtualHost(rate_ppb=rate_ppb, tick_ns=0)
+    before_ns, stamp_ns = host.utc_ns, host.clock_gettime_ns(time.CLOCK_REALTIME)
+    host.advance(seconds)
+    elapsed_ns = host.raw_ns - RAW_NS
+    told_ns = host.utc_ns - before_ns
+    host.stepped_ns += elapsed_ns + int(elapsed_ns * steered) - told_ns
+    path = tmp_path_factory.mktemp("array") / "segment"
+    with SegmentWriter(path) as writer, Clock(path, clocks=host) as clock:
+        writer.publish(
+            make_frame(
+                raw_ns=host.raw_ns,
+                utc_ns=host.utc_ns,
+                rate_ppb=rate_ppb + wrong_ppb,
+                bound_ns=0,
+                bound_growth_ppb=15_000,
+            )
+        )
+        got = clock.correct(np.array([stamp_ns]))
+
+    assert abs(int(got.utc_ns[0]) - before_ns) <= int(got.half_width_ns[0])
 
 
 @pytest.mark.parametrize("on", ["raw", "realtime"])
