@@ -24,7 +24,6 @@ from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
 from chronotick.client.view import (
     AWAKE_NS,
-    NO_MARKER,
     HostReading,
     Publication,
     View,
@@ -280,7 +279,8 @@ class PythonClock:
         Raises:
             ClockDisrupted: the host slept, or its clock was set, around then.
             ClockError: too old, or not remembered.
-            ValueError: of the future.
+            ValueError: of the future, or `on` is another clock.
+            TypeError: `stamp_ns` is no int.
         """
         from chronotick.client.past import past_interval  # noqa: PLC0415 - rarely used
 
@@ -297,6 +297,7 @@ class PythonClock:
 
         Raises:
             TypeError: `stamps` is no int64 array.
+            ValueError: `on` is another clock.
         """
         from chronotick.client.past import correct_stamps  # noqa: PLC0415 - as above
 
@@ -442,5 +443,6 @@ else:
                 self._arm(None, 0, None)
                 return
             is_silent = Reason.WRITER_SILENT in view.reasons
-            marks = None if view.marker_words is NO_MARKER else view.marker_words
+            # Also where this publication has no marker: the next ones may, and are C's.
+            marks = None if self._marker is None else self._marker.words
             self._arm(view.words, view.last_ns if is_silent else 0, marks)

@@ -138,7 +138,7 @@ static inline int readings_look(Readings *self, int64_t *raw_ns) {
         int64_t raw = *raw_ns = chronotick__clock(CLOCK_MONOTONIC_RAW);
         if (raw < self->last && raw >= self->slot.as_of_raw_ns - CHRONOTICK_AHEAD_NS &&
             raw >= self->slot.anchor_raw_ns - CHRONOTICK_AHEAD_NS &&
-            (!self->reader.marker ||
+            (!self->reader.marker || !(self->slot.slot_flags & 1) ||
              __atomic_load_n(self->reader.marker, __ATOMIC_RELAXED) ==
                  self->slot.disruption_marker) &&
             (raw < self->reader.awake_until ||

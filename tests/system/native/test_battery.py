@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import pickle
+import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from chronotick.core.status import Reason, Source, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.layout import HEADER_AT, SLOT, SLOT_AT, SLOT_SIZE
 from chronotick.shm.native import HOT, WHY
+from chronotick.shm.vmclock import DisruptionMarker
 from chronotick.shm.writer import SegmentWriter
 from system.shm.host_frames import frame_now, pair_now
 
@@ -293,6 +295,35 @@ def test_an_impossible_value_is_corrupt(
         writer.publish(frame_now())
         _flip(path, other + offsets[name], data)
         with pytest.raises(SegmentCorrupt, match=name.split("_")[0]):
+            getattr(clock, method)()
+
+
+def test_a_move_is_noticed_from_the_first_marker_on(
+    tmp_path: Path,
+    writer: SegmentWriter,
+    clock: PythonClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the daemon that was read from before could not see vmclock."""
+    device = tmp_path / "vmclock0"
+    device.write_bytes(struct.pack("<4s12xQ", b"VCLK", 7).ljust(4096, b"\0"))
+
+    class Marker(DisruptionMarker):
+        def __init__(self) -> None:
+            super().__init__(str(device))
+
+    monkeypatch.setattr("chronotick.client.clock.DisruptionMarker", Marker)
+    writer.publish(frame_now())
+    _warm(clock)
+    writer.publish(frame_now(frame={"disruption_marker": 8}))
+    for method in _METHODS:
+        with pytest.raises(ClockDisrupted, match="moved or restored"):
+            getattr(clock, method)()
+    writer.publish(frame_now(frame={"disruption_marker": 7}))
+    _warm(clock)
+    _flip(str(device), 16, b"\x09")
+    for method in _METHODS:
+        with pytest.raises(ClockDisrupted, match="moved or restored"):
             getattr(clock, method)()
 
 
