@@ -38,6 +38,7 @@ __all__ = [
 
 _SLOT = codec(SLOT, SLOT_SIZE)
 _ENTRY = codec(RING_ENTRY, RING_ENTRY_SIZE)
+_ENTRY_V0 = [field.name for field in RING_ENTRY].index("variance_v0")
 
 _FS_PER_PPB = 1_000_000
 _U16, _U32 = 0xFFFF, 0xFFFF_FFFF
@@ -314,6 +315,8 @@ def decode_entry(data: bytes | memoryview, offset: int = 0) -> PastCorrection:
         ValueError: a field holds a value that no writer of this layout stores.
     """
     *numbers, error_ns, status, source, reasons, _ = _ENTRY.unpack_from(data, offset)
+    if not math.isfinite(numbers[_ENTRY_V0]):
+        raise ValueError("a variance that is not finite")
     return _new(
         PastCorrection,
         (

@@ -286,15 +286,24 @@ class SegmentWriter:
                 theirs[index] = word
 
     def _recall(self) -> None:
-        """Learn the system clock's past from the daemon before us."""
+        """Learn the system clock's past from the daemon before us.
+
+        Damage is struck out of the ring: no reader uses it, and nothing else mends it.
+        """
         with contextlib.suppress(ValueError):
             live = decode_slot(self.sequence, self._data, _slot_at(self.sequence))
             self._marker = live.disruption_marker
         count = self._words[_RING_COUNT]
+        if count > _U64 // 2:
+            self._words[_RING_COUNT] = 0
+            self._forget_history()
+            return
         for number in range(max(count - RING_ENTRIES, 0) + 1, count + 1):
+            at = _entry_at(number)
             try:
-                entry = decode_entry(self._data, _entry_at(number))
+                entry = decode_entry(self._data, at)
             except ValueError:
+                self._words[at // 8] = 0
                 continue
             if entry.number == number:
                 self._history.appendleft(entry)

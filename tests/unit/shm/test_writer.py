@@ -21,7 +21,9 @@ from chronotick.shm.codec import decode_slot, encode_slot
 from chronotick.shm.compat import decode_record
 from chronotick.shm.layout import (
     HEADER_AT,
+    RING_AT,
     RING_ENTRIES,
+    RING_ENTRIES_AT,
     SEGMENT_SIZE,
     SEQUENCE_AT,
     SLOT_AT,
@@ -177,6 +179,34 @@ def test_the_ring_takes_corrections_and_no_heartbeats(writer: SegmentWriter) -> 
 
     assert [entry.raw_ns - RAW_NS for entry in history] == [2, 1, 0]
     assert [entry.number for entry in history] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("at", "data"),
+    [
+        (RING_AT, b"\xff" * 8),
+        (RING_ENTRIES_AT + 74, b"\x99"),
+        (RING_ENTRIES_AT + 44, b"\x00\x00\xc0\x7f"),
+    ],
+    ids=["count", "status", "variance"],
+)
+def test_a_start_mends_a_damaged_ring(
+    path: str, at: int, data: bytes, hot: ModuleType | None
+) -> None:
+    """As readers who refuse it are told; what is not damaged stays."""
+    with SegmentWriter(path, hot=hot) as writer:
+        for second in range(3):
+            writer.publish(make_frame(raw_ns=RAW_NS + second * NS_PER_S))
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(data)
+    with SegmentWriter(path, hot=hot) as writer:
+        left = 0 if at == RING_AT else 2
+
+        assert len(SegmentReader(path).history()) == left
+        writer.publish(make_frame(raw_ns=RAW_NS + 3 * NS_PER_S))
+        writer.publish(make_frame(raw_ns=RAW_NS + 4 * NS_PER_S))
+        assert len(SegmentReader(path).history()) == left + 2
 
 
 def test_the_ring_takes_no_news_that_nothing_is_known(writer: SegmentWriter) -> None:
