@@ -69,9 +69,13 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
         SegmentUnwritable: the operating system refuses, or see above.
     """
     try:
-        # Before the lock, which would be left beside somebody's device or folder.
+        # Before the lock, which would be left beside somebody's device, folder or data.
         with contextlib.suppress(FileNotFoundError):
-            os.close(_open_own(path, path, os.O_RDWR))
+            fd = _open_own(path, path, os.O_RDWR)
+            try:
+                _is_segment(path, fd)
+            finally:
+                os.close(fd)
         lock_fd = _lock(path)
         try:
             owned = _map_or_create(path, image, lock_fd)
@@ -161,14 +165,24 @@ def _map_reusable(path: str, fd: int) -> Mapping | None:
 def _retire(path: str, fd: int) -> None:
     """Tell readers of the old file to open the path again.
 
-    Magic and state lie at the same place in every layout. Without the magic only what
-    holds nothing is ours: a file that was never written, for want of time or space.
+    Magic and state lie at the same place in every layout.
+    """
+    if _is_segment(path, fd):
+        os.pwrite(fd, State.RETIRED.to_bytes(4, "little"), _OFFSETS["state"])
+
+
+def _is_segment(path: str, fd: int) -> bool:
+    """Say whether the file was a segment, of whatever layout, rather than nothing yet.
+
+    Without the magic only what holds nothing is ours: a file that was never written, for
+    want of time or space. Anything else is refused.
     """
     size = os.fstat(fd).st_size
     if os.pread(fd, 8, _OFFSETS["magic"]) == MAGIC.to_bytes(8, "little"):
-        os.pwrite(fd, State.RETIRED.to_bytes(4, "little"), _OFFSETS["state"])
-    elif size > SEGMENT_SIZE or any(os.pread(fd, size, 0)):
+        return True
+    if size > SEGMENT_SIZE or any(os.pread(fd, size, 0)):
         raise SegmentUnwritable(path, f"{path} is some other file of {size} bytes")
+    return False
 
 
 def _create(path: str, image: bytes) -> Mapping:

@@ -154,6 +154,7 @@ def test_a_file_that_is_no_segment_is_not_destroyed(path: str, content: bytes) -
     with pytest.raises(SegmentUnwritable, match=f"other file of {len(content)} bytes"):
         SegmentWriter(path)
     assert Path(path).read_bytes() == content
+    assert not Path(path + ".lock").exists()
 
 
 def test_what_cannot_be_a_segment_gets_no_lock(path: str) -> None:
