@@ -83,7 +83,7 @@ class Republished:
 @contextmanager
 def republished(hertz: float) -> Iterator[Republished]:
     """Republish a segment `hertz` times a second, from another process."""
-    where = _MEMORY if os.path.isdir(_MEMORY) else None
+    where = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
     with tempfile.TemporaryDirectory(dir=where, prefix="chronotick-") as directory:
         path = os.path.join(directory, "segment")
         with companion(_republish, path, hertz) as line:

@@ -8,6 +8,7 @@ shared memory, real kernel stamps; imagined oscillators and paths.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import platform
 import tempfile
 from contextlib import ExitStack
@@ -140,7 +141,7 @@ def run_demo(
 
 def _memory() -> str | None:
     shared = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-    return str(shared) if shared.is_dir() else None
+    return str(shared) if os.access(shared, os.W_OK | os.X_OK) else None
 
 
 def _play(settings: DemoSettings, cast: _Cast, room: Path) -> Outcome:
