@@ -65,6 +65,20 @@ def test_it_compiles_strictly_as_cpp() -> None:
     assert compiled("read_time.c", *flags, compiler="c++").exists()
 
 
+def test_the_example_in_its_first_comment_compiles_strictly(tmp_path: Path) -> None:
+    """It is what people copy."""
+    text = (Path(include_dir()) / "chronotick.h").read_text("utf-8")
+    comment = text.partition("*/")[0].splitlines()
+    example = [line[7:] for line in comment if line.startswith(" *     ")]
+    source = tmp_path / "example.c"
+    source.write_text(
+        "\n".join(["#include <chronotick.h>", "int main(void) {", *example, "}"]) + "\n"
+    )
+
+    assert len(example) > 5
+    assert compiled(str(source), "-std=c11", *STRICT).exists()
+
+
 # ── the same arithmetic ─────────────────────────────────────────────────────────────
 
 
@@ -312,6 +326,14 @@ def test_a_reader_attaches_when_there_is_a_daemon(path: str, reader: _Reader) ->
 
                 assert error == _OK
                 assert abs((earliest_ns + latest_ns) // 2 - ahead_ns) < 60 * NS_PER_S
+
+
+def test_a_closed_reader_stays_closed(path: str) -> None:
+    """It would map the segment again, without looking out for a move of the machine."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+
+        assert _library().read_closed(path.encode()) == _NO_DAEMON
 
 
 def test_a_reader_refuses_a_daemon_of_another_time_namespace(

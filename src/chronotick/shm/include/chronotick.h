@@ -7,7 +7,7 @@
  *     int error = chronotick_open(&reader, NULL);
  *     if (!error) error = chronotick_interval_now(&reader, &now);
  *     if (error) fprintf(stderr, "%s\n", chronotick_strerror(error));
- *     else printf("%lld..%lld\n", now.earliest_ns, now.latest_ns);
+ *     else printf("%jd..%jd\n", (intmax_t)now.earliest_ns, (intmax_t)now.latest_ns);
  *     chronotick_close(&reader);
  *
  * UTC at the call lies in [earliest_ns, latest_ns], Unix nanoseconds. The midpoint is a
@@ -593,11 +593,13 @@ static inline int chronotick_open(struct chronotick_reader *reader, const char *
     return chronotick_reopen(reader);
 }
 
+/* Detaches; a reader that is closed finds no daemon. */
 static inline void chronotick_close(struct chronotick_reader *reader) {
     if (reader->words)
         munmap((void *)(uintptr_t)reader->words, CHRONOTICK_SEGMENT_SIZE);
     if (reader->marker) munmap((void *)(uintptr_t)(reader->marker - 2), 4096);
     reader->words = reader->marker = NULL;
+    reader->path[0] = 0;
 }
 
 /* Whether a new daemon's file has taken the path. */

@@ -35,6 +35,16 @@ int read_interval(struct chronotick_reader *reader, int64_t out[4]) {
     return 0;
 }
 
+/* Returns the error of a reading after chronotick_close. */
+int read_closed(const char *path) {
+    struct chronotick_reader reader;
+    struct chronotick_interval now;
+    int error = chronotick_open(&reader, path);
+    if (error) return error;
+    chronotick_close(&reader);
+    return chronotick_interval_now(&reader, &now);
+}
+
 void close_reader(struct chronotick_reader *reader) {
     chronotick_close(reader);
     free(reader);
