@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from math import sqrt
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Protocol, Self
 
 from chronotick.client.line import lay_out, nothing, rest_ns
@@ -211,7 +211,9 @@ class PythonClock:
         """
         target_ns = span_of(t)[1]
         gettime, sleep = self._clocks.clock_gettime_ns, self._clocks.sleep
-        until = None if timeout is None else gettime(_RAW) + round(timeout * NS_PER_S)
+        until = None
+        if timeout is not None and timeout != inf:
+            until = gettime(_RAW) + round(timeout * NS_PER_S)
         while True:
             now = self.interval()
             pause = pause_s(now.earliest_ns, now.latest_ns, target_ns, _SPIN_NS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from _thread import allocate_lock
+from _thread import RLock
 from typing import TYPE_CHECKING
 
 from chronotick.client.clock import Clock
@@ -30,8 +30,8 @@ class MonotonicClock:
     While the host sleeps its oscillator stands still: the view is then behind by the
     sleep, says so in `lag_ns`, and follows at its rate unless `catch_up` is called.
 
-    Thread-safe: no thread sees a time before one that any thread has seen. A forked
-    child goes on from where its parent was.
+    Thread-safe: no thread sees a time before one that any thread has seen, nor does a
+    signal's handler. A forked child goes on from where its parent was.
 
     Args:
         clock: What to follow; default: a `Clock` on the default segment.
@@ -48,7 +48,7 @@ class MonotonicClock:
             raise ValueError(f"max_slew_ppm is {max_slew_ppm}, not within 0..1,000,000")
         self._clock = Clock() if clock is None else clock
         self._slew = max_slew_ppm * 1e-6
-        self._lock = allocate_lock()
+        self._lock = RLock()
         self._last: tuple[int, int] | None = None
         self._lag_ns = 0
         _ALL.add(self)
@@ -60,18 +60,7 @@ class MonotonicClock:
 
     def now_ns(self) -> int:
         """Return the view in Unix ns: never less than before."""
-        with self._lock:
-            raw_ns, target_ns = self._clock.paired_ns()
-            if self._last is None:
-                self._last = (raw_ns, target_ns)
-                return target_ns
-            last_raw_ns, last_ns = self._last
-            elapsed_ns = max(raw_ns - last_raw_ns, 0)
-            freedom_ns = int(elapsed_ns * self._slew)
-            slowest_ns = last_ns + elapsed_ns - freedom_ns
-            fastest_ns = last_ns + elapsed_ns + freedom_ns
-            view_ns = min(max(target_ns, slowest_ns), fastest_ns)
-            return self._adopt(max(raw_ns, last_raw_ns), view_ns, target_ns)
+        return self._move(may_jump=False)
 
     def now(self) -> float:
         """Return the view in Unix seconds, to 240 ns (a float)."""
@@ -79,15 +68,28 @@ class MonotonicClock:
 
     def catch_up(self) -> int:
         """Jump forward to the midpoint if the view is behind; return the view in ns."""
-        with self._lock:
-            raw_ns, target_ns = self._clock.paired_ns()
-            last_ns = target_ns if self._last is None else self._last[1]
-            return self._adopt(raw_ns, max(target_ns, last_ns), target_ns)
+        return self._move(may_jump=True)
 
-    def _adopt(self, raw_ns: int, view_ns: int, target_ns: int) -> int:
-        self._last = (raw_ns, view_ns)
-        self._lag_ns = target_ns - view_ns
-        return view_ns
+    def _move(self, *, may_jump: bool) -> int:
+        with self._lock:
+            while True:
+                seen = self._last
+                raw_ns, target_ns = self._clock.paired_ns()
+                last_raw_ns, last_ns = seen or (raw_ns, target_ns)
+                elapsed_ns = max(raw_ns - last_raw_ns, 0)
+                freedom_ns = int(elapsed_ns * self._slew)
+                slowest_ns = last_ns + elapsed_ns - freedom_ns
+                fastest_ns = last_ns + elapsed_ns + freedom_ns
+                view_ns = min(max(target_ns, slowest_ns), fastest_ns)
+                if may_jump:
+                    view_ns = max(target_ns, last_ns)
+                moved = (max(raw_ns, last_raw_ns), view_ns)
+                # A signal's handler on this thread may have moved it since: once more,
+                # or it would go back to before what the handler has seen.
+                if self._last is seen:
+                    self._last = moved
+                    self._lag_ns = target_ns - view_ns
+                    return view_ns
 
 
 _ALL: weakref.WeakSet[MonotonicClock] = weakref.WeakSet()
@@ -96,7 +98,7 @@ _ALL: weakref.WeakSet[MonotonicClock] = weakref.WeakSet()
 def _renew_locks() -> None:
     """A lock that another thread of the parent held would never be freed here."""
     for clock in _ALL:
-        clock._lock = allocate_lock()  # noqa: SLF001 - ours
+        clock._lock = RLock()  # noqa: SLF001 - ours
 
 
 os.register_at_fork(after_in_child=_renew_locks)

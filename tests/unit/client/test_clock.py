@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import struct
@@ -440,6 +441,14 @@ def test_commit_wait_notices_a_sleep_of_the_host(
     host.sleep = suspend_once  # type: ignore[method-assign]
     with pytest.raises(ClockDisrupted):
         clock.wait_until_after(UTC_NS + NS_PER_S)
+
+
+def test_a_timeout_without_end_is_none(writer: SegmentWriter, clock: Clock) -> None:
+    """Infinity is how other libraries say so."""
+    writer.publish(make_frame())
+    now = clock.interval()
+
+    assert _certain(clock.wait_until_after(now, timeout=math.inf), now.latest_ns)
 
 
 def test_commit_wait_gives_up_after_its_timeout(

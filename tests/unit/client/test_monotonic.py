@@ -20,6 +20,7 @@ from unit.client.virtual import VirtualHost
 from unit.shm.frames import UTC_NS, make_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -68,6 +69,40 @@ def view(clock: Clock, writer: SegmentWriter) -> MonotonicClock:
 
 def _jump(writer: SegmentWriter, host: VirtualHost, by_ns: int) -> None:
     writer.publish(make_frame(raw_ns=host.raw_ns, utc_ns=host.utc_ns + by_ns))
+
+
+class _Interrupted(Clock):
+    """A clock during whose next reading a signal's handler comes, and does `handle`."""
+
+    handle: Callable[[], object] | None = None
+
+    def paired_ns(self) -> tuple[int, int]:
+        """Read; the handler runs before the caller has what was read."""
+        found = super().paired_ns()
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            handle()
+        return found
+
+
+@pytest.mark.parametrize("method", ["now_ns", "catch_up"])
+@pytest.mark.parametrize("handled", ["now_ns", "catch_up"])
+def test_a_signals_handler_may_read_it(
+    path: str, writer: SegmentWriter, host: VirtualHost, method: str, handled: str
+) -> None:
+    """Also in the middle of a reading, and nobody sees time go back for that."""
+    seen: list[int] = []
+    with _Interrupted(path, clocks=host) as clock:
+        writer.publish(make_frame())
+        view = MonotonicClock(clock)
+        for _ in range(3):
+            seen.append(view.now_ns())
+            _jump(writer, host, NS_PER_S)
+            clock.handle = lambda: seen.append(getattr(view, handled)())
+            seen.append(getattr(view, method)())
+
+    assert seen == sorted(seen)
+    assert len(seen) == 9
 
 
 def test_it_starts_at_the_midpoint(view: MonotonicClock) -> None:
