@@ -167,6 +167,7 @@ class ChronoTickClient:
         """
         snapshot, header, _, owner_uid = self._clock.publication()
         uptime_ns = snapshot.as_of_raw_ns - header.started_raw_ns
+        gap_ns = snapshot.heartbeat_ns
         return {
             "path": self._clock.path,
             "pid": header.writer_pid,
@@ -176,7 +177,7 @@ class ChronoTickClient:
             "sequence": snapshot.sequence,
             "status": snapshot.status.name.lower(),
             "source": snapshot.source.name,
-            "heartbeat_hz": NS_PER_S / snapshot.heartbeat_ns,
+            "heartbeat_hz": NS_PER_S / gap_ns if gap_ns else 0.0,
             "uptime_s": uptime_ns / NS_PER_S,
             "measurement_count": snapshot.measurement_count,
             "total_corrections": snapshot.correction_count,

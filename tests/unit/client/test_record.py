@@ -173,6 +173,15 @@ def test_the_daemon_is_described(
     assert info["uptime_s"] == pytest.approx(60.0, abs=1e-3)
 
 
+def test_a_daemon_that_tells_no_heartbeat_has_none(
+    writer: SegmentWriter, client: ChronoTickClient
+) -> None:
+    """Readers are patient with it; a gap of 0 is no division."""
+    writer.publish(make_frame(frame={"heartbeat_ns": 0}))
+
+    assert client.get_daemon_info()["heartbeat_hz"] == 0.0
+
+
 def _data(**changes: float) -> ChronoTickData:
     zeros = dict.fromkeys(ChronoTickData._fields, 0.0)
     return ChronoTickData(**(zeros | changes))  # type: ignore[arg-type]
