@@ -144,7 +144,7 @@ class ChronoTickClient:
         """
         now = self.get_time()
         at_s = now.system_timestamp + seconds
-        if at_s >= now.valid_until:
+        if not at_s < now.valid_until:  # nor if it is no number
             raise ClockError(
                 f"the correction at {self._clock.path} holds for another "
                 f"{now.valid_until - now.system_timestamp:.3g} s: it cannot say what "

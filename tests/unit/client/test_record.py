@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from pathlib import Path
@@ -156,6 +157,17 @@ def test_the_future_beyond_expiry_is_refused(
 
     with pytest.raises(ClockError, match=r"holds for another 100 s.*in 101 s"):
         client.get_future_time(101.0)
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan, 1e9])
+def test_a_future_that_is_not_told_is_refused(
+    writer: SegmentWriter, client: ChronoTickClient, seconds: float
+) -> None:
+    """Never a record of no numbers."""
+    writer.publish(make_frame())
+
+    with pytest.raises(ClockError, match="cannot say what will be"):
+        client.get_future_time(seconds)
 
 
 def test_the_daemon_is_described(

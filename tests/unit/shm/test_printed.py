@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chronotick.core.status import Reason, Source, Status
 from chronotick.shm.__main__ import include_dir, main
 from chronotick.shm.layout import SECTIONS
 from chronotick.shm.printed import (
@@ -36,6 +37,17 @@ def test_every_field_is_in_print() -> None:
             assert f"offsetof(struct chronotick_{section}, {field.name})" in (
                 header_block()
             )
+
+
+@pytest.mark.parametrize("kind", [Status, Reason, Source])
+def test_every_number_has_its_name_on_the_page(
+    kind: type[Status | Reason | Source],
+) -> None:
+    """Readers in other languages have nothing else."""
+    text = _PAGE.read_text("utf-8")
+
+    for member in kind:
+        assert f"{member.name} {member.value}" in text
 
 
 def test_a_block_is_replaced_between_its_marks() -> None:
