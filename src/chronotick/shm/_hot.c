@@ -227,6 +227,7 @@ static PyObject *readings_arm(
     if (!self->reader.inode++) chronotick__host(&self->reader); /* asked for once */
     self->reader.quiet_until = quiet_until;
     self->reader.awake_until = 0;
+    self->reader.possible = 0;
     self->reader.words = (const uint64_t *)self->segment.buf;
     Py_RETURN_NONE;
 }

@@ -338,7 +338,7 @@ def _known(table: dict[int, _Named], number: int, what: str) -> _Named:
 
 def _refuse_extremes(*values: int) -> None:
     for (name, limit), value in zip(LIMITS.items(), values, strict=True):
-        if not -limit <= value <= limit:
+        if not -limit <= value < limit:
             raise ValueError(f"{name} {value} is beyond {limit}")
 
 

@@ -181,13 +181,13 @@ LIMITS = {
     "anchor_raw_ns": 1 << 59,
     "anchor_utc_ns": 3 << 61,
     "rate_fs_per_s": 1 << 46,
-    "bound_ns": 1 << 58,
+    "bound_ns": 1 << 59,
     "bound_growth_ppb": 1 << 28,
     "as_of_raw_ns": 1 << 59,
     "suspend_ns": 1 << 59,
 }
-"""Greatest magnitudes in a slot that carries a time: 18 years of RAW, the year 2189, 7 %,
-9 years, 27 %. Within them nothing that a reader computes passes 64 bits; beyond them lies
+"""What carries a time lies in [−limit, limit): 18 years of RAW, the year 2189, 7 %, 18
+years, 27 %. Within them nothing that a reader computes passes 64 bits; beyond them lies
 damage alone, which in C would wrap around to an interval as narrow as it is wrong."""
 
 RING = (

@@ -45,7 +45,7 @@ _CONSTANTS = (
 def header_block() -> str:
     """Return constants, one struct a section, and the proof of every offset."""
     lines = [f"#define {name} {value}" for name, value in _CONSTANTS]
-    lines += ["", "/* Greatest magnitudes in a slot that carries a time. */"]
+    lines += ["", "/* A slot that carries a time keeps within [-limit, limit). */"]
     for name, limit in layout.LIMITS.items():
         lines.append(f"#define CHRONOTICK_LIMIT_{name.upper()} INT64_C({limit})")
     lines.append("")
@@ -86,14 +86,14 @@ _TITLES = {
 
 
 _LIMITED = (
-    "In a slot that carries a time (`status` is not UNKNOWN) no magnitude is greater than "
-    "these; what a reader\ncomputes then fits 64 bits."
+    "In a slot that carries a time (`status` is not UNKNOWN) these lie in [−limit, limit); "
+    "what a reader computes\nthen fits 64 bits."
 )
 
 
 def _limits() -> list[str]:
     rows = [f"| `{name}` | {limit} |" for name, limit in layout.LIMITS.items()]
-    return ["| field | greatest magnitude |", "|---|---|", *rows]
+    return ["| field | limit |", "|---|---|", *rows]
 
 
 def page_block() -> str:

@@ -53,8 +53,8 @@ def make_frame(
     )
 
 
-_raw = st.integers(0, 2**59)
-_unix = st.integers(-3 * 2**61, 3 * 2**61)
+_raw = st.integers(0, 2**59 - 1)
+_unix = st.integers(-3 * 2**61, 3 * 2**61 - 1)
 _coefficients = st.floats(-1e30, 1e30) | st.sampled_from([0.0, 1e-20, 123456.789])
 _variances = st.builds(
     Variance, st.floats(0, 1e30), _coefficients, _coefficients, _coefficients
@@ -70,8 +70,8 @@ def frames(draw: st.DrawFn) -> Frame:
         raw_ns=draw(st.integers(0, as_of)),
         utc_ns=draw(_unix),
         rate_ppb=draw(st.floats(-1e6, 1e6)),
-        bound_ns=draw(st.integers(0, 2**58)),
-        bound_growth_ppb=draw(st.integers(0, 2**28)),
+        bound_ns=draw(st.integers(0, 2**59 - 1)),
+        bound_growth_ppb=draw(st.integers(0, 2**28 - 1)),
         variance=draw(_variances),
         status=draw(st.sampled_from(Status)),
         reasons=draw(st.integers(0, 127).map(Reason)),

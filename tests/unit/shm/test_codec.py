@@ -142,8 +142,8 @@ def test_a_realtime_pair_that_is_too_poor_is_no_pair() -> None:
         make_frame(bound_ns=-1),
         make_frame(bound_ns=2**64),
         make_frame(utc_ns=2**63),
-        make_frame(utc_ns=3 * 2**61 + 1),
-        make_frame(bound_ns=2**58 + 1),
+        make_frame(utc_ns=3 * 2**61),
+        make_frame(bound_ns=2**59),
         make_frame(rate_ppb=80e6),
         make_frame(bound_growth_ppb=2**32),
         make_frame(confidence=float("nan")),
@@ -203,9 +203,10 @@ def test_what_is_beyond_a_limit_is_impossible(name: str, sign: int) -> None:
     kind = next(field.format for field in SLOT if field.name == name)
     limit = LIMITS[name]
     data = bytearray(encode_slot(make_frame()))
-    struct.pack_into(f"<{kind}", data, _AT[name], sign * limit)
+    last, beyond = (limit - 1, limit) if sign > 0 else (-limit, -limit - 1)
+    struct.pack_into(f"<{kind}", data, _AT[name], last)
     decode_slot(1, bytes(data))
-    struct.pack_into(f"<{kind}", data, _AT[name], sign * (limit + 1))
+    struct.pack_into(f"<{kind}", data, _AT[name], beyond)
 
     with pytest.raises(ValueError, match="beyond"):
         decode_slot(1, bytes(data))

@@ -69,11 +69,11 @@ extern "C" {
 #define CHRONOTICK_STATE_LIVE 1
 #define CHRONOTICK_STATE_RETIRED 2
 
-/* Greatest magnitudes in a slot that carries a time. */
+/* A slot that carries a time keeps within [-limit, limit). */
 #define CHRONOTICK_LIMIT_ANCHOR_RAW_NS INT64_C(576460752303423488)
 #define CHRONOTICK_LIMIT_ANCHOR_UTC_NS INT64_C(6917529027641081856)
 #define CHRONOTICK_LIMIT_RATE_FS_PER_S INT64_C(70368744177664)
-#define CHRONOTICK_LIMIT_BOUND_NS INT64_C(288230376151711744)
+#define CHRONOTICK_LIMIT_BOUND_NS INT64_C(576460752303423488)
 #define CHRONOTICK_LIMIT_BOUND_GROWTH_PPB INT64_C(268435456)
 #define CHRONOTICK_LIMIT_AS_OF_RAW_NS INT64_C(576460752303423488)
 #define CHRONOTICK_LIMIT_SUSPEND_NS INT64_C(576460752303423488)
@@ -266,6 +266,7 @@ struct chronotick_reader {
     int64_t awake_until; /* RAW: the host cannot have slept before this */
     int64_t quiet_until; /* RAW: a silent daemon need not be looked for before this */
     uint64_t device, inode;
+    uint64_t possible; /* sequence of what was found to have no impossible value */
     char path[4096];
 };
 
@@ -384,13 +385,13 @@ static inline int chronotick__is_finite(float value) {
 
 /* Whether what carries a time keeps within the limits, so that no sum passes 64 bits. */
 #define CHRONOTICK__WITHIN(field, limit) \
-    ((uint64_t)slot->field + (uint64_t)(limit) <= 2 * (uint64_t)(limit))
+    ((uint64_t)slot->field + (uint64_t)(limit) < 2 * (uint64_t)(limit))
 static inline int chronotick__is_moderate(const struct chronotick_slot *slot) {
     return CHRONOTICK__WITHIN(anchor_raw_ns, CHRONOTICK_LIMIT_ANCHOR_RAW_NS) &
            CHRONOTICK__WITHIN(anchor_utc_ns, CHRONOTICK_LIMIT_ANCHOR_UTC_NS) &
            CHRONOTICK__WITHIN(rate_fs_per_s, CHRONOTICK_LIMIT_RATE_FS_PER_S) &
-           (slot->bound_ns <= (uint64_t)CHRONOTICK_LIMIT_BOUND_NS) &
-           (slot->bound_growth_ppb <= CHRONOTICK_LIMIT_BOUND_GROWTH_PPB) &
+           (slot->bound_ns < (uint64_t)CHRONOTICK_LIMIT_BOUND_NS) &
+           (slot->bound_growth_ppb < CHRONOTICK_LIMIT_BOUND_GROWTH_PPB) &
            CHRONOTICK__WITHIN(as_of_raw_ns, CHRONOTICK_LIMIT_AS_OF_RAW_NS) &
            CHRONOTICK__WITHIN(suspend_ns, CHRONOTICK_LIMIT_SUSPEND_NS);
 }
@@ -420,8 +421,8 @@ static inline int chronotick__look(
     struct chronotick_reader *reader, struct chronotick_slot *slot, int64_t *raw_ns) {
     struct chronotick__origin origin;
     int torn;
-    if (!chronotick__copy(reader->words, slot, &origin, &torn))
-        return torn ? CHRONOTICK_TORN : CHRONOTICK_NOT_SYNCHRONIZED;
+    uint64_t sequence = chronotick__copy(reader->words, slot, &origin, &torn);
+    if (!sequence) return torn ? CHRONOTICK_TORN : CHRONOTICK_NOT_SYNCHRONIZED;
     /* At each look and not only when attaching: a daemon takes a file over with all that
      * are attached to it. */
     if (origin.boot_id[0] != reader->boot_id[0] ||
@@ -430,7 +431,10 @@ static inline int chronotick__look(
     if (chronotick__is_foreign(reader, origin.time_namespace))
         return CHRONOTICK_NAMESPACE;
     if (slot->status == CHRONOTICK_UNKNOWN) return CHRONOTICK_NOT_SYNCHRONIZED;
-    if (!chronotick__is_possible(slot)) return CHRONOTICK_CORRUPT;
+    if (sequence != reader->possible) {
+        if (!chronotick__is_possible(slot)) return CHRONOTICK_CORRUPT;
+        reader->possible = sequence;
+    }
     /* After the slot, so that its anchor is in the past. */
     int64_t raw = *raw_ns = chronotick__clock(CLOCK_MONOTONIC_RAW);
     if (raw < slot->anchor_raw_ns - CHRONOTICK_AHEAD_NS ||
@@ -573,6 +577,7 @@ static inline int chronotick_reopen(struct chronotick_reader *reader) {
     if (reader->words)
         munmap((void *)(uintptr_t)reader->words, CHRONOTICK_SEGMENT_SIZE);
     reader->words = words;
+    reader->possible = 0;
     reader->device = (uint64_t)status.st_dev;
     reader->inode = (uint64_t)status.st_ino;
     return CHRONOTICK_OK;
