@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import time
@@ -150,6 +151,52 @@ def test_a_second_daemon_is_refused_and_told_who_was_first(
         assert str(first.process.pid) in stderr
         assert len(stderr.strip().splitlines()) == 1
         assert becomes_readable(clock)
+
+
+def test_what_somebody_cleans_up_is_put_back(tmp_path: Path, server: str) -> None:
+    """Segment, lock and report, as systemd's RemoveIPC does; no reading fails."""
+    segment = tmp_path / "segment"
+    failures: list[ClockError] = []
+
+    def is_back(clock: Clock) -> bool:
+        outcome = read(clock)
+        if isinstance(outcome, ClockError):
+            failures.append(outcome)
+        return all(each.exists() for each in named)
+
+    with Clock(segment) as clock, running_daemon(segment, "--server", server) as daemon:
+        wait_until(lambda: "selected" in daemon.verdicts().values())
+        wait_until(lambda: becomes_readable(clock))
+        named = [Path(f"{segment}{each}") for each in ("", ".lock", ".status")]
+        before = clock.publication().snapshot.sequence
+        for each in named:
+            each.unlink()
+        wait_until(lambda: is_back(clock))
+        with Clock(segment) as another:
+            wait_until(lambda: becomes_readable(another))
+            assert another.snapshot().sequence > before
+        wait_until(lambda: clock.snapshot().sequence > before + 100)
+        assert Reason.WRITER_SILENT not in clock.interval().reasons
+    assert failures == []
+
+
+def test_one_whose_place_was_taken_ends(tmp_path: Path, server: str) -> None:
+    """Somebody removed the lock and started another daemon: there is one writer."""
+    segment = tmp_path / "segment"
+    with running_daemon(segment, "--server", server) as first:
+        wait_until(lambda: "selected" in first.verdicts().values())
+        # Too late to be put back before the second one is there.
+        first.process.send_signal(signal.SIGSTOP)
+        for each in ("", ".lock"):
+            Path(f"{segment}{each}").unlink()
+        with running_daemon(segment, "--server", server) as second, Clock(segment) as c:
+            wait_until(lambda: becomes_readable(c))
+            first.process.send_signal(signal.SIGCONT)
+            _, stderr = first.process.communicate(timeout=30)
+            assert first.process.returncode not in {0, None}
+            assert "Traceback" not in stderr
+            assert str(second.process.pid) in stderr.strip().splitlines()[-1]
+            assert becomes_readable(c)
 
 
 def test_sigterm_ends_it_cleanly_and_readers_keep_the_last_correction(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from chrono_daemon import WallClock
-from chronotick.core.errors import ConfigError
+from chronotick.core.errors import ConfigError, WriterError
 from chronotick.core.report import REPORT_SUFFIX
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.covariates import Instruments
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chronotick.core.ports import StatusSink
-    from chronotick.core.records import DaemonReport
+    from chronotick.core.records import DaemonReport, Frame
     from chronotick.daemon.config import Config
 
 __all__ = ["run", "serve"]
@@ -51,8 +51,9 @@ def run(
 
     Raises:
         ConfigError: the CPUs named don't exist here.
-        SegmentLocked: another daemon owns the segment.
-        SegmentUnwritable: the segment can't be written.
+        SegmentLocked: another daemon owns the segment, or has taken it over since
+            somebody removed it.
+        SegmentUnwritable: the segment can't be written, or not be put back.
     """
     _pin(config.process.cpu_affinity)
     log = logger or logging.getLogger("chronotick")
@@ -79,6 +80,9 @@ async def serve(
 
     For programs that have an event loop already; `run` is the daemon. Heartbeats cost
     less with a writer that was made with ``repeats=True``.
+
+    Raises:
+        WriterError: somebody removed the segment, and it cannot be put back.
     """
     log = logger or logging.getLogger("chronotick")
     measured = HostClock()
@@ -90,18 +94,49 @@ async def serve(
         logger=log,
     )
     instruments = Instruments()
+    ending = anyio.CancelScope()
+    sink = _UntilLost(writer, ending.cancel)
     ports = Ports(
         schedule=WallClock(),
         measured=measured,
         transport=UdpTransport(measured),
-        sink=writer,
+        sink=sink,
         status=_Both(status, on_report) if on_report else status,
         entropy=os.urandom,
         instruments=instruments if instruments.shows_anything else None,
         inherited_until_raw_ns=writer.inherited_void_after_raw_ns,
     )
-    async with build(config, ports, logger=log):
-        pass
+    with ending:
+        async with build(config, ports, logger=log):
+            pass
+    if sink.lost is not None:
+        raise sink.lost
+
+
+class _UntilLost:
+    """A frame sink that ends the daemon where its own place is lost, without a word.
+
+    That is an operator's doing and no fault of a stage, which would be told with a
+    traceback.
+    """
+
+    def __init__(self, writer: SegmentWriter, end: Callable[[], object]) -> None:
+        self._writer = writer
+        self._end = end
+        self.lost: WriterError | None = None
+
+    @property
+    def refresh_period_ns(self) -> int:
+        return self._writer.refresh_period_ns
+
+    def publish(self, frame: Frame) -> None:
+        if self.lost is not None:
+            return
+        try:
+            self._writer.publish(frame)
+        except WriterError as error:
+            self.lost = error
+            self._end()
 
 
 class _Both:
@@ -124,6 +159,7 @@ async def _until_signal(
     on_report: Callable[[DaemonReport], None] | None,
     logger: logging.Logger,
 ) -> None:
+    lost: WriterError | None = None
     async with anyio.create_task_group() as group:
         with anyio.open_signal_receiver(*_STOP_SIGNALS) as signals:
 
@@ -133,7 +169,13 @@ async def _until_signal(
                     return
 
             group.start_soon(stop_on_signal)
-            await serve(config, writer, on_report=on_report, logger=logger)
+            try:
+                await serve(config, writer, on_report=on_report, logger=logger)
+            except WriterError as error:
+                lost = error
+            group.cancel_scope.cancel()
+    if lost is not None:
+        raise lost
 
 
 def _pin(cpus: tuple[int, ...] | None) -> None:

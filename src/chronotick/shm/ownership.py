@@ -43,6 +43,33 @@ class OwnedSegment:
         """Whether the file was there before and readers may be attached to it."""
         self._lock_fd = lock_fd
 
+    def is_in_place(self) -> bool:
+        """Say whether segment and lock still lie where they were put."""
+        path = self.mapping.path
+        return self.mapping.is_current() and _is_named(path + ".lock", self._lock_fd)
+
+    def put_back(self) -> None:
+        """Own the path again after somebody has cleaned up there.
+
+        What the removed file says is put into a new one, and its readers are told to
+        open the path again.
+
+        Raises:
+            SegmentLocked: another process has taken it meanwhile.
+            SegmentUnwritable: as `acquire`.
+        """
+        lost = self.mapping
+        try:
+            if not _is_named(lost.path + ".lock", self._lock_fd):
+                lock_fd = _lock(lost.path)
+                os.close(self._lock_fd)
+                self._lock_fd = lock_fd
+            if not lost.is_current():
+                self.mapping = _replace(lost.path, bytes(lost.data))
+                lost.data[_OFFSETS["state"]] = State.RETIRED
+        except OSError as exc:
+            raise SegmentUnwritable(lost.path, exc.strerror or str(exc)) from exc
+
     def release(self) -> None:
         """Let another daemon write. Removes nothing: readers go on. Idempotent."""
         fd, self._lock_fd = self._lock_fd, -1
@@ -94,7 +121,7 @@ def _lock(path: str) -> int:
         fd = _open_own(path, name, os.O_RDWR | os.O_CREAT, _LOCK_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.exists(name) and os.path.samestat(os.fstat(fd), os.stat(name)):
+            if _is_named(name, fd):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, b"%d\n" % os.getpid(), 0)
                 return fd
@@ -132,18 +159,34 @@ def _open_own(path: str, name: str, flags: int, mode: int = 0) -> int:
 
 
 def _map_or_create(path: str, image: bytes, lock_fd: int) -> OwnedSegment:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         fd = _open_own(path, path, os.O_RDWR)
-    except FileNotFoundError:
-        return OwnedSegment(_create(path, image), lock_fd, reused=False)
-    try:
-        mapping = _map_reusable(path, fd)
+        try:
+            mapping = _map_reusable(path, fd)
+        finally:
+            os.close(fd)
         if mapping is not None:
             return OwnedSegment(mapping, lock_fd, reused=True)
-        _retire(path, fd)
-    finally:
-        os.close(fd)
-    return OwnedSegment(_create(path, image), lock_fd, reused=False)
+    return OwnedSegment(_replace(path, image), lock_fd, reused=False)
+
+
+def _replace(path: str, image: bytes) -> Mapping:
+    """Put a new file that holds `image` at `path`, and retire the segment there."""
+    with contextlib.suppress(FileNotFoundError):
+        fd = _open_own(path, path, os.O_RDWR)
+        try:
+            _retire(path, fd)
+        finally:
+            os.close(fd)
+    return _create(path, image)
+
+
+def _is_named(name: str, fd: int) -> bool:
+    """Say whether `name` still names the open file."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(name))
+    except FileNotFoundError:
+        return False
 
 
 def _map_reusable(path: str, fd: int) -> Mapping | None:

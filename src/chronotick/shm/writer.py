@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Self
 
 from chronotick.core.errors import UnsupportedPlatform
 from chronotick.core.status import Status
+from chronotick.core.units import NS_PER_S
 from chronotick.shm.codec import (
     decode_entry,
     decode_slot,
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from chronotick.core.records import Correction, Frame
     from chronotick.shm._hot import Heart
     from chronotick.shm.codec import PastCorrection, Snapshot
+    from chronotick.shm.ownership import OwnedSegment
 
 __all__ = ["SegmentWriter"]
 
@@ -132,10 +134,9 @@ class SegmentWriter:
             bytes(HEADER_AT) + header + bytes(SEGMENT_SIZE - HEADER_AT - HEADER_SIZE)
         )
         self._owned = acquire(self.path, image)
-        mapping = self._owned.mapping
         self._hot = hot
-        self._data, self._words = mapping.data, mapping.words
-        self._halves = mapping.data.cast("I")
+        self._take(self._owned)
+        self._place_due_raw_ns = 0
         self._closed = False
         self._told: tuple[object, ...] = ()
         self._history: deque[PastCorrection] = deque(maxlen=RING_ENTRIES)
@@ -188,9 +189,12 @@ class SegmentWriter:
                 closed. Nothing was published.
             RuntimeError: in a forked child, which has not the thread that `repeats`
                 promised. Nothing was published.
+            SegmentLocked: somebody removed the lock, and another process has it now.
+            SegmentUnwritable: somebody removed the file, and it cannot be made again.
         """
         if self._closed:
             raise ValueError(f"this writer of {self.path} is closed")
+        self._keep_place(frame.as_of_raw_ns)
         kind = (
             frame.void_after_raw_ns,
             frame.heartbeat_ns,
@@ -241,6 +245,30 @@ class SegmentWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _take(self, owned: OwnedSegment) -> None:
+        """Store into that file from now on."""
+        self._data, self._words = owned.mapping.data, owned.mapping.words
+        self._halves = owned.mapping.data.cast("I")
+
+    def _keep_place(self, raw_ns: int) -> None:
+        """Once a second look whether the segment is still where readers find it.
+
+        Nobody asks a daemon before cleaning up: systemd removes what a user has in
+        /dev/shm at the end of the last session (RemoveIPC), others what looks old.
+        """
+        if raw_ns < self._place_due_raw_ns:
+            return
+        self._place_due_raw_ns = raw_ns + NS_PER_S
+        if self._owned.is_in_place():
+            return
+        # What is copied must hold still.
+        if self._heart is not None:
+            self._heart.stop()
+        self._owned.put_back()
+        self._take(self._owned)
+        if self._heart is not None and self._hot is not None:
+            self._heart = self._hot.Heart(self._data)
 
     def _header(self) -> bytes:
         return _HEADER.pack(
