@@ -117,7 +117,13 @@ class _Horizons(click.ParamType[tuple[float, ...]]):
     show_default=True,
     help="Ask for so many instants of each recording at each horizon, at most.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the intervals' draws.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the intervals' draws.",
+)
 @click.option(
     "--out",
     metavar="DIR",

@@ -108,6 +108,7 @@ def test_who_says_that_the_clock_was_steered_reads_it_in_the_report(
         ("", ("--horizons", "5 apples"), 2, "unknown unit"),
         ("", ("--model", "oracle"), 2, "oracle"),
         ("", ("--format", "sundial"), 2, "sundial"),
+        ("t_s,offset_s,delay_s\n1,0,1\n", ("--seed", "-1"), 2, "--seed"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(

@@ -43,13 +43,16 @@ class Series(NamedTuple):
 def even_series(t_s: Vector, phase_ns: Vector) -> Series | None:
     """Return the longest stretch without a gap, on a grid of the median step.
 
-    Rows that are not on the grid are joined by straight lines; a gap is anything longer
-    than two and a half steps. None with fewer than four rows.
+    Rows of one instant count as one, their mean. Rows that are not on the grid are joined
+    by straight lines; a gap is anything longer than two and a half steps. None with fewer
+    than four rows.
 
     Args:
-        t_s: Instants, rising.
+        t_s: Instants, never falling: a log of whole seconds has several servers in one.
         phase_ns: Error of the clock at those instants.
     """
+    t_s, place = np.unique(t_s, return_inverse=True)
+    phase_ns = np.bincount(place, weights=phase_ns) / np.bincount(place)
     if t_s.size < _LEAST_TERMS + 1:
         return None
     steps = np.diff(t_s)

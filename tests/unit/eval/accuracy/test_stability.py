@@ -114,6 +114,19 @@ def test_rows_that_are_all_apart_are_no_series() -> None:
     assert even_series(t_s, np.zeros(8)) is None
 
 
+def test_rows_at_one_instant_are_one_row() -> None:
+    """Servers that are asked in the same second, in a log of whole seconds."""
+    t_s = np.repeat(np.arange(0.0, 640.0, 64.0), 3)
+    phase_ns = np.tile([0.0, 1.0, 5.0], 10)
+
+    found = even_series(t_s, phase_ns)
+
+    assert found is not None
+    assert (found.step_s, found.phase_ns.size) == (64.0, 10)
+    assert [2.0] * 10 == pytest.approx(found.phase_ns)
+    assert even_series(np.full(30, 64.0), phase_ns) is None
+
+
 @given(size=st.integers(4, 10_000))
 def test_averaging_factors_double_up_to_a_quarter(size: int) -> None:
     """Longer ones would rest on hardly any independent data."""
