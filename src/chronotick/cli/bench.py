@@ -7,6 +7,7 @@ Decides how it is asked for and shown; it is done in `chronotick.eval`. Needs th
 from __future__ import annotations
 
 import json
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,8 +157,14 @@ def command(
         ) from error
     if out is not None:
         make_folder(out)
-    with progress("bench", unit=("cells", 1.0)) as tell:
-        document = perform(settings, mapper, tell)
+    try:
+        with progress("bench", unit=("cells", 1.0)) as tell:
+            document = perform(settings, mapper, tell)
+    except BrokenExecutor as error:
+        raise click.ClickException(
+            "a process of the bench was ended from outside, perhaps for want of memory: "
+            "try fewer --jobs"
+        ) from error
     _tell(document, out, as_json)
     broken = document["hard"]["violations"] > 0
     return ExitCode.BROKEN_BOUND if broken else ExitCode.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from chronotick.cli.bench import _MODELS, command
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.group import VERBS
+from chronotick.eval.accuracy import bench
 from chronotick.eval.accuracy.bench_cells import SUBJECTS
 
 if TYPE_CHECKING:
@@ -92,6 +94,22 @@ def test_a_missing_extra_is_named(
 
     assert run(*SMALL, *words) == ExitCode.FAILURE
     assert f"pip install 'chronotick[{extra}]'" in capsys.readouterr().err
+
+
+def test_a_process_that_dies_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernel ends one where memory runs out."""
+
+    def die(*_: object) -> None:
+        raise BrokenProcessPool("A process in the pool was terminated abruptly")
+
+    monkeypatch.setattr(bench, "perform", die)
+
+    assert run(*SMALL, "--jobs", "2") == ExitCode.FAILURE
+    said = capsys.readouterr().err
+    assert "fewer --jobs" in said
+    assert said.count("\n") == 1
 
 
 def test_the_models_written_out_are_those_that_there_are() -> None:

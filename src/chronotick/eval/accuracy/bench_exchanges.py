@@ -17,14 +17,22 @@ from chronotick.core.units import NS_PER_S
 from chronotick.daemon.config import Server
 from chronotick.daemon.reachability import Reachability
 from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.documents.quantities import format_duration
 from chronotick.eval.accuracy.backtest import prepare
 from chronotick.eval.accuracy.bench_world import silent_logger
-from chronotick.eval.accuracy.traces import Measurement, Steering, Trace
+from chronotick.eval.accuracy.traces import (
+    Measurement,
+    Steering,
+    Trace,
+    UnusableTrace,
+)
 from chronotick.ntp import ExchangeLimits, PollPolicy
 from chronotick.sim.dice import Dice
 from chronotick.sim.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chrono_daemon import Channel, Context, ReceiveStream
     from chronotick.core.records import Exchange, Sample
     from chronotick.eval.accuracy.backtest import Recording
@@ -55,14 +63,16 @@ def recorded(
     The same for the same arguments, whichever process asks; the last two are kept.
 
     Raises:
-        UnusableTrace: no server ever answered.
+        UnusableTrace: no server ever answered, or there is no instant to ask for.
     """
-    world = World(scenario, seed=seed)
+    world, name = World(scenario, seed=seed), f"{scenario.name}, seed {seed}"
     samples = anyio.run(_measure, world, length_s)
-    rows = [_measurement(each) for each in samples] + _truths(world, seed, length_s)
+    truths = _truths(world, seed, length_s)
+    _refuse_empty(name, length_s, samples, truths)
+    rows = [_measurement(each) for each in samples] + truths
     rows.sort(key=lambda each: each.local_ns)
     trace = Trace(
-        path=f"{scenario.name}, seed {seed}",
+        path=name,
         format="simulated",
         sha256=hashlib.sha256(repr((scenario, seed, length_s)).encode()).hexdigest(),
         steering=Steering.FREE,
@@ -71,6 +81,23 @@ def recorded(
         skipped={},
     )
     return prepare(trace, most_targets=most_targets)
+
+
+def _refuse_empty(
+    name: str,
+    length_s: float,
+    samples: Sequence[Sample],
+    truths: Sequence[Measurement],
+) -> None:
+    length = format_duration(length_s)
+    if not samples:
+        why = f"no server answered in {length}"
+    elif not truths:
+        why = f"{length} is too short: the truth is known about once a minute"
+    else:
+        return
+    advice = "let it be longer, or judge the daemon alone there (--model daemon)"
+    raise UnusableTrace(name, f"{why}; {advice}")
 
 
 async def _measure(world: World, length_s: float) -> list[Sample]:
@@ -117,6 +144,7 @@ def _source(server: Server, scenario: Scenario) -> SourceSettings:
             burst_count=polling.burst_count,
             min_poll_s=polling.min_poll_s,
             max_poll_s=polling.max_poll_s,
+            max_backoff_s=max(polling.max_poll_s, PollPolicy().max_backoff_s),
         ),
         limits=ExchangeLimits(),
     )

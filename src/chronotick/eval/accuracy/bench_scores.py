@@ -190,13 +190,15 @@ def _coverage(
     error_ns = np.concatenate([rows.error_ns for rows in claimed])
     width_ns = np.concatenate([rows.half_width_ns[name] for rows in claimed])
     scores = score_coverage(error_ns, width_ns)
-    held = (np.abs(error_ns) <= width_ns).astype(np.float64)
+    held = np.abs(error_ns) <= width_ns
     bootstrap = _bootstrap([rows.t_s for rows in claimed], group, settings)
+    # Where nothing (or all) was missed every draw is alike: that is no certainty.
+    both = held.any() and not held.all()
     return {
         "claimed": scores.count,
         "missed": scores.missed,
         "coverage": scores.coverage,
-        "interval": bootstrap.mean(held),
+        "interval": bootstrap.mean(held.astype(np.float64)) if both else None,
         "median_half_width_ns": scores.median_width_ns,
         "oracle_half_width_ns": _oracle_ns(error_ns, name),
     }

@@ -43,17 +43,26 @@ class MalformedTrace(TraceError):
     """A line is not what its format says."""
 
     def __init__(self, path: str, line: int, wrong: str) -> None:
-        super().__init__(f"{path}, line {line}: {wrong}")
+        # Its own arguments, so that a process that computes can send it to another.
+        super().__init__(path, line, wrong)
         self.path = path
         self.line = line
+        self._wrong = wrong
+
+    def __str__(self) -> str:
+        return f"{self.path}, line {self.line}: {self._wrong}"
 
 
 class UnusableTrace(TraceError):
     """The file cannot be read, or nothing in it can be used."""
 
     def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"{path}: {why}")
+        super().__init__(path, why)
         self.path = path
+        self._why = why
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self._why}"
 
 
 class Steering(enum.StrEnum):

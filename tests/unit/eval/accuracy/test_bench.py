@@ -197,11 +197,22 @@ def test_coverage_and_width_against_the_oracle() -> None:
 
     assert bound["coverage"] == 1.0
     assert bound["oracle_half_width_ns"] == pytest.approx(713.0, abs=1.0)
+    assert bound["interval"] is None, "no draw has a miss: that is no certainty"
     assert found["results"][0]["bounds"]["hard"] is None
     assert found["pooled"] == [
         {"subject": "bank", "bound": "calibrated_99", "claimed": 1440, "missed": 0,
          "coverage": 1.0},
     ]  # fmt: skip
+
+
+def test_a_coverage_with_misses_has_an_interval() -> None:
+    """From drawing blocks, as for the errors."""
+    error = np.where(np.arange(1440) % 100 == 0, 2.0, 1.0)
+    found = judge([outcome("bank", 1, error, width_ns=1.5)], DAY)
+    bound = found["results"][0]["bounds"]["calibrated_99"]
+
+    low, high = bound["interval"]
+    assert low <= bound["coverage"] <= high < 1.0
 
 
 def test_the_start_is_not_scored() -> None:

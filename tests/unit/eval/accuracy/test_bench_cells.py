@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from chronotick.eval.accuracy.bench_cells import (
     SUBJECTS,
@@ -15,8 +17,13 @@ from chronotick.eval.accuracy.bench_cells import (
     is_possible,
 )
 from chronotick.eval.accuracy.bench_exchanges import recorded
-from chronotick.sim.scenario import Scenario, load_scenario
+from chronotick.eval.accuracy.traces import UnusableTrace
+from chronotick.sim.scenario import PollingSpec, Scenario, load_scenario
+from chronotick.sim.server_specs import Honest, Silent
 from chronotick.sim.specs import HostSpec, Jump, OscillatorSpec, Stop
+
+if TYPE_CHECKING:
+    from chronotick.sim.server_specs import Kind
 
 LAN = load_scenario("lan")
 
@@ -83,6 +90,32 @@ def test_a_recording_is_what_the_daemons_sources_hand_on() -> None:
         for sample in recording.samples[:8]
     )
     assert worst_ns < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("serves", "length_s", "why"),
+    [
+        (Silent(), 600.0, "no server answered in 10m"),
+        (Honest(), 1e-6, "no server answered in 1us"),
+        (Honest(), 3.0, "3s is too short: the truth is known about once a minute"),
+    ],
+)
+def test_a_world_in_which_nothing_can_be_judged_is_named(
+    serves: Kind, length_s: float, why: str
+) -> None:
+    """With what to do about it, and not with the advice for a recording."""
+    servers = tuple(replace(server, serves=serves) for server in LAN.servers)
+    world = replace(LAN, servers=servers)
+
+    with pytest.raises(UnusableTrace, match=f"lan, seed 1: {why}.*--model daemon"):
+        recorded(world, 1, length_s, 1000)
+
+
+def test_a_world_may_be_polled_less_than_every_quarter_of_an_hour() -> None:
+    """As a daemon that is configured so does it."""
+    world = replace(LAN, polling=PollingSpec(max_poll_s=2048.0))
+
+    assert recorded(world, 1, 3600.0, 1000).samples
 
 
 def test_the_daemon_answers_for_its_bounds_too() -> None:

@@ -123,7 +123,7 @@ def test_rows_at_one_instant_are_one_row() -> None:
 
     assert found is not None
     assert (found.step_s, found.phase_ns.size) == (64.0, 10)
-    assert [2.0] * 10 == pytest.approx(found.phase_ns)
+    assert pytest.approx(found.phase_ns) == [2.0] * 10
     assert even_series(np.full(30, 64.0), phase_ns) is None
 
 

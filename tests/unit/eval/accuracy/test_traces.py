@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -203,6 +204,17 @@ def test_a_file_of_nobody_is_refused_with_the_formats_that_there_are(
 
         with pytest.raises(UnusableTrace, match="csv, chrony, rawstats, peerstats"):
             read_trace(path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [UnusableTrace("a.csv", "is empty"), MalformedTrace("a.csv", 3, "expected t_s")],
+)
+def test_a_refusal_can_be_sent_by_the_process_that_met_it(error: TraceError) -> None:
+    """The bench computes elsewhere; what cannot be unpickled breaks its pool."""
+    sent = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+
+    assert (type(error), str(error)) == (type(sent), str(sent))
 
 
 def test_a_file_without_measurements_says_what_was_left_out(tmp_path: Path) -> None:
