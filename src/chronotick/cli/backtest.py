@@ -7,7 +7,6 @@ Decides how it is asked for and shown; it is done in `chronotick.eval`. Needs th
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,12 @@ import click
 from chronotick.cli.edge import Verb
 from chronotick.cli.folders import make_folder, writing_to
 from chronotick.cli.options import Duration, json_option
+from chronotick.cli.progress import progress
 from chronotick.eval.accuracy.traces import Steering
 from chronotick.eval.accuracy.traces_read import AUTO, FORMATS, read_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from chronotick.eval.accuracy.backtest import Recording
     from chronotick.eval.accuracy.judge import Document
@@ -149,8 +149,13 @@ def command(
     if steered is not None:
         steering = Steering.STEERED if steered else Steering.FREE
     # A recording that cannot be read is said first, before an extra that is missing.
-    traces = [read_trace(path, format_name, steering) for path in dict.fromkeys(files)]
+    once: dict[Path, Path] = {}
+    for path in files:
+        once.setdefault(path.resolve(), path)
+    traces = [read_trace(path, format_name, steering) for path in once.values()]
+    _refuse_copies(traces)
     if out is not None:
+        _need_figures()
         make_folder(out)
     document = _judge(traces, _Asked(**asked))
     page = _write(out, document) if out is not None else None
@@ -174,6 +179,25 @@ class _Asked:
     seed: int
 
 
+def _refuse_copies(traces: Sequence[Trace]) -> None:
+    """Counted twice, a recording would make all seem surer than it is."""
+    seen: dict[str, str] = {}
+    for trace in traces:
+        first = seen.setdefault(trace.sha256, trace.path)
+        if first != trace.path:
+            raise click.UsageError(
+                f"{trace.path} is the same recording as {first}: name one of them"
+            )
+
+
+def _need_figures() -> None:
+    """Miss what draws them before the work, not after it."""
+    try:
+        import chronotick.eval.accuracy.figures  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise _needs(error) from error
+
+
 def _judge(traces: Sequence[Trace], asked: _Asked) -> Document:
     try:
         from chronotick.eval.accuracy.backtest import prepare, replay  # noqa: PLC0415
@@ -194,7 +218,7 @@ def _judge(traces: Sequence[Trace], asked: _Asked) -> Document:
     for recording in recordings:
         for model in dict.fromkeys(asked.models):
             label = f"{model} on {Path(recording.trace.path).name}"
-            with _progress(label) as told:
+            with progress(label) as told:
                 estimator = contender(model, recording.trace.sources)
                 found = replay(recording, estimator, horizons_s, told)
             runs.append(Run(model, recording, found))
@@ -218,10 +242,7 @@ def _horizons_s(recordings: Sequence[Recording], asked: _Asked) -> tuple[float, 
 
 
 def _write(out: Path, document: Document) -> Path:
-    try:
-        from chronotick.eval.accuracy.figures import draw_accuracy  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise _needs(error) from error
+    from chronotick.eval.accuracy.figures import draw_accuracy  # noqa: PLC0415
     from chronotick.eval.accuracy.report import write_backtest  # noqa: PLC0415
 
     figures = draw_accuracy(document)
@@ -234,36 +255,6 @@ def _needs(error: ModuleNotFoundError) -> click.ClickException:
         f"a backtest needs more than the base installation ({error.name}): "
         "pip install 'chronotick[eval]'"
     )
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal, nothing elsewhere."""
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from chronotick.cli.terminal import is_live, stderr_console  # noqa: PLC0415
-
-    console = stderr_console()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not is_live(console)
-    ) as bar:
-        task = bar.add_task(label, total=None)
-
-        def told(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield told
 
 
 def _print(document: Document) -> None:

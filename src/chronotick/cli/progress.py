@@ -35,7 +35,7 @@ def progress(
 
     console = stderr_console()
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[amount]}"),
         TextColumn("{task.percentage:>3.0f} %"),

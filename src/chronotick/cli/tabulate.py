@@ -15,6 +15,7 @@ __all__ = ["show_table"]
 def show_table(table: Table) -> None:
     """Print a table: texts to the left, numbers to the right."""
     from rich.table import Table as RichTable  # noqa: PLC0415 - slow to import
+    from rich.text import Text  # noqa: PLC0415
 
     shown = RichTable(
         title=table.title,
@@ -27,5 +28,6 @@ def show_table(table: Table) -> None:
     for k, name in enumerate(table.head):
         shown.add_column(name, justify="left" if k < table.names else "right")
     for row in table.rows:
-        shown.add_row(*row)
+        # A name with brackets is no markup.
+        shown.add_row(*map(Text, row))
     show(shown)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 
 from chronotick.cli.backtest import _MODELS, command
 from chronotick.cli.group import VERBS
+from chronotick.eval.accuracy import backtest
 from chronotick.eval.accuracy.contenders import MODELS
 from unit.eval.accuracy.clocks import recorded, write_csv
 
@@ -150,6 +153,51 @@ def test_without_the_extra_it_says_what_to_install(
 
     assert run(str(trace)) == 1
     assert "pip install 'chronotick[eval]'" in capsys.readouterr().err
+
+
+def test_what_figures_need_is_missed_before_the_work(
+    trace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Hours of it would be lost."""
+    monkeypatch.delitem(sys.modules, "chronotick.eval.accuracy.figures", raising=False)
+    monkeypatch.setitem(sys.modules, "chronotick.eval.plots", None)
+    monkeypatch.setattr(backtest, "replay", None)
+
+    assert run(str(trace), "--out", str(tmp_path / "report")) == 1
+    assert "pip install 'chronotick[eval]'" in capsys.readouterr().err
+
+
+def test_one_recording_under_two_names_is_refused(
+    trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Counted twice, it would make the intervals of all too narrow."""
+    packed = trace.with_suffix(".csv.gz")
+    packed.write_bytes(gzip.compress(trace.read_bytes()))
+    again = trace.parent / "." / "x" / ".." / trace.name
+    (trace.parent / "x").mkdir()
+
+    assert run(str(trace), str(packed)) == 2
+    assert "clock.csv.gz is the same recording as " in capsys.readouterr().err
+    assert run(str(trace), str(again), "--model", "hold", "--targets", "5") == 0
+    assert "recording  model" not in capsys.readouterr().out
+
+
+def test_a_name_is_printed_as_it_is(
+    trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither brackets nor bytes of another encoding are anything but a name."""
+    for name in (b"[red].csv", b"\xff.csv"):
+        other = tmp_path / os.fsdecode(name)
+        write_csv(other, recorded(hours=2.0, seed=len(name)))
+        words = ("--model", "hold", "--horizons", "1m", "--targets", "50")
+
+        assert run(str(trace), str(other), *words, "--out", str(tmp_path / "o")) == 0
+        shown = name.decode(errors="backslashreplace")
+        assert f"\n{shown}" in capsys.readouterr().out
+        assert shown in (tmp_path / "o" / "report.md").read_text(encoding="utf-8")
 
 
 def test_the_models_that_can_be_named_are_those_that_there_are() -> None:

@@ -112,6 +112,21 @@ def test_a_process_that_dies_is_one_line(
     assert said.count("\n") == 1
 
 
+def test_a_name_with_brackets_is_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And no markup of the terminal's."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: '[/x]'\nservers: [{name: a.test, path: {forward: {base_us: 100}}}]\n",
+        encoding="utf-8",
+    )
+    words = ("--scenario", str(path), *SMALL[2:], "--model", "hold")
+
+    assert run(*words, "--horizons", "1m") == ExitCode.OK
+    assert "\n[/x]" in capsys.readouterr().out
+
+
 def test_the_models_written_out_are_those_that_there_are() -> None:
     """They are copied so that `--help` is quick."""
     assert SUBJECTS == _MODELS

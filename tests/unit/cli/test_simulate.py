@@ -162,3 +162,19 @@ def test_the_lists_written_out_are_those_of_the_modules() -> None:
     """They are copied so that `--help` is quick."""
     assert tuple(DAEMONS) == _DAEMONS
     assert VERBS["simulate"].load() is command
+
+
+def test_a_scenarios_words_are_printed_and_drawn_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dollar is no formula and a bracket no markup; nothing would be written else."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "name: '[/x]'\nsummary: 'From $x_{ to $y.'\nduration_s: 120\n"
+        "servers: [{name: a.test, path: {forward: {base_us: 100}}}]\n",
+        encoding="utf-8",
+    )
+
+    assert run(str(path), "--out", str(tmp_path / "out")) == 0
+    assert "[/x], seed 1" in capsys.readouterr().out
+    assert (tmp_path / "out" / "error.png").exists()

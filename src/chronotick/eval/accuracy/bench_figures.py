@@ -57,7 +57,8 @@ def draw_simulation(
         plain(axes)
     below.set_xlim(0.0, length_s / 3600.0)
     below.set_xlabel("time since the start (h)")
-    above.set_title(title, loc="left", fontsize=11)
+    # A dollar in a summary is no formula, and half of one would be an error.
+    above.set_title(title, loc="left", fontsize=11, parse_math=False)
     handles, labels = above.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(

@@ -7,11 +7,11 @@ and line styles say the same again.
 from __future__ import annotations
 
 from math import ceil, floor, log10
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronotick.documents.quantities import format_duration
 from chronotick.eval.accuracy.judge import POOLED
+from chronotick.eval.accuracy.names import names_of
 from chronotick.eval.plots import blank, plain, to_png
 
 if TYPE_CHECKING:
@@ -67,9 +67,10 @@ def _errors(document: Document) -> Figure | None:
         return None
     figure = blank(10.0, 1.4 + 2.6 * len(traces))
     panels = figure.subplots(len(traces), 1, squeeze=False)[:, 0]
+    names = names_of(each["trace"] for each in document["series"])
     for axes, (trace, parts) in zip(panels, traces.items(), strict=True):
         _draw_errors(axes, parts)
-        axes.set_title(Path(trace).name, loc="left", fontsize=10)
+        _title(axes, names[trace])
     panels[-1].set_xlabel("time since the first measurement (h)")
     horizon_s = next(iter(traces.values()))[0]["horizon_s"]
     ahead = f"foretold {format_duration(horizon_s)} before" if horizon_s else "said now"
@@ -117,12 +118,12 @@ def _horizons(document: Document) -> Figure | None:
     if not traces:
         return None
     figure = blank(1.5 + 5.5 * min(len(traces), 2), 0.9 + 3.6 * -(-len(traces) // 2))
+    names = names_of(each["trace"] for each in document["series"])
     for k, (trace, rows) in enumerate(traces.items()):
         axes = figure.add_subplot(-(-len(traces) // 2), min(len(traces), 2), k + 1)
         for model, points in _by(rows, "model").items():
             _draw_horizons(axes, model, points)
-        title = "all recordings" if trace == POOLED else Path(trace).name
-        axes.set_title(title, loc="left", fontsize=10)
+        _title(axes, "all recordings" if trace == POOLED else names[trace])
         _log_axes(axes)
         axes.yaxis.set_major_formatter("{x:g}")
         every = sorted({row["horizon_s"] for row in rows})
@@ -155,6 +156,7 @@ def _stability(document: Document) -> Figure | None:
         return None
     figure = blank(11.0, 1.0 + 3.6 * len(traces))
     panels = figure.subplots(len(traces), 2, squeeze=False)
+    names = names_of(each["trace"] for each in document["series"])
     for (left, right), (trace, parts) in zip(panels, traces.items(), strict=True):
         for part in parts:
             style = _STYLES.get(part["model"], _OTHER)
@@ -169,7 +171,7 @@ def _stability(document: Document) -> Figure | None:
             if part["model"] in _STYLES:
                 # The clock itself runs away by seconds: it would hide all the others.
                 _draw_points(right, part["mtie"], 1e-3, options)
-        left.set_title(Path(trace).name, loc="left", fontsize=10)
+        _title(left, names[trace])
         left.set_ylabel("Allan deviation")
         left.set_xlabel("averaging time (s)")
         right.set_ylabel("MTIE (µs)")
@@ -237,6 +239,11 @@ def _draw_curve(axes: Axes, bound: Document, label: str, style: _Style) -> None:
         markersize=11, markerfacecolor="none", markeredgecolor="black",
         linestyle="none",
     )  # fmt: skip
+
+
+def _title(axes: Axes, name: str) -> None:
+    # A dollar in a name is no formula, and half of one would be an error.
+    axes.set_title(name, loc="left", fontsize=10, parse_math=False)
 
 
 def _log_axes(axes: Axes) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.documents.quantities import format_duration
+from chronotick.eval.accuracy.names import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from chronotick.eval.accuracy.judge import Document
 
@@ -147,19 +148,20 @@ def warm_up_table(document: Document) -> Table:
 def caveats(document: Document) -> list[str]:
     """Return what must be known to read the numbers, in sentences."""
     said: dict[str, list[str]] = {}
+    names = _recording_names(document)
     for trace in document["traces"]:
         for text in _caveats(trace):
-            said.setdefault(text, []).append(Path(trace["path"]).name)
+            said.setdefault(text, []).append(names[trace["path"]])
     for result in document["results"]:
         if result["error"] is None:
             text = f"{format_duration(result['horizon_s'])} ahead: {result['why_null']}"
-            names = said.setdefault(text, [])
-            names += [n for n in _trace_name(document, result) if n not in names]
+            those = said.setdefault(text, [])
+            those += [n for n in _trace_name(document, result) if n not in those]
     # What is true of all recordings needs no names.
     every = len(document["traces"])
     found = [
-        text if len(names) in {0, every} else f"{', '.join(names)}: {text}"
-        for text, names in said.items()
+        text if len(those) in {0, every} else f"{', '.join(those)}: {text}"
+        for text, those in said.items()
     ]
     if any(_is_uncalibrated(result["bounds"]) for result in document["results"]):
         found.append(
@@ -245,9 +247,10 @@ def markdown(document: Document, figures: Sequence[str] = ()) -> str:
 
 def _recordings(document: Document) -> Table:
     head = ["file", "format", "clock", "held against", "SHA-256", "length", "used"]
+    names = _recording_names(document)
     rows = [
         [
-            Path(trace["path"]).name,
+            names[trace["path"]],
             trace["format"],
             trace["steering"],
             trace["yardstick"],
@@ -318,4 +321,12 @@ def _trace_head(document: Document) -> list[str]:
 
 
 def _trace_name(document: Document, part: Document) -> list[str]:
-    return [Path(part["trace"]).name] if len(document["traces"]) > 1 else []
+    if len(document["traces"]) == 1:
+        return []
+    path: str = part["trace"]
+    # What is pooled has no path: it is called what it is.
+    return [_recording_names(document).get(path, path)]
+
+
+def _recording_names(document: Document) -> dict[str, str]:
+    return names_of(trace["path"] for trace in document["traces"])

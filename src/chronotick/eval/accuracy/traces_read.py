@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -81,7 +82,8 @@ def read_trace(
         left_out = "".join(f"; {count} × {why}" for why, count in skipped.items())
         raise UnusableTrace(str(path), f"holds no measurement ({found.name}){left_out}")
     return Trace(
-        path=str(path),
+        # A name of bytes that are no UTF-8 can be neither printed nor written as it is.
+        path=os.fsencode(path).decode(errors="backslashreplace"),
         format=found.name,
         sha256=digest,
         steering=steering or found.steering,

@@ -145,3 +145,23 @@ def test_where_nothing_was_answered_nothing_is_drawn() -> None:
 
     assert draw_accuracy(found) == {}
     assert "no question was answered" in markdown(found)
+
+
+def test_recordings_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Logs of several machines are all called alike; a dollar is no formula."""
+    found = parsed(1, 2)
+    renamed = {
+        "clock1.csv": "one/$x_{$.log",
+        "clock2.csv": "two/$x_{$.log",
+    }
+    for part in ("traces", "results", "warm_up", "stability", "series"):
+        key = "path" if part == "traces" else "trace"
+        for each in found[part]:
+            each[key] = renamed.get(each[key], each[key])
+
+    rows = errors_table(found).rows
+    page = write_backtest(tmp_path, found, draw_accuracy(found))
+
+    assert {row[0] for row in rows} == {*renamed.values(), "all"}
+    for name in renamed.values():
+        assert f"| {name} |" in page.read_text(encoding="utf-8")
