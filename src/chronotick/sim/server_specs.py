@@ -17,6 +17,7 @@ from chronotick.sim.specs import (  # msgspec reads the annotations
     PathSpec,  # noqa: TC001
     Positive,  # noqa: TC001
     RatePpb,  # noqa: TC001
+    Signed,  # noqa: TC001
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Smearing",
     "Unsynchronized",
     "WrongLeap",
+    "is_numeric",
 ]
 
 
@@ -51,7 +53,7 @@ class Honest(_Kind, frozen=True, kw_only=True, tag="honest"):
 class Lying(_Kind, frozen=True, kw_only=True, tag="lying"):
     """Is off by more than it claims."""
 
-    offset_s: float = 0.0
+    offset_s: Signed = 0.0
     drift_ppb: RatePpb = 0.0
     """How fast the lie grows from `from_s` on."""
     from_s: NonNegative = 0.0
@@ -61,9 +63,9 @@ class Lying(_Kind, frozen=True, kw_only=True, tag="lying"):
 class Smearing(_Kind, frozen=True, kw_only=True, tag="smearing"):
     """Smears a leap second that it does not announce."""
 
-    from_s: float
-    for_s: Positive = 86_400.0
-    leap_s: float = -1.0
+    from_s: Signed
+    for_s: Annotated[float, Meta(ge=1.0, le=1e9)] = 86_400.0
+    leap_s: Signed = -1.0
 
 
 class WrongLeap(_Kind, frozen=True, kw_only=True, tag="wrong_leap"):
@@ -77,7 +79,7 @@ class Unsynchronized(_Kind, frozen=True, kw_only=True, tag="unsynchronized"):
 class RateLimiting(_Kind, frozen=True, kw_only=True, tag="rate_limiting"):
     """Kisses RATE when asked too often."""
 
-    min_interval_s: Positive = 16.0
+    min_interval_s: Annotated[float, Meta(ge=0.001, le=1e9)] = 16.0
     burst: Annotated[int, Meta(ge=1)] = 8
 
 
@@ -134,7 +136,7 @@ class ServerSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 123
     serves: Kind = Honest()
     claims: Claims = Claims()
-    error_us: float = 0.0
+    error_us: Signed = 0.0
     """Its clock − UTC, the constant part."""
     wander_us: NonNegative = 0.0
     """Amplitude of the part that comes and goes, a triangle."""
@@ -147,14 +149,19 @@ class ServerSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """The address that it must have; None where any will do."""
         if self.address is not None:
             return self.address
-        try:
-            ipaddress.ip_address(self.name)
-        except ValueError:
-            return None
         # Nobody asks a resolver for it.
-        return self.name
+        return self.name if is_numeric(self.name) else None
 
     @property
     def is_honest(self) -> bool:
         """Whether the time that it tells is within what it claims, always."""
         return not isinstance(self.serves, (Lying, Smearing))
+
+
+def is_numeric(host: str) -> bool:
+    """Say whether `host` is an address of IPv4 or IPv6, and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

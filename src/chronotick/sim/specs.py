@@ -34,9 +34,16 @@ __all__ = [
     "TemperatureSpec",
 ]
 
-Positive: TypeAlias = Annotated[float, Meta(gt=0.0)]
-NonNegative: TypeAlias = Annotated[float, Meta(ge=0.0)]
+# A billion seconds are thirty years, a billion microseconds a quarter of an hour: what is
+# beyond is a slip of the pen, and no clock of 64 bits counts in it.
+Positive: TypeAlias = Annotated[float, Meta(gt=0.0, le=1e9)]
+NonNegative: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e9)]
+Signed: TypeAlias = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Lasting: TypeAlias = Annotated[float, Meta(gt=0.0)]
+"""How long something lasts: ``.inf`` for ever."""
+NoisePpb: TypeAlias = Annotated[float, Meta(ge=0.0, le=1e6)]
 Probability: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
+Celsius: TypeAlias = Annotated[float, Meta(ge=0.0, le=1000.0)]
 RatePpb: TypeAlias = Annotated[float, Meta(ge=-1e7, le=1e7)]
 
 
@@ -52,18 +59,18 @@ class TemperatureSpec(_Spec, frozen=True, kw_only=True):
 
     ppb_per_c: RatePpb = 0.0
     """Temperature coefficient, ppb/°C, in the project's sign; 0 switches all off."""
-    diurnal_c: NonNegative = 0.0
+    diurnal_c: Celsius = 0.0
     """Amplitude of the day, °C."""
     diurnal_phase: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
     """Where in the day the world starts, 0..1 from the rising mean; None: seeded."""
-    hvac_c: NonNegative = 0.0
+    hvac_c: Celsius = 0.0
     """Half the saw-tooth of a thermostat, °C."""
     hvac_period_s: Positive = 1800.0
-    load_c: NonNegative = 0.0
+    load_c: Celsius = 0.0
     """How much the machine's own load warms it, °C."""
-    load_on_s: Positive = 600.0
+    load_on_s: Annotated[float, Meta(ge=1.0, le=1e9)] = 600.0
     """Mean time under load, exponential."""
-    load_off_s: Positive = 1800.0
+    load_off_s: Annotated[float, Meta(ge=1.0, le=1e9)] = 1800.0
     """Mean time idle, exponential."""
     lag_s: NonNegative = 300.0
     """Time constant of the case."""
@@ -98,11 +105,11 @@ class OscillatorSpec(_Spec, frozen=True, kw_only=True):
 
     rate_ppb: RatePpb = 0.0
     """Rate at the start."""
-    white_fm_ppb: NonNegative = 1.0
+    white_fm_ppb: NoisePpb = 1.0
     """ADEV at 1 s, falling as 1/√τ."""
-    flicker_fm_ppb: NonNegative = 0.0
+    flicker_fm_ppb: NoisePpb = 0.0
     """Flicker floor of the ADEV."""
-    random_walk_ppb: NonNegative = 0.1
+    random_walk_ppb: NoisePpb = 0.1
     """Random walk of the rate, ppb/√s. A quiet VM 0.1, an office PC 0.3."""
     aging_ppb_per_day: RatePpb = 0.0
     temperature: TemperatureSpec = TemperatureSpec()
@@ -148,10 +155,10 @@ class Shift(_Spec, frozen=True, kw_only=True):
     """The route changes: this direction takes longer (or less) for a while."""
 
     at_s: NonNegative
-    for_s: Positive = float("inf")
+    for_s: Lasting = float("inf")
     every_s: Positive | None = None
     """Repeats with this period; None: once."""
-    by_us: float
+    by_us: Signed
 
 
 class Congestion(_Spec, frozen=True, kw_only=True):
@@ -186,7 +193,7 @@ class Outage(_Spec, frozen=True, kw_only=True):
     """Nothing gets through, in either direction."""
 
     at_s: NonNegative
-    for_s: Positive = float("inf")
+    for_s: Lasting = float("inf")
     every_s: Positive | None = None
     """Repeats with this period; None: once."""
 
@@ -212,7 +219,7 @@ class ClockStep(_Spec, frozen=True, kw_only=True):
     """Somebody sets CLOCK_REALTIME."""
 
     at_s: NonNegative
-    by_s: float
+    by_s: Signed
 
 
 class Slew(_Spec, frozen=True, kw_only=True):
@@ -226,7 +233,7 @@ class Slew(_Spec, frozen=True, kw_only=True):
 class RealtimeSpec(_Spec, frozen=True, kw_only=True):
     """CLOCK_REALTIME, which others set: true time plus these errors (local − true)."""
 
-    error_s: float = 0.0
+    error_s: Signed = 0.0
     """Error at the start."""
     steps: tuple[ClockStep, ...] = ()
     slews: tuple[Slew, ...] = ()

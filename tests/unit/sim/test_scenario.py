@@ -67,6 +67,15 @@ def test_a_port_that_is_not_ntps_is_part_of_the_name() -> None:
     assert scenario.server_names() == ("a.test:11123",)
 
 
+def test_an_address_of_ipv6_with_a_port_is_in_brackets() -> None:
+    """Or the port would be read as a part of the address."""
+    scenario = parse_scenario(
+        SERVER.replace("a.test", "'2001:db8::1'") + "    port: 11123\n"
+    )
+
+    assert scenario.server_names() == ("[2001:db8::1]:11123",)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -91,26 +100,29 @@ def test_a_port_that_is_not_ntps_is_part_of_the_name() -> None:
             SERVER.replace("100", "-1"),
             (
                 ":4: servers[0].path.forward.base_us: "
-                "must be a number of at least 0; got -1"
+                "must be a number from 0 to 1000000000; got -1"
             ),
         ),
         (
             SERVER.replace("100", "many"),
             (
                 ":4: servers[0].path.forward.base_us: "
-                "must be a number of at least 0; got 'many'"
+                "must be a number from 0 to 1000000000; got 'many'"
             ),
         ),
         (
             SERVER + "    wander_us: 1e3",
             (
-                ":5: servers[0].wander_us: must be a number of at least 0; "
+                ":5: servers[0].wander_us: must be a number from 0 to 1000000000; "
                 "got '1e3', to YAML a text: write 1000"
             ),
         ),
         (
             SERVER + "    error_us: .nan",
-            ":5: servers[0].error_us: must be a number; got not a number",
+            (
+                ":5: servers[0].error_us: must be a number from -1000000000 to "
+                "1000000000; got not a number"
+            ),
         ),
         (
             SERVER + "    port: 0",
@@ -142,6 +154,18 @@ def test_a_port_that_is_not_ntps_is_part_of_the_name() -> None:
         (
             SERVER + "    error_us: 51",
             ":3: servers[0]: is off by up to 51 µs but claims 50: raise",
+        ),
+        (
+            SERVER + "polling: {min_poll_s: 64, max_poll_s: 16}",
+            ":5: polling.min_poll_s: 64 is longer than polling.max_poll_s (16)",
+        ),
+        (
+            SERVER + "    address: banana",
+            ":5: servers[0].address: 'banana' is not numeric",
+        ),
+        (
+            SERVER.replace("a.test", "a.test:99"),
+            ":3: servers[0].name: 'a.test:99' is no name: a port goes into `port`",
         ),
         (
             "name: x\nname: y\nservers: []",

@@ -18,6 +18,8 @@ from chronotick.core.errors import ConfigError
 from chronotick.daemon.config import Config, Polling, Publish, Server
 from chronotick.daemon.config_models import LongTerm, ShortTerm
 from chronotick.daemon.pipeline import Ports, build
+from chronotick.documents.quantities import format_duration
+from chronotick.ntp import PUBLIC_FLOOR_S
 from chronotick.sim.recorder import Recorder, StatusRecorder
 from chronotick.sim.world import World
 
@@ -164,8 +166,15 @@ def configured(scenario: Scenario, daemon: str = "default") -> Config:
         raise ConfigError(f"no daemon is called {daemon!r}: {', '.join(DAEMONS)}")
     short_term, long_term = DAEMONS[daemon]
     polling = scenario.polling
+    servers = tuple(Server(name) for name in scenario.server_names())
+    if polling.min_poll_s < PUBLIC_FLOOR_S and all(s.is_public for s in servers):
+        raise ConfigError(
+            f"polling.min_poll_s: {format_duration(polling.min_poll_s)} is too fast for "
+            f"public servers: at least {format_duration(PUBLIC_FLOOR_S)}; those that are "
+            "yours have a name such as 192.168.1.1"
+        )
     return Config(
-        servers=tuple(Server(name) for name in scenario.server_names()),
+        servers=servers,
         short_term=short_term,
         long_term=long_term,
         polling=msgspec.structs.replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from chronotick.core.errors import ConfigError
 from chronotick.core.status import Status
@@ -15,7 +16,7 @@ from chronotick.eval.accuracy.bench_world import (
     run,
     simulate,
 )
-from chronotick.sim.scenario import load_scenario
+from chronotick.sim.scenario import PollingSpec, load_scenario
 from chronotick.sim.specs import RateStep
 
 LAN = load_scenario("lan")
@@ -79,6 +80,16 @@ def test_each_daemon_can_be_configured() -> None:
         assert len(configured(LAN, name).servers) == 1
     with pytest.raises(ConfigError, match=r"'fancy': default, minimal"):
         configured(LAN, "fancy")
+
+
+def test_a_pace_for_servers_of_ones_own_says_how_they_are_called() -> None:
+    """A scenario has no `private: true`, which a configuration has."""
+    hurried = replace(LAN, polling=PollingSpec(min_poll_s=1.0))
+    ours = replace(hurried, servers=(replace(LAN.servers[0], name="192.168.1.1"),))
+
+    with pytest.raises(ConfigError, match=r"polling\.min_poll_s: 1s .* 192\.168\.1\.1"):
+        configured(hurried)
+    assert configured(ours).polling.min_poll_s == 1.0
 
 
 def test_the_presets_are_those_of_the_configuration() -> None:
