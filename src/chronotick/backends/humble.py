@@ -47,11 +47,11 @@ def claim_stdout() -> TextIO:
     return os.fdopen(kept, "w", encoding="utf-8")
 
 
-def lines_until_end(stream: Iterable[str]) -> Iterator[str]:
+def lines_until_end(stream: Iterable[str] | None) -> Iterator[str]:
     """Yield the lines of `stream`; end the process if it is stuck when they end.
 
     The stream is read by a thread: a model that never returns must not outlive the
-    daemon. (The kernel's parent-death signal is no help: it follows the thread that
+    daemon. What cannot be read is at its end, too. (The kernel's parent-death signal is no help: it follows the thread that
     started the process, which need not be the daemon's last.)
     """
     lines: SimpleQueue[str | None] = SimpleQueue()
@@ -60,9 +60,10 @@ def lines_until_end(stream: Iterable[str]) -> Iterator[str]:
         yield line
 
 
-def _read(stream: Iterable[str], lines: SimpleQueue[str | None]) -> None:
-    for line in stream:
-        lines.put(line)
+def _read(stream: Iterable[str] | None, lines: SimpleQueue[str | None]) -> None:
+    with suppress(OSError, ValueError):  # The latter also where it is no text.
+        for line in stream or ():
+            lines.put(line)
     lines.put(None)
     Event().wait(_LAST_ANSWER_S)
     os._exit(1)

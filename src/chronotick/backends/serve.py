@@ -38,7 +38,8 @@ def answer(backend: Backend, choice: Choice, history: RateHistory) -> RateForeca
     32-bit floats. A fitted line is not: without it the same model erred less.
 
     Raises:
-        ValueError: The model's answer is empty or not finite, or the history is.
+        ValueError: The model's answer is empty, not finite or no series, or the history
+            is one of the first two.
     """
     rates = np.array(history.rates_ppb[-choice.context :])
     if rates.size == 0 or not np.isfinite(rates).all():
@@ -46,9 +47,9 @@ def answer(backend: Backend, choice: Choice, history: RateHistory) -> RateForeca
     newest = float(rates[-1])
     series = ((rates - newest) / PPB_PER_PPM).astype(np.float32)
     path = np.asarray(backend.forecast(series, choice.steps), np.float64)
+    if path.ndim != 1 or path.size == 0 or not np.isfinite(path).all():
+        raise ValueError("the model's answer is empty, not finite or no series")
     path = path[: choice.steps] * PPB_PER_PPM
-    if path.size == 0 or not np.isfinite(path).all():
-        raise ValueError("the model's answer is empty or not finite")
     path -= _ANCHORED * path[0]
     means = newest + np.cumsum(path) / np.arange(1.0, path.size + 1.0)
     return RateForecast(

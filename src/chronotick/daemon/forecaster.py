@@ -241,14 +241,18 @@ class _Conversation:
         deadline_s = self._settings.deadline_s
         asked_s = self._clock.now()
         line = await self._within(_STUCK * deadline_s, partial(child.ask, history))
-        if line.forecast is None or line.forecast.raw_ns != history.raw_ns:
+        said = line.forecast
+        if said is None or (said.raw_ns, said.step_s) != (
+            history.raw_ns,
+            history.step_s,
+        ):
             raise _Failed("answered something else than was asked")
         if self._clock.now() - asked_s > deadline_s:
             self._report.late(deadline_s)
             return
         self._backoff_s = _BACKOFF_S
         self._report.ready(ready)
-        self._hear(line.forecast)
+        self._hear(said)
 
     async def _within(
         self, limit_s: float, wait: Callable[[], Awaitable[_Line]]

@@ -102,6 +102,25 @@ def test_a_stuck_model_does_not_outlive_its_input() -> None:
     assert lines == [{"ready": "a fake"}]
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_an_input_that_cannot_be_read_is_at_its_end(closed: bool) -> None:
+    """It is no text, or there is none: nobody else would ever end the process."""
+    words = [sys.executable, "-c", FAKE.format(load="pass", forecast="pass")]
+    if closed:
+        words = ["sh", "-c", 'exec "$0" "$@" <&-', *words]
+    ended = subprocess.run(
+        words,
+        input=b"\xff\n",
+        capture_output=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+
+    assert json.loads(ended.stdout) == {"ready": "a fake"}
+    assert ended.returncode == 0
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 def test_it_gives_way() -> None:
     """Low priority, one thread, and first in line when memory runs out."""

@@ -45,7 +45,7 @@ class Returning:
 
     described = "a parrot"
 
-    def __init__(self, path: list[float]) -> None:
+    def __init__(self, path: list[float] | list[list[float]]) -> None:
         self._path = np.array(path, np.float32)
 
     def forecast(self, series: Vector, steps: int) -> Vector:
@@ -102,6 +102,12 @@ def test_an_answer_that_is_none_is_an_error(path: list[float]) -> None:
     """Never passed on, never mended."""
     with pytest.raises(ValueError, match="answer"):
         answer(Returning(path), Choice(), past([1.0]))
+
+
+def test_an_answer_of_another_shape_is_an_error() -> None:
+    """A row for each quantile, or for each series, would pass for steps."""
+    with pytest.raises(ValueError, match="answer"):
+        answer(Returning([[1.0, 2.0], [3.0, 4.0]]), Choice(), past([1.0]))
 
 
 @pytest.mark.parametrize("rates_ppb", [[], [1.0, float("nan")]])

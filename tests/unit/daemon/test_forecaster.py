@@ -256,6 +256,11 @@ open({str(flag)!r}, "w").close()
             "h = ask(); h['raw_ns'] += 1; answer(h)", "something else", id="other"
         ),
         pytest.param(
+            "h = ask(); say(forecast={**h, 'step_s': 0, 'means_ppb': [1.0] * 48})",
+            "something else",
+            id="step",
+        ),
+        pytest.param(
             "h = ask(); answer(h, float('nan'))", "no answer", id="not-a-number"
         ),
         pytest.param("say(error='no weights'); ask()", "no weights", id="says-so"),
