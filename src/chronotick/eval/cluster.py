@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 _FIRST = 1_000
 _LOOK_S = 1.0
 _REQUIRE_S = 30.0
+# A batch system may take workers away and bring others; it does so within minutes.
+_DESERTED_S = 600.0
 _PACKAGE = "chronotick"
 
 
@@ -134,7 +136,8 @@ class Cluster:
         They are computed wherever there is room.
 
         Raises:
-            CallFailed: one of them raised, or not all were done within `limit_s`.
+            CallFailed: one of them raised, not all were done within `limit_s`, or all
+                workers left and none came.
         """
         clock = HostClock()
         until_ns = clock.raw_ns() + round(limit_s * NS_PER_S)
@@ -159,16 +162,24 @@ class Cluster:
         on: str | None = None,
     ) -> Any:  # noqa: ANN401
         clock = HostClock()
-        until_ns = clock.raw_ns() + round(limit_s * NS_PER_S)
+        manned_ns = clock.raw_ns()
+        until_ns = manned_ns + round(limit_s * NS_PER_S)
         try:
             while True:
-                left_s = max(until_ns - clock.raw_ns(), 0) / NS_PER_S
+                now_ns = clock.raw_ns()
+                left_s = max(until_ns - now_ns, 0) / NS_PER_S
                 try:
                     return future.result(timeout=min(left_s, _LOOK_S))
                 except TimeoutError as error:
+                    workers = self.workers()
                     # What is pinned to a worker waits for it for ever.
-                    if on is not None and on not in self.workers():
+                    if on is not None and on not in workers:
                         raise CallFailed(f"{whose} has left the cluster") from error
+                    if workers:
+                        manned_ns = now_ns
+                    elif now_ns - manned_ns > _DESERTED_S * NS_PER_S:
+                        why = f"{whose}: no workers for {_DESERTED_S:g} s: start some"
+                        raise CallFailed(f"{why} and ask again") from error
                     if left_s <= _LOOK_S:
                         why = f"{whose}: no answer within {limit_s:.3g} s"
                         raise CallFailed(why) from error

@@ -13,6 +13,7 @@ import distributed
 import numpy as np
 import pytest
 
+from chronotick.eval import cluster
 from chronotick.eval.accuracy.backtest import BOUNDS, Foretold
 from chronotick.eval.accuracy.bench import cells, locally, on_cluster, perform
 from chronotick.eval.accuracy.bench_cells import Outcome
@@ -142,6 +143,21 @@ def test_a_cluster_without_workers_is_refused() -> None:
         pytest.raises(Unreachable, match="has no workers: start some with"),
     ):
         perform(settings(seeds=(1,)), on_cluster(scheduler))
+
+
+def test_a_cluster_that_all_workers_have_left_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a while in which some might have come back, and not after a week."""
+    monkeypatch.setattr(cluster, "_DESERTED_S", 0.5)
+    with (
+        dask(workers=0) as scheduler,
+        cluster.Cluster(scheduler) as deserted,
+        pytest.raises(
+            cluster.CallFailed, match="one: no workers for 0.5 s: start some"
+        ),
+    ):
+        list(deserted.map(abs, {"one": (1,)}, limit_s=30.0))
 
 
 def test_progress_counts_cells() -> None:
