@@ -154,7 +154,7 @@ def test_a_cluster_that_all_workers_have_left_is_given_up(
         dask(workers=0) as scheduler,
         cluster.Cluster(scheduler) as deserted,
         pytest.raises(
-            cluster.CallFailed, match="one: no workers for 0.5 s: start some"
+            cluster.CallFailed, match=r"one: no workers for 0\.5 s: start some"
         ),
     ):
         list(deserted.map(abs, {"one": (1,)}, limit_s=30.0))
