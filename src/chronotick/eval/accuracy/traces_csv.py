@@ -37,7 +37,10 @@ class CsvFormat:
     @staticmethod
     def matches(line: str) -> bool:
         """Say whether `line` could be the header."""
-        return "t_s" in [name.strip() for name in line.split(",")]
+        try:
+            return "t_s" in _fields(line)
+        except ValueError:
+            return False
 
     def parse(self, number: int, line: str) -> Measurement | Skip | None:
         """Read one line; the first one that is no comment names the columns."""

@@ -127,13 +127,14 @@ def _parsed(
     path: Path, lines: list[str], found: LineFormat, skipped: Counter[str]
 ) -> Iterable[Measurement]:
     for number, line in enumerate(lines, start=1):
+        # Only the last line can lack its end: the program was still writing it, and no
+        # number in it is known to be whole.
+        if number == len(lines) > 1 and line:
+            skipped["last line cut off"] += 1
+            continue
         try:
             result = found.parse(number, line)
         except ValueError as error:
-            # Only the last line can lack its end: the program was still writing it.
-            if number == len(lines) and number > 1:
-                skipped["last line cut off"] += 1
-                continue
             raise MalformedTrace(str(path), number, str(error)) from None
         if isinstance(result, Skip):
             skipped[result.reason] += 1

@@ -124,12 +124,14 @@ def test_a_malformed_line_names_file_line_and_what_was_expected(
     assert isinstance(caught.value, ChronotickError)
 
 
-def test_a_last_line_without_its_end_is_counted(tmp_path: Path) -> None:
-    """A log that is still being written can be judged; what is missing is said."""
+@pytest.mark.parametrize("cut", ["1,0.1", "1,0.1,0.2,,", "1,0.1,0.2,,serv"])
+def test_a_last_line_without_its_end_is_counted(tmp_path: Path, cut: str) -> None:
+    """A log that is still being written can be judged; what is missing is said.
+
+    A number cut short is still a number: 9.5 may be the beginning of 9.5e-06.
+    """
     path = tmp_path / "live.csv"
-    path.write_text(f"{HEAD}0,0.1,0.2,,a\n1,0.1,0.")
-    # A number cut short is still a number; a row cut short is not a row.
-    path.write_text(f"{HEAD}0,0.1,0.2,,a\n1,0.1")
+    path.write_text(f"{HEAD}0,0.1,0.2,,a\n{cut}")
 
     trace = read_trace(path)
 

@@ -311,6 +311,17 @@ def test_csv_columns_that_are_not_used_are_named() -> None:
     assert reader.notes() == ("columns not used: weather",)
 
 
+def test_a_csv_header_may_be_quoted() -> None:
+    """As R writes it, and not pandas."""
+    header = '"t_s","offset_s"'
+    reader = CsvFormat()
+
+    assert CsvFormat.matches(header)
+    assert not CsvFormat.matches('"t_s,offset_s')
+    assert reader.parse(1, header) is None
+    assert one(reader, '"5","0.25"').offset_ns == S // 4
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
