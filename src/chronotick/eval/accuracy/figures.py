@@ -111,7 +111,12 @@ def _draw_errors(axes: Axes, parts: list[Document]) -> None:
 
 def _horizons(document: Document) -> Figure | None:
     """RMSE against horizon with its interval; pooled where there is more than one."""
-    parts = [r for r in document["results"] if r["error"] and r["horizon_s"] > 0.0]
+    parts = [
+        r
+        for r in document["results"]
+        # Nothing has no place on a logarithmic axis.
+        if r["horizon_s"] > 0.0 and r["error"] and r["error"]["rmse_ns"] > 0.0
+    ]
     if any(r["trace"] == POOLED for r in parts):
         parts = [r for r in parts if r["trace"] == POOLED]
     traces = _by(parts, "trace")
@@ -151,7 +156,8 @@ def _draw_horizons(axes: Axes, model: str, points: list[Document]) -> None:
 
 def _stability(document: Document) -> Figure | None:
     """ADEV and MTIE side by side, a row for each recording."""
-    traces = _by([s for s in document["stability"] if s["adev"]], "trace")
+    moved = [s for s in document["stability"] if any(p["value"] for p in s["adev"])]
+    traces = _by(moved, "trace")
     if not traces:
         return None
     figure = blank(11.0, 1.0 + 3.6 * len(traces))

@@ -165,3 +165,17 @@ def test_recordings_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert {row[0] for row in rows} == {*renamed.values(), "all"}
     for name in renamed.values():
         assert f"| {name} |" in page.read_text(encoding="utf-8")
+
+
+def test_a_clock_without_error_is_drawn_without_a_warning() -> None:
+    """A logarithm of nothing is none."""
+    found = parsed(1)
+    for result in found["results"]:
+        if result["error"] is not None:
+            result["error"]["rmse_ns"] = 0.0
+            result["intervals"]["rmse_ns"] = None
+    for part in found["stability"]:
+        for point in (*part["adev"], *part["mtie"]):
+            point["value"] = 0.0
+
+    assert {"errors", "coverage"} == set(draw_accuracy(found))
