@@ -33,6 +33,7 @@ __all__ = [
     "MOST_TARGETS",
     "Foretold",
     "Recording",
+    "Target",
     "prepare",
     "replay",
 ]
@@ -52,7 +53,7 @@ _BEGIN_NS = 3600 * NS_PER_S
 _PRECISION_NS = 20
 
 
-class _Target(NamedTuple):
+class Target(NamedTuple):
     """An instant at which something is known."""
 
     raw_ns: int
@@ -61,6 +62,13 @@ class _Target(NamedTuple):
     """By how much the yardstick can be off, queues being what they are."""
     hard_slack_ns: float
     """By how much at the very worst."""
+    server: str = ""
+    """Whose measurement it is; none where the truth is known."""
+
+    @property
+    def t_s(self) -> float:
+        """The instant, since the first measurement."""
+        return (self.raw_ns - _BEGIN_NS) / NS_PER_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,7 @@ class Recording:
     trace: Trace
     samples: tuple[Sample, ...]
     """In the order of arrival."""
-    targets: tuple[_Target, ...]
+    targets: tuple[Target, ...]
     """In order."""
     yardstick: str
     """`truth`, or `measurements`: then errors include the noise of those."""
@@ -211,7 +219,7 @@ def _questions(
     return questions
 
 
-def _against(target: _Target, said: Answer | None) -> tuple[float, ...]:
+def _against(target: Target, said: Answer | None) -> tuple[float, ...]:
     if said is None:
         return (np.nan,) * (1 + len(BOUNDS))
     return (
@@ -225,12 +233,7 @@ def _against(target: _Target, said: Answer | None) -> tuple[float, ...]:
 
 
 def _columns(recording: Recording) -> NDArray[np.float64]:
-    return np.array(
-        [
-            ((t.raw_ns - _BEGIN_NS) / NS_PER_S, t.slack_ns, t.hard_slack_ns)
-            for t in recording.targets
-        ]
-    ).T
+    return np.array([(t.t_s, t.slack_ns, t.hard_slack_ns) for t in recording.targets]).T
 
 
 def _foretold(
@@ -268,25 +271,26 @@ def _arrival_ns(sample: Sample) -> int:
     return sample.raw_ns + (sample.delay_ns + 1) // 2
 
 
-def _known(trace: Trace, shift_ns: int) -> list[_Target]:
+def _known(trace: Trace, shift_ns: int) -> list[Target]:
     return [
-        _Target(m.local_ns + shift_ns, m.truth_ns, 0.0, 0.0)
+        Target(m.local_ns + shift_ns, m.truth_ns, 0.0, 0.0)
         for m in trace.measurements
         if m.truth_ns is not None
     ]
 
 
-def _quiet(samples: Sequence[Sample]) -> list[_Target]:
+def _quiet(samples: Sequence[Sample]) -> list[Target]:
     delays: dict[str, list[int]] = {}
     for each in samples:
         delays.setdefault(each.server, []).append(each.delay_ns)
     middle = {name: sorted(all_)[(len(all_) - 1) // 2] for name, all_ in delays.items()}
     return [
-        _Target(
+        Target(
             each.raw_ns,
             each.offset_ns,
             (each.delay_ns - min(delays[each.server])) / 2.0,
             float(each.half_width_ns),
+            each.server,
         )
         for each in sorted(samples, key=lambda each: each.raw_ns)
         if each.delay_ns <= middle[each.server]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from chronotick.eval.accuracy.judge import (
     Run,
     judge,
 )
-from unit.eval.accuracy.clocks import recorded
+from unit.eval.accuracy.clocks import S, recorded, trace_of
 
 SETTLED = AccuracySettings(skip_s=0.0)
 
@@ -186,3 +187,26 @@ def test_the_whole_way_gives_json_and_the_same_again() -> None:
     assert "local clock" in {s["model"] for s in document["stability"]}
     assert document["warm_up"][0]["settled_s"] is not None
     assert document["about"]["seed"] == 3
+
+
+def test_stability_is_seen_by_one_server() -> None:
+    """Several that are asked within seconds are no series, and differ by constants."""
+    alone = recorded(hours=6.0, truth=False)
+    rows = [
+        replace(
+            row,
+            local_ns=row.local_ns + k * 5 * S,
+            source=f"s{k}",
+            offset_ns=(row.offset_ns or 0) + k * S,
+        )
+        for row in alone.measurements
+        for k in range(3)
+    ]
+    recording = prepare(trace_of(rows), most_targets=10_000)
+    found = replay(recording, contender("hold", ["s0", "s1", "s2"]), (60.0,))
+
+    document = judge([Run("hold", recording, found)], AccuracySettings())
+
+    for part in document["stability"]:
+        assert part["step_s"] >= 64.0
+        assert max(point["value"] for point in part["mtie"]) < S
