@@ -76,14 +76,28 @@ async def live(entry: Entry, home: Home) -> None:
 async def _live(entry: Entry, home: Home) -> None:
     retries = _Retries(entry.restart)
     while True:
+        # A wish may have come when there was nothing to cancel: before the first step,
+        # or as a delay ended. A restart is what happens next; a removal is obeyed here.
+        if entry.wish == "remove":
+            _enter(entry, home, "stopped")
+            return
+        entry.wish = None
         attempt = _Attempt(entry, home)
         failure = await attempt.run()
         if failure is not None:
             attempt.logger.error("daemon raised", exc_info=failure)
-        if entry.wish == "restart":
-            entry.wish = None
-        elif failure is None or not await _try_again(attempt, failure, retries):
+        again = (
+            failure is not None
+            and not _is_restart_wished(entry)
+            and await _try_again(attempt, failure, retries)
+        )
+        # Looked at again: a listener may have asked for it when it heard of the end.
+        if not again and not _is_restart_wished(entry):
             return
+
+
+def _is_restart_wished(entry: Entry) -> bool:
+    return entry.wish == "restart"
 
 
 async def _try_again(attempt: _Attempt, failure: Exception, retries: _Retries) -> bool:
