@@ -429,9 +429,9 @@ class Supervisor:
         if self._max_restarts is None:
             return True
         now = self._clock.now()
-        self._restarts.append(now)
-        while self._restarts[0] <= now - self._restart_period:
+        while self._restarts and self._restarts[0] <= now - self._restart_period:
             self._restarts.popleft()
+        self._restarts.append(now)
         return len(self._restarts) <= self._max_restarts
 
     def _report(self, entry: Entry) -> None:

@@ -151,6 +151,30 @@ class TestRestart:
         assert clock.now() == 60 or sup.snapshot()["a"].restart_count == 3
         assert sorted(h.restart_count for h in sup.snapshot().values()) == [2, 3]
 
+    @pytest.mark.parametrize(("tolerated", "tries"), [(0, 1), (1, 3)])
+    async def test_a_period_of_no_time_forgets_at_once(
+        self, tolerated: int, tries: int
+    ) -> None:
+        """Each restart then stands alone: one more than none is too many."""
+        clock = SimClock()
+        sup = Supervisor(
+            clock=clock,
+            on_error="restart",
+            restart=RestartPolicy(1, 1),
+            max_restarts=tolerated,
+            restart_period=0,
+        )
+        probe = Probe(run=[ValueError(), ValueError(), None])
+        sup.add(probe)
+        raised: list[BaseException] = []
+        try:
+            async with sup:
+                await clock.advance(60)
+        except BaseExceptionGroup as group:
+            raised = failures(group)
+        assert probe.calls.count("run") == tries
+        assert [type(error) for error in raised] == [DaemonError] * (tolerated == 0)
+
     async def test_escalation_is_a_failure_of_the_daemon_around(self) -> None:
         """A nested supervisor that gives up is restarted by the outer one."""
         clock = SimClock()
