@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
@@ -25,6 +26,9 @@ async def within(clock: Clock, seconds: float, wait: Callable[[], Awaitable[T]])
         TimeoutError: the time passed first; `wait` was cancelled.
         ValueError: `seconds` is NaN.
     """
+    if math.isnan(seconds):
+        # Found out by the clock, it would come out of the task group as a group.
+        raise ValueError("seconds must be a number, not NaN")
     finished: list[T] = []
     failed: list[Exception] = []
     async with anyio.create_task_group() as group:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import anyio
 import pytest
 
-from chrono_daemon import Channel, SimClock, open_channel
+from chrono_daemon import Channel, SimClock, WallClock, open_channel
 from chrono_daemon.recipes.coordination.within import within
 
 pytestmark = pytest.mark.anyio
@@ -43,3 +45,17 @@ async def test_what_is_late_is_cancelled() -> None:
     assert seen == [5]
     ch.send.send_nowait(1)
     assert ch.recv.receive_nowait() == 1
+
+
+async def test_a_limit_that_is_no_time_is_refused() -> None:
+    """As it is, not in a group, and before anything is waited for."""
+    for clock in (SimClock(), WallClock()):
+        waited = False
+
+        async def wait() -> None:
+            nonlocal waited
+            waited = True
+
+        with pytest.raises(ValueError, match="NaN"):
+            await within(clock, math.nan, wait)
+        assert not waited
