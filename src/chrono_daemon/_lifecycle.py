@@ -272,7 +272,8 @@ class _Attempt:
         if failure is None:
             self._note_extraordinary(error, phase)
             raise error
-        if self._verdict is not None:
+        if self._verdict is not None and failure is not self._verdict:
+            self._verdict.__context__ = failure
             failure = self._verdict
         self.entry.failed(failure, phase)
         return failure

@@ -278,6 +278,28 @@ class TestWatchdog:
         assert type(health.last_error).__name__ == "StartTimeout"
         assert (health.last_error_phase, probe.calls) == ("on_start", ["on_start"])
 
+    async def test_what_goes_wrong_on_the_way_out_is_told_too(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The silence is the failure; what its end raised is the context of it."""
+
+        @daemon
+        async def mute(ctx: Context) -> None:
+            try:
+                await ctx.clock.sleep(100)
+            finally:
+                raise KeyError("half done")
+
+        clock = SimClock()
+        async with Supervisor(clock=clock, on_error="ignore") as sup:
+            sup.add(mute(), watchdog=4)
+            await clock.advance(5)
+            error = sup.snapshot()["mute"].last_error
+        assert type(error).__name__ == "HeartbeatMissed"
+        assert error is not None
+        assert isinstance(error.__context__, KeyError)
+        assert "half done" in caplog.text
+
     async def test_a_heartbeat_of_nobody_is_refused(self) -> None:
         """The name must be registered."""
         with pytest.raises(ValueError, match="nobody"):
