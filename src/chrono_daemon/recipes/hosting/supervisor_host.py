@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from chrono_daemon._parking import start_in_order, yield_now
+from chrono_daemon.context import unless_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,8 @@ class SupervisorHost:
     ) -> None:
         """Tear everything down and wait for the end of it. No-op when not started.
 
+        A start that is under way ends too, with a RuntimeError of its own.
+
         Args:
             grace: replaces `default_grace`, for good.
             finalize_timeout: replaces `default_finalize_timeout`, for good.
@@ -122,7 +125,10 @@ class SupervisorHost:
         failed_before = self._failed()
         async with self.supervisor:
             try:
-                await self.supervisor.wait_all_started()
+                if not await unless_set(
+                    stay.stop_requested, self.supervisor.wait_all_started
+                ):
+                    return
                 await yield_now()
                 failed = self._failed() - failed_before
                 if failed:

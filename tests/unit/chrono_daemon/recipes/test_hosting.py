@@ -60,6 +60,11 @@ def host_of(worker: Daemon, diary: list[str]) -> SupervisorHost:
     return SupervisorHost(supervisor=sup, on_stopping=lambda: diary.append("stopping"))
 
 
+async def _cancel_at_rest(scope: anyio.CancelScope) -> None:
+    await settle()
+    scope.cancel()
+
+
 class TestSupervisorHost:
     """start and stop."""
 
@@ -140,6 +145,34 @@ class TestSupervisorHost:
             with pytest.raises(KeyError, match="sorry"):
                 await host.stop(grace=1)
             assert diary[-1] == "on_stop"
+
+    async def test_a_start_that_hangs_can_be_stopped(self) -> None:
+        """`stop` tears down what has started, and `start` says so."""
+        diary: list[str] = []
+
+        class Slow(Worker):
+            async def on_start(self, ctx: Context) -> None:
+                await anyio.sleep_forever()
+
+        host = host_of(Worker(diary), diary)
+        host.supervisor.add(Slow(diary), name="slow")
+
+        async def start() -> None:
+            with pytest.raises(RuntimeError, match="torn down"):
+                await host.start(group)
+            diary.append("start raised")
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(start)
+            await settle()
+            with anyio.CancelScope() as patience:
+                group.start_soon(_cancel_at_rest, patience)
+                await host.stop()
+            assert not patience.cancelled_caught
+        assert diary[:2] == ["on_start", "stopping"]
+        assert sorted(diary[2:]) == ["on_stop", "saw stop", "start raised"]
+        states = {h.state for h in host.snapshot().values()}
+        assert states == {"stopped"}
 
     async def test_a_cancelled_start_leaves_nothing_running(self) -> None:
         """The half-started supervisor is torn down."""
