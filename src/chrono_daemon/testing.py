@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeVar, cast
 
 import anyio
 
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 BACKENDS: Final = ("asyncio", "trio")
 """What everything runs on; trio must be installed to use it."""
@@ -73,13 +74,15 @@ class Recorder:
     def channel(self, name: str, maxsize: float = 0) -> Channel[T]:
         """Open a channel whose completed sends, receives and closes are recorded.
 
+        A receive whose item was given back, as a lost race does, counts as none.
+
         Raises:
             ValueError: as `open_channel` does.
         """
         inner: Channel[T] = open_channel(maxsize)
         return Channel(
             _RecordedSend(name, inner.send, self._add),
-            _RecordedReceive(name, inner.recv, self._add),
+            _RecordedReceive(name, inner.recv, self._add, self._forget_receive),
         )
 
     def wakes(self) -> list[tuple[float, str]]:
@@ -103,6 +106,14 @@ class Recorder:
         what: object,
     ) -> None:
         self.events.append(Event(at=self._clock.now(), kind=kind, who=who, what=what))
+
+    def _forget_receive(self, who: str, what: object) -> None:
+        """Strike the latest receive of `what` out: it was given back."""
+        for index in reversed(range(len(self.events))):
+            event = self.events[index]
+            if event.kind == "receive" and event.who == who and event.what is what:
+                del self.events[index]
+                return
 
 
 class _RecordingClock(SimClock):
@@ -152,16 +163,24 @@ class _RecordedSend(Generic[T]):
         return self._inner.statistics()
 
 
+class _TakesBack(Protocol[T_contra]):
+    """What the receive end of every channel inside a process can do."""
+
+    def put_back(self, item: T_contra) -> None: ...
+
+
 class _RecordedReceive(Generic[T]):
     def __init__(
         self,
         name: str,
         inner: ReceiveStream[T],
         add: Callable[[Literal["receive"], str, object], None],
+        forget: Callable[[str, object], None],
     ) -> None:
         self._name = name
         self._inner = inner
         self._add = add
+        self._forget = forget
 
     async def receive(self) -> T:
         item = await self._inner.receive()
@@ -172,6 +191,10 @@ class _RecordedReceive(Generic[T]):
         item = self._inner.receive_nowait()
         self._add("receive", self._name, item)
         return item
+
+    def put_back(self, item: T) -> None:
+        self._forget(self._name, item)
+        cast("_TakesBack[T]", self._inner).put_back(item)
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self

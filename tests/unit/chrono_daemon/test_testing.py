@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chrono_daemon import Channel, Context, DaemonError, WouldBlock
+from chrono_daemon import Channel, Context, DaemonError, WouldBlock, open_channel
+from chrono_daemon.recipes.coordination import select
+from chrono_daemon.recipes.coordination.within import within
+from chrono_daemon.recipes.routing import merge
 from chrono_daemon.testing import (
     BACKENDS,
     Simulation,
@@ -121,3 +124,51 @@ async def test_a_recorded_channel_is_a_channel() -> None:
 
     world = await simulate(setup, for_s=0)
     assert [e.kind for e in world.recorder.events] == ["send", "receive", "close"]
+
+
+@pytest.mark.anyio
+async def test_a_recorded_channel_takes_an_item_back() -> None:
+    """As a plain one does; what was given back counts as not received."""
+    got: list[object] = []
+
+    def setup(world: Simulation) -> None:
+        one: Channel[str] = world.recorder.channel("one", 1)
+        two: Channel[str] = world.recorder.channel("two", 1)
+
+        async def race(ctx: Context) -> None:
+            got.append(await select(one.recv, two.recv))
+            got.append(two.recv.receive_nowait())
+
+        async def feed(ctx: Context) -> None:
+            await ctx.clock.sleep(1)
+            one.send.send_nowait("a")
+            two.send.send_nowait("b")
+
+        world.supervisor.spawn(race)
+        world.supervisor.spawn(feed)
+
+    world = await simulate(setup, for_s=2)
+    assert got == [(0, "a"), "b"]
+    received = [(e.who, e.what) for e in world.recorder.events if e.kind == "receive"]
+    assert received == [("one", "a"), ("two", "b")]
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_recipe_gives_back_to_a_recorded_channel() -> None:
+    """The item that could not be passed on is there again, and on record as sent only."""
+
+    def setup(world: Simulation) -> None:
+        source: Channel[int] = world.recorder.channel("source", 1)
+
+        async def pass_on(ctx: Context) -> None:
+            source.send.send_nowait(7)
+            dest: Channel[int] = open_channel()
+            with pytest.raises(TimeoutError):
+                await within(ctx.clock, 1, lambda: merge([source.recv], dest.send))
+            world.recorder.note("left", source.recv.statistics().current_buffer_used)
+
+        world.supervisor.spawn(pass_on)
+
+    world = await simulate(setup, for_s=2)
+    events = [(e.kind, e.what) for e in world.recorder.events if e.kind != "wake"]
+    assert events == [("send", 7), ("note", 1)]
