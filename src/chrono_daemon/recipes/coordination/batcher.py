@@ -49,7 +49,8 @@ async def batcher_loop(
     goes on. A caller that is gone is passed over.
 
     Returns when `incoming` has ended. If it ends in any other way, requests that were
-    taken or are waiting are answered with `ChannelClosed`: nobody is left hanging.
+    taken, are waiting or are in line are answered with `ChannelClosed`. Those that come
+    later wait for the next batcher on `incoming`; close it if there will be none.
 
     Args:
         incoming: the requests; `submit` sends them.
@@ -166,25 +167,53 @@ async def _reply(
         await pending.reply.send.aclose()
 
 
+class _Ended(ChannelClosed):
+    """The reply to those who have none when the batcher ends."""
+
+
 async def _abandon(batch: list[Pending[Req, Resp]]) -> None:
     """Tell those who have no reply yet that there will be none."""
-    ended = ChannelClosed("the batcher ended before it replied")
+    ended = _Ended("the batcher ended before it replied")
     for pending in batch:
         with suppress(ChannelClosed, WouldBlock):
             pending.reply.send.send_nowait(ended)
     await close_all([pending.reply.send for pending in batch])
 
 
-# Callers in line for one stream. The stream is kept with its line, so that its id stays
-# its own; the entry goes when nobody is in line.
-_lines: dict[int, tuple[object, Line]] = {}
+class _Queue:
+    """The callers in line for one stream."""
+
+    def __init__(self, out: object) -> None:
+        # Kept with its line, so that its id stays its own.
+        self.out = out
+        self.line = Line()
+        self.ends = 0
+        """How often a batcher has ended while they stood there."""
+
+    async def send(
+        self, out: SendStream[Pending[Req, Resp]], one: Pending[Req, Resp]
+    ) -> None:
+        ends = self.ends
+        await self.line.take()
+        try:
+            if self.ends != ends:
+                # Whoever was before us has heard it; nobody would take ours.
+                raise _Ended("the batcher ended before it replied")
+            await out.send(one)
+        finally:
+            self.line.give()
+
+
+# By the id of the stream; the entry goes when nobody is in line.
+_queues: dict[int, _Queue] = {}
 
 
 async def submit(out: SendStream[Pending[Req, Resp]], req: Req) -> Resp:
     """Send a request to a batcher and return its reply.
 
     Any number of tasks may call it on one `out`; they are served in order. Cancelling
-    it before the request was taken withdraws the request.
+    it withdraws a request that still waits for room; one that is in the channel is
+    forwarded, and nobody hears the reply.
 
     Raises:
         ChannelClosed: nobody will take the request, or the batcher ended without a
@@ -192,22 +221,20 @@ async def submit(out: SendStream[Pending[Req, Resp]], req: Req) -> Resp:
         Exception: whatever the reply is, when it is an exception.
     """
     reply: Channel[Resp | Exception] = open_channel(1)
-    _, line = _lines.setdefault(id(out), (out, Line()))
+    queue = _queues.setdefault(id(out), _Queue(out))
     try:
-        await line.take()
-        try:
-            await out.send(Pending(req, reply))
-        finally:
-            line.give()
+        await queue.send(out, Pending(req, reply))
     finally:
-        if line.idle:
-            _lines.pop(id(out), None)
+        if queue.line.idle:
+            _queues.pop(id(out), None)
     try:
         response = await reply.recv.receive()
     except EndOfStream:
         raise ChannelClosed("the batcher ended before it replied") from None
     finally:
         await reply.recv.aclose()
+    if isinstance(response, _Ended):
+        queue.ends += 1
     if isinstance(response, Exception):
         raise response
     return response

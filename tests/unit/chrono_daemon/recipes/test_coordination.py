@@ -299,9 +299,10 @@ class TestBatcher:
         await batcher_loop(sq.channel.recv, sq.forward)
         assert stays.recv.receive_nowait() == 9
 
-    async def test_a_batcher_that_dies_leaves_nobody_hanging(self) -> None:
+    @pytest.mark.parametrize("size", [0, 1])
+    async def test_a_batcher_that_dies_leaves_nobody_hanging(self, size: int) -> None:
         """Callers taken, waiting and in line get ChannelClosed."""
-        channel: Channel[Pending[int, int]] = open_channel(1)
+        channel: Channel[Pending[int, int]] = open_channel(size)
         failed: list[int] = []
         scope = anyio.CancelScope()
 
@@ -320,11 +321,24 @@ class TestBatcher:
 
         async with anyio.create_task_group() as group:
             group.start_soon(loop)
-            for n in range(2):
+            for n in range(6):
                 group.start_soon(caller, n)
             await settle()
             scope.cancel()
-        assert sorted(failed) == [0, 1]
+            await settle()
+            group.cancel_scope.cancel()
+        assert sorted(failed) == [0, 1, 2, 3, 4, 5]
+
+    async def test_who_comes_after_the_end_is_served_by_the_next(self) -> None:
+        """A restarted batcher goes on with the same channel."""
+        sq = Squarer()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await batcher_loop(sq.channel.recv, sq.forward)
+        async with anyio.create_task_group() as group:
+            group.start_soon(batcher_loop, sq.channel.recv, sq.forward)
+            assert await submit(sq.channel.send, 3) == 9
+            await sq.channel.send.aclose()
 
     async def test_a_closed_channel_is_told_to_the_caller(self) -> None:
         """ChannelClosed comes out of submit."""
