@@ -6,6 +6,7 @@ They decide what goes over a `Wire` and what comes out of it; the tags are expla
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
@@ -18,7 +19,6 @@ from chrono_daemon._types import ChannelClosed, ChannelInUse, EndOfStream, Would
 from chrono_daemon.channel import ChannelStats
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator
 
     from chrono_daemon.transports._wire import Wire
@@ -57,6 +57,7 @@ class ZmqSender(Generic[T]):
         self._maxsize = maxsize
         self._serde = serde
         self._busy = False
+        self._check = CancelCheck()
 
     async def send(self, item: T) -> None:
         """Send `item`, waiting at the high-water mark; see `SendStream.send`."""
@@ -150,6 +151,11 @@ class ZmqSender(Generic[T]):
                 if self._wire.is_over():
                     self._check_open()
             sending.result()
+        except asyncio.CancelledError:
+            # What was sent can't be withdrawn, so the send has happened: a cancelled
+            # scope comes back at the next checkpoint. A plain Task.cancel() would not.
+            if not (_is_done_well(sending) and self._check.is_cancelled()):
+                raise
         finally:
             sending.cancel()
             if control.done() and not control.cancelled():
@@ -157,6 +163,12 @@ class ZmqSender(Generic[T]):
                     self._notice(control.result())
             else:
                 control.cancel()
+
+
+def _is_done_well(operation: asyncio.Future[object]) -> bool:
+    if not operation.done() or operation.cancelled():
+        return False
+    return operation.exception() is None
 
 
 class ZmqReceiver(Generic[T]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -44,16 +45,21 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture
+def free_port() -> int:
+    """Return a port that nobody listens at."""
+    with zmq.Context() as context, context.socket(zmq.PAIR) as probe:
+        return probe.bind_to_random_port("tcp://127.0.0.1")
+
+
 @pytest.fixture(params=["inproc", "ipc", "tcp"])
-def address(request: pytest.FixtureRequest, tmp_path: object) -> str:
+def address(request: pytest.FixtureRequest, tmp_path: object, free_port: int) -> str:
     """Return an unused address of each kind."""
     if request.param == "inproc":
         return f"inproc://{uuid4()}"
     if request.param == "ipc":
         return f"ipc://{tmp_path}/s"
-    with zmq.Context() as context, context.socket(zmq.PAIR) as probe:
-        port = probe.bind_to_random_port("tcp://127.0.0.1")
-    return f"tcp://127.0.0.1:{port}"
+    return f"tcp://127.0.0.1:{free_port}"
 
 
 @pytest.fixture
@@ -288,23 +294,38 @@ class TestChannel:
         assert got == list(range(60))
         await ch.recv.aclose()
 
-    async def test_a_cancelled_send_leaves_the_endpoint_usable(
-        self, inproc: str
-    ) -> None:
-        """What was sent before and after arrives."""
+    @pytest.mark.parametrize("turns", range(6))
+    async def test_a_cancelled_send_was_not_sent(self, inproc: str, turns: int) -> None:
+        """However many turns it is after room was made; the endpoint stays usable."""
         ch: Channel[Any] = open_zmq_channel(inproc, maxsize=1)
-        sent = 0
-        with anyio.move_on_after(0.05):
+        sent: list[Any] = []
+        with suppress(WouldBlock):
             while True:
-                await ch.send.send(sent)
-                sent += 1
-        assert [await ch.recv.receive() for _ in range(sent)] == list(range(sent))
+                ch.send.send_nowait(len(sent))
+                sent.append(len(sent))
+
+        async def send(scope: anyio.CancelScope) -> None:
+            with scope:
+                await ch.send.send("last")
+                sent.append("last")
+
+        got: list[Any] = []
+        async with anyio.create_task_group() as group:
+            scope = anyio.CancelScope()
+            group.start_soon(send, scope)
+            await settle()
+            with suppress(WouldBlock):
+                while True:
+                    got.append(ch.recv.receive_nowait())
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            scope.cancel()
         await ch.send.send("after")
-        item = await ch.recv.receive()
-        if item == sent:
-            item = await ch.recv.receive()
-        assert item == "after"
-        await close(ch)
+        sent.append("after")
+        await ch.send.aclose()
+        got += [x async for x in ch.recv]
+        assert got == sent
+        await ch.recv.aclose()
 
     async def test_nowait_says_when_it_would_block(self, inproc: str) -> None:
         """No item, no peer, or no room."""
