@@ -165,20 +165,13 @@ def open_zmq_channel(
         ValueError: a limit is out of range; no socket was made.
         zmq.ZMQError: the address can't be used.
     """
-    recv: ReceiveStream[T] = open_zmq_receive(
-        address,
-        bind=bind_receive,
-        maxsize=maxsize,
-        serde=serde,
-        context=context,
-        linger_ms=linger_ms,
-    )
-    send: SendStream[T] = open_zmq_send(
-        address,
-        bind=not bind_receive,
-        maxsize=maxsize,
-        serde=serde,
-        context=context,
-        linger_ms=linger_ms,
-    )
-    return Channel(send, recv)
+    config = ZmqConfig(maxsize, linger_ms)
+    serde = MsgpackSerde() if serde is None else serde
+    hwm = config.hwm
+    into = Wire(address, bind_receive, hwm, linger_ms, context, None)
+    try:
+        out = Wire(address, not bind_receive, hwm, linger_ms, context, None)
+    except BaseException:
+        into.close()
+        raise
+    return Channel(ZmqSender(out, maxsize, serde), ZmqReceiver(into, maxsize, serde))

@@ -105,6 +105,19 @@ class TestConfig:
         with pytest.raises(ValueError, match="peer_timeout_ms"):
             open_zmq_send("inproc://x", peer_timeout_ms=0)
 
+    async def test_half_a_channel_is_none(self) -> None:
+        """Bound to a port of the system's choice, which the send end can't know."""
+        made: list[zmq.asyncio.Socket] = []
+
+        class Maker:
+            def socket(self, socket_type: int, /) -> object:
+                made.append(zmq.asyncio.Context.instance().socket(socket_type))
+                return made[-1]
+
+        with pytest.raises(zmq.ZMQError):
+            open_zmq_channel("tcp://127.0.0.1:*", context=Maker())
+        assert [socket.closed for socket in made] == [True, True]
+
     def test_trio_is_refused_by_name(self) -> None:
         """The transport stands on asyncio's futures."""
 
