@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from threading import get_ident
 from typing import Any, Final, Protocol, cast
 from weakref import WeakSet
 
@@ -17,6 +18,8 @@ from zmq.utils.monitor import parse_monitor_message
 from chrono_daemon._parking import on_trio
 
 __all__ = ["SocketMaker", "Wire"]
+
+_Place = tuple[int, int, str]
 
 
 class SocketMaker(Protocol):
@@ -42,7 +45,7 @@ class Wire:
         if on_trio():
             raise RuntimeError("the ZeroMQ transport needs asyncio")
         context = zmq.asyncio.Context.instance() if context is None else context
-        self._place: tuple[int, str] = (0, "")
+        self._place: _Place = (0, 0, "")
         self._is_inproc = address.startswith("inproc:")
         self._linger_ms = linger_ms
         self.closed = False
@@ -80,10 +83,14 @@ class Wire:
         self.socket.setsockopt(zmq.HEARTBEAT_IVL, max(1, timeout_ms // 3))
         self.socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, timeout_ms)
 
-    def _find_place(self, context: SocketMaker) -> tuple[int, str]:
-        """Return what wires of one channel have in common, and register there."""
+    def _find_place(self, context: SocketMaker) -> _Place:
+        """Return what wires of one channel have in common, and register there.
+
+        The thread is part of it: another one has an event loop of its own, and nobody
+        may touch what is in there.
+        """
         endpoint = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
-        place = (id(context) if self._is_inproc else 0, endpoint)
+        place = (get_ident(), id(context) if self._is_inproc else 0, endpoint)
         _wires.setdefault(place, WeakSet()).add(self)
         return place
 
@@ -243,8 +250,8 @@ class _PeerWatch:
         self._monitor.close(0)
 
 
-_wires: Final[dict[tuple[int, str], WeakSet[Wire]]] = {}
-"""The wires of this process, by context and endpoint."""
+_wires: Final[dict[_Place, WeakSet[Wire]]] = {}
+"""The wires of this process, by thread, context and endpoint."""
 
 _closing: Final[set[asyncio.Task[None]]] = set()
 """Sockets that still have to say that they are closed; tasks need a reference."""

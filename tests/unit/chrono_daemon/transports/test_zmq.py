@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -476,3 +477,42 @@ async def test_a_crashed_peer_is_noticed_when_asked_to(tmp_path: object) -> None
     assert got == [0, 1, 2]
     assert await process.wait() == 9
     await recv.aclose()
+
+
+def test_ends_in_two_threads_close_each_other(inproc: str) -> None:
+    """Each end belongs to its own event loop; debug mode would find a trespass."""
+    is_parked, is_closed = threading.Event(), threading.Event()
+
+    async def send() -> str:
+        end: Any = open_zmq_send(inproc, bind=True)
+        await end.send(0)
+        with suppress(WouldBlock):
+            while True:
+                end.send_nowait(1)
+        waiting = asyncio.create_task(end.send(2))
+        await settle()
+        is_parked.set()
+        # The loop stands still, so the other end can't be heard before it has closed.
+        is_closed.wait()
+        with pytest.raises(ChannelClosed) as caught:
+            await waiting
+        await end.aclose()
+        return str(caught.value)
+
+    async def receive() -> None:
+        end: Any = open_zmq_receive(inproc, bind=False)
+        assert await end.receive() == 0
+        await asyncio.to_thread(is_parked.wait)
+        try:
+            await end.aclose()
+        finally:
+            is_closed.set()
+
+    said: list[str] = []
+    thread = threading.Thread(
+        target=lambda: said.append(asyncio.run(send(), debug=True)), daemon=True
+    )
+    thread.start()
+    asyncio.run(receive(), debug=True)
+    thread.join()
+    assert said == ["the receive side of this channel is closed"]
