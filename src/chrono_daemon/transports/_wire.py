@@ -47,6 +47,7 @@ class Wire:
         context = zmq.asyncio.Context.instance() if context is None else context
         self._place: _Place = (0, 0, "")
         self._is_inproc = address.startswith("inproc:")
+        self._is_bound = bind
         self._linger_ms = linger_ms
         self.closed = False
         self.peer_closed = False
@@ -156,8 +157,8 @@ class Wire:
 
         As a rule that is all. But a full queue must not swallow the frame, and a
         connection that ends while the peer is behind loses what it hasn't read. When
-        the peer is there and behind, a task of its own goes on trying, and waits for
-        `reply`, for the time of the linger.
+        the peer is there and behind, or late, a task of its own goes on trying, and
+        waits for `reply`, for the time of the linger.
         """
         has_peer = self._has_peer()
         self._let_go()
@@ -174,27 +175,23 @@ class Wire:
         if not has_peer or (unsent is None and reply is None):
             self.socket.close()
             return
-        task = asyncio.get_running_loop().create_task(self._finish(unsent, reply))
+        farewell = _Farewell(self, unsent, reply, self._linger_ms)
+        task = asyncio.get_running_loop().create_task(farewell.say())
         _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        task.add_done_callback(farewell.end)
+
+    def has_neighbors(self) -> bool:
+        """Say whether other wires of this channel live in this thread."""
+        return bool(_wires.get(self._place))
 
     def _has_peer(self) -> bool:
+        """Say whether somebody has what was sent, or is waited for with it."""
+        if not self._is_bound and self.has_sent:
+            return True
         if self._watch is not None:
             return self._watch.is_connected()
         # Within a process nothing is ever accepted before there is somebody for it.
         return self.has_sent
-
-    async def _finish(self, frame: bytes | None, reply: bytes | None) -> None:
-        timeout_s = None if self._linger_ms < 0 else self._linger_ms / 1000
-        try:
-            with suppress(zmq.ZMQError, TimeoutError):
-                async with asyncio.timeout(timeout_s):
-                    if frame is not None:
-                        await self.start_send(frame)
-                    while reply is not None and await self.start_receive() != reply:
-                        pass
-        finally:
-            self.socket.close()
 
     def wake(self) -> None:
         """Let whoever waits look again."""
@@ -212,6 +209,59 @@ class Wire:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+
+
+class _Farewell:
+    """What a closed wire has yet to send and to hear, for the time of its linger."""
+
+    def __init__(
+        self, wire: Wire, frame: bytes | None, reply: bytes | None, linger_ms: int
+    ) -> None:
+        self._wire = wire
+        self._frame = frame
+        self._reply = reply
+        self._loop = asyncio.get_running_loop()
+        self._until = None if linger_ms < 0 else self._loop.time() + linger_ms / 1000
+
+    async def say(self) -> None:
+        """Send the frame and hear the reply, without keeping anybody else waiting."""
+        with suppress(zmq.ZMQError, TimeoutError):
+            async with asyncio.timeout_at(self._until):
+                if self._frame is not None:
+                    await self._wire.start_send(self._frame)
+                    self._frame = None
+                while self._reply is not None:
+                    if await self._wire.start_receive() == self._reply:
+                        return
+
+    def end(self, task: asyncio.Task[None]) -> None:
+        """Close the socket; first say what the end of the event loop cut short.
+
+        The program often ends with its loop, and then takes all with it that ZeroMQ
+        has not delivered. Who lives in this loop too can't answer any more.
+        """
+        _closing.discard(task)
+        try:
+            if task.cancelled() and not self._wire.has_neighbors():
+                self._say_at_once()
+        finally:
+            self._wire.socket.close()
+
+    def _say_at_once(self) -> None:
+        plain = self._wire.plain
+        with suppress(zmq.ZMQError):
+            if self._frame is not None:
+                plain.setsockopt(zmq.SNDTIMEO, self._left_ms())
+                plain.send(self._frame)
+            while self._reply is not None:
+                plain.setsockopt(zmq.RCVTIMEO, self._left_ms())
+                if plain.recv() == self._reply:
+                    return
+
+    def _left_ms(self) -> int:
+        if self._until is None:
+            return -1
+        return max(0, round(1000 * (self._until - self._loop.time())))
 
 
 class _PeerWatch:

@@ -516,3 +516,62 @@ def test_ends_in_two_threads_close_each_other(inproc: str) -> None:
     asyncio.run(receive(), debug=True)
     thread.join()
     assert said == ["the receive side of this channel is closed"]
+
+
+async def test_the_end_waits_for_a_peer_that_is_late(tmp_path: object) -> None:
+    """Connected to nobody yet and full, it is told to whoever comes in the linger."""
+    address = f"ipc://{tmp_path}/s"
+    send: Any = open_zmq_send(address, maxsize=3, linger_ms=-1)
+    accepted = 0
+    with suppress(WouldBlock):
+        while True:
+            send.send_nowait(accepted)
+            accepted += 1
+    await send.aclose()
+    recv: Any = open_zmq_receive(address, maxsize=3)
+    assert [n async for n in recv] == list(range(accepted))
+    await recv.aclose()
+
+
+@pytest.mark.parametrize("kind", ["ipc", "tcp"])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_program_that_ends_has_said_so(
+    kind: str, waits: bool, tmp_path: object, free_port: int
+) -> None:
+    """What was accepted arrives, and the end, though its event loop ends at once."""
+    address = f"ipc://{tmp_path}/s" if kind == "ipc" else f"tcp://127.0.0.1:{free_port}"
+    recv: Any = open_zmq_receive(address, maxsize=2)
+    code = (
+        "import asyncio\n"
+        "from chrono_daemon import WouldBlock\n"
+        "from chrono_daemon.transports.zmq import open_zmq_send\n"
+        "async def main():\n"
+        f"    send = open_zmq_send({address!r}, maxsize=2, linger_ms=-1)\n"
+        "    await send.send(0)\n"
+        "    n = 1\n"
+        "    try:\n"
+        f"        while n < 30 or not {waits}:\n"
+        f"            if {waits}:\n"
+        "                await send.send([n, bytes(200_000)])\n"
+        "            else:\n"
+        "                send.send_nowait([n, bytes(200_000)])\n"
+        "            n += 1\n"
+        "    except WouldBlock:\n"
+        "        pass\n"
+        "    await send.aclose()\n"
+        "    print(n)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    if not waits:
+        # Only read when all is sent: the queue is full, then.
+        said = int(await process.stdout.readline())
+    got = [item async for item in recv]
+    if waits:
+        said = int(await process.stdout.readline())
+    assert len(got) == said
+    assert await process.wait() == 0
+    await recv.aclose()
