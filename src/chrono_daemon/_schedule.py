@@ -88,7 +88,13 @@ class Sleepers:
 
     def next_deadline(self) -> float | None:
         """Return the soonest deadline, or None when nobody sleeps."""
-        return min((sleeper.deadline for sleeper in self), default=None)
+        deadlines = self._deadlines
+        while deadlines:
+            if not self._first[deadlines[0]].cancelled:
+                return deadlines[0]
+            self._pop_first(deadlines[0])
+            self._dead -= 1
+        return None
 
     def pop_due(self, until: float) -> Sleeper | None:
         """Take out the first sleeper with a deadline of at most `until`, if any."""

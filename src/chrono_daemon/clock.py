@@ -39,6 +39,9 @@ __all__ = [
     "settle",
 ]
 
+_STEP_S: Final = 0.01
+"""Wall seconds that a paced clock stands still at most."""
+
 _POLL_S: Final = 0.001
 """Wall seconds between two looks at work outside the event loop."""
 
@@ -356,12 +359,18 @@ class SimClock:
             raise ValueError(f"cannot run for {dt!r} s at {speed!r} times real time")
         await self.advance(0)
         start, start_wall = self._now, time.monotonic()
-        while self._now < start + dt:
+        end = start + dt
+        while self._now < end:
             due = self._waiters.next_deadline()
-            stop = start + dt if due is None else min(due, start + dt)
+            stop = end if due is None else min(due, end)
             elapsed = time.monotonic() - start_wall
-            await anyio.sleep(max(0.0, (stop - start) / speed - elapsed))
-            await self.advance_to(max(stop, self._now))
+            ahead_s = (stop - start) / speed - elapsed
+            # In small steps: what comes from outside meanwhile finds the time it is.
+            await anyio.sleep(min(max(0.0, ahead_s), _STEP_S))
+            reached = start + (time.monotonic() - start_wall) * speed
+            if ahead_s <= _STEP_S:
+                reached = stop
+            await self.advance_to(max(min(reached, stop), self._now))
 
     @contextmanager
     def hold(self, reason: str = "work outside the event loop") -> Iterator[None]:

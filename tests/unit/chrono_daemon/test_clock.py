@@ -390,3 +390,37 @@ class TestRunningOn:
             assert time.monotonic() - before >= 0.01
         assert seen == [1, 2, 3]
         assert clock.now() == 3
+
+    async def test_run_paced_keeps_step_with_what_comes_from_outside(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Time has passed when the world calls, and a sleep set then ends in step."""
+        wall = 0.0
+        rings_at, ring = 2.0, anyio.Event()
+
+        async def sleep(seconds: float) -> None:
+            nonlocal wall
+            await anyio.lowlevel.checkpoint()
+            if wall < rings_at <= wall + seconds:
+                ring.set()
+                await settle()
+            wall += seconds
+
+        clock = SimClock()
+        seen: list[tuple[float, float]] = []
+
+        async def answer() -> None:
+            await ring.wait()
+            seen.append((clock.now(), wall))
+            await clock.sleep(4)
+            seen.append((clock.now(), wall))
+
+        monkeypatch.setattr("chrono_daemon.clock.time.monotonic", lambda: wall)
+        monkeypatch.setattr("chrono_daemon.clock.anyio.sleep", sleep)
+        async with anyio.create_task_group() as group:
+            group.start_soon(answer)
+            await clock.run_paced(100, speed=4)
+        assert wall == pytest.approx(25)
+        for virtual, real in seen:
+            assert virtual == pytest.approx(4 * real, abs=0.1)
+        assert [virtual for virtual, _ in seen] == pytest.approx([8, 12], abs=0.1)
