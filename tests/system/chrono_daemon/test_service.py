@@ -182,3 +182,19 @@ async def test_a_clock_says_what_it_cannot_see() -> None:
         right.send(b"x")
     left.close()
     right.close()
+
+
+async def test_a_socket_that_is_gone_is_an_os_error(
+    notify: tuple[socket.socket, str],
+) -> None:
+    """With the system's own words, as the failure of the daemon."""
+    sock, name = notify
+    clock = SimClock()
+    async with Supervisor(clock=clock, on_error="ignore") as sup:
+        sup.spawn(notify_systemd, environ={"NOTIFY_SOCKET": name})
+        await clock.advance(1)
+        sock.close()
+        sup.signal_stop()
+    error = sup.snapshot()["notify_systemd"].last_error
+    assert isinstance(error, OSError)
+    assert "refused" in str(error)

@@ -13,6 +13,8 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from anyio.abc import ConnectedUNIXDatagramSocket
+
     from chrono_daemon.context import Context
     from chrono_daemon.supervisor import DaemonHealth
 
@@ -58,17 +60,27 @@ async def notify_systemd(
         path = "\0" + path[1:]
     async with await anyio.create_connected_unix_datagram_socket(path) as socket:
         await ctx.supervisor.wait_all_started()
-        await socket.send(b"READY=1")
+        await _send(socket, b"READY=1")
         period_s = _watchdog_period_s(environ)
         if period_s is None:
             await ctx.stop_event.wait()
         else:
             while True:
                 if healthy(ctx.supervisor.snapshot()):
-                    await socket.send(b"WATCHDOG=1")
+                    await _send(socket, b"WATCHDOG=1")
                 if not await ctx.sleep(period_s / 2):
                     break
-        await socket.send(b"STOPPING=1")
+        await _send(socket, b"STOPPING=1")
+
+
+async def _send(socket: ConnectedUNIXDatagramSocket, message: bytes) -> None:
+    try:
+        await socket.send(message)
+    except anyio.BrokenResourceError as error:
+        # What anyio raises for it says nothing; the system's own error does.
+        if isinstance(error.__cause__, OSError):
+            raise error.__cause__ from None
+        raise
 
 
 def _watchdog_period_s(environ: Mapping[str, str]) -> float | None:
