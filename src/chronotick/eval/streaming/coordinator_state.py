@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import cycle, islice, repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.errors import ConfigError, RemoteProtocolError
 from chronotick.eval.streaming.wire import BadTag, Kind, Message, decode
@@ -63,6 +63,19 @@ def duration_s(
     return min(limits, default=0.0)
 
 
+class _Asked(NamedTuple):
+    """What an answer must be an answer to."""
+
+    worker: str
+    kind: Kind
+    event_id: int
+    sequence: int
+
+
+# What is answered by what.
+_ANSWERS = {Kind.PING: Kind.PONG, Kind.EVENT: Kind.ACK, Kind.STOP: Kind.ACK}
+
+
 class CoordinatorState:
     """Who answered what, in one run.
 
@@ -77,8 +90,8 @@ class CoordinatorState:
     ) -> None:
         self._run = run
         self._key = key
-        self._asked: dict[bytes, str] = {}
-        self._acked: Counter[int] = Counter()
+        self._asked: dict[bytes, _Asked] = {}
+        self._acked: dict[int, int] = {}
         self.not_ready: dict[str, str] = dict.fromkeys(workers, "no answer")
         """Workers that have not said that they are ready, and why."""
         self.not_stopped: set[str] = set(workers)
@@ -87,7 +100,10 @@ class CoordinatorState:
 
     def asks(self, worker: str, message: Message) -> None:
         """Note that `message` is being sent to `worker`."""
-        self._asked[message.nonce] = worker
+        asked = _Asked(worker, message.kind, message.event_id, message.sequence)
+        self._asked[message.nonce] = asked
+        if message.kind is Kind.EVENT:
+            self._acked.setdefault(message.event_id, 0)
 
     def received(self, datagram: bytes) -> None:
         """Take an answer in; what answers nothing is counted and dropped."""
@@ -99,18 +115,17 @@ class CoordinatorState:
         except RemoteProtocolError:
             self.counts["garbage"] += 1
             return
-        worker = self._asked.get(message.nonce)
-        if message.run != self._run or worker is None:
+        asked = self._asked.get(message.nonce)
+        if message.run != self._run or asked is None:
             self.counts["unasked"] += 1
-            return
-        if message.kind is Kind.PONG:
-            self._pong(worker, _shown(message.payload))
-        elif message.kind is Kind.ACK:
+        elif not _is_answer(message, asked):
+            self.counts["garbage"] += 1
+        elif message.kind is Kind.PONG:
+            self._pong(asked.worker, _shown(message.payload))
+        else:
             # An acknowledgement that comes twice counts once.
             del self._asked[message.nonce]
-            self._ack(worker, message)
-        else:
-            self.counts["garbage"] += 1
+            self._ack(asked)
 
     def acknowledged(self, event_id: int) -> int:
         """Return how many workers acknowledged `event_id`, and forget it."""
@@ -122,12 +137,19 @@ class CoordinatorState:
         else:
             self.not_ready.pop(worker, None)
 
-    def _ack(self, worker: str, message: Message) -> None:
-        if message.sequence:
-            self._acked[message.event_id] += 1
-            self.counts["ack"] += 1
-        else:
-            self.not_stopped.discard(worker)
+    def _ack(self, asked: _Asked) -> None:
+        if asked.kind is Kind.STOP:
+            self.not_stopped.discard(asked.worker)
+            return
+        self.counts["ack"] += 1
+        if asked.event_id in self._acked:
+            self._acked[asked.event_id] += 1
+
+
+def _is_answer(message: Message, asked: _Asked) -> bool:
+    return message.kind is _ANSWERS.get(asked.kind) and (
+        (message.event_id, message.sequence) == (asked.event_id, asked.sequence)
+    )
 
 
 def _shown(words: bytes) -> str:

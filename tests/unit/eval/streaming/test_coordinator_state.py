@@ -89,6 +89,47 @@ def test_answers_to_what_was_not_asked_are_dropped(change: dict[str, bytes]) -> 
     assert state.counts["unasked"] == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        replace(EVENT.answer(Kind.ACK), event_id=6),
+        replace(EVENT.answer(Kind.ACK), sequence=9),
+        replace(EVENT.answer(Kind.ACK), sequence=0),
+        EVENT.answer(Kind.PONG),
+    ],
+    ids=["another event", "another number", "no number", "another kind"],
+)
+def test_an_answer_to_something_else_is_garbage(answer: Message) -> None:
+    """A confused worker vouches for no event that it was not asked about."""
+    state = coordinator()
+    state.received(encode(answer))
+
+    assert (set(state.not_ready), state.not_stopped) == ({"a", "b"}, {"a", "b"})
+    assert state.counts == {"garbage": 1}
+    state.received(encode(EVENT.answer(Kind.ACK)))
+    assert [state.acknowledged(n) for n in (6, 7)] == [0, 1]
+
+
+def test_a_ping_is_answered_by_no_acknowledgement() -> None:
+    """It would count for whatever event it names."""
+    state = coordinator()
+    ping = Message(kind=Kind.PING, run=RUN, nonce=b"p" * 8)
+    state.asks("b", ping)
+    state.received(encode(replace(EVENT.answer(Kind.ACK), nonce=ping.nonce)))
+
+    assert state.acknowledged(7) == 0
+
+
+def test_what_comes_after_the_count_counts_for_no_later_one() -> None:
+    """An acknowledgement that is late is one that was lost."""
+    state = coordinator()
+    assert state.acknowledged(7) == 0
+    state.received(encode(EVENT.answer(Kind.ACK)))
+
+    assert state.acknowledged(7) == 0
+    assert state.counts == {"ack": 1}
+
+
 def test_readiness_is_known_worker_by_worker() -> None:
     """Who has not answered, and who has said why not, is there to be named."""
     state = CoordinatorState(run=RUN, workers=("a", "b"))
