@@ -36,6 +36,8 @@ _GOOD_FOR_NS = 5 * NS_PER_S
 # RAW runs within this of true time: the kernel's own limit for correcting a clock.
 _MAX_RATE_PPB = 500_000
 _MOST_OCTETS = 64 * 1024
+# Far from now, and with room to grow in the 64 bits of a datagram.
+_MOST_NS = 2**62
 _OK = 200
 _STATUSES = {
     "synchronized": Status.SYNCHRONIZED,
@@ -163,7 +165,7 @@ def _parsed(status: int, body: bytes) -> tuple[int, int, Status]:
     """
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         why = f"status {status}, and what it says is no JSON object"
@@ -174,8 +176,10 @@ def _parsed(status: int, body: bytes) -> tuple[int, int, Status]:
     try:
         ends = int(told["earliest_unix_ns"]), int(told["latest_unix_ns"])
         word = _STATUSES[told["status"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"its answer lacks a time: {error!r}") from error
+    if max(map(abs, ends)) > _MOST_NS:
+        raise ValueError("its answer lacks a time that a clock can show")
     if ends[0] > ends[1]:
         raise ValueError("its interval ends before it begins")
     return *ends, word

@@ -143,6 +143,14 @@ def test_a_coverage_is_never_made_up() -> None:
         (200, json.dumps(GOOD | {"latest_unix_ns": "1"}).encode(), "before it begins"),
         (200, json.dumps(GOOD | {"latest_unix_ns": None}).encode(), "lacks a time"),
         (200, b" " * 70_000, "too long"),
+        (200, b"[" * 60_000, "no JSON object"),
+        (
+            200,
+            json.dumps({**GOOD, "latest_unix_ns": math.inf}).encode(),
+            "lacks a time",
+        ),
+        (200, json.dumps({**GOOD, "latest_unix_ns": 10**400}).encode(), "lacks a time"),
+        (200, json.dumps({**GOOD, "earliest_unix_ns": -(2**63)}).encode(), "lacks a"),
     ],
 )
 def test_what_is_no_time_is_no_reading(status: int, body: bytes, says: str) -> None:
