@@ -92,7 +92,9 @@ class _Stay(Generic[D]):
     async def run(self) -> None:
         try:
             dispatcher = await self._setup(self._supervisor)
-        except Exception as error:  # noqa: BLE001  (raised in the other thread)
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001  (raised in the other thread)
             self.ready.set_exception(error)
             return
         host = SupervisorHost(self._supervisor)
@@ -117,5 +119,7 @@ def _await_ready(stay: _Stay[D], ready_timeout: float) -> D:
         raise RuntimeError(
             f"async setup was not ready within the timeout of {ready_timeout} s"
         ) from None
-    except Exception as error:
+    except BaseException as error:
+        if not stay.ready.done() or stay.ready.exception() is not error:
+            raise  # Not from over there: this thread is being interrupted.
         raise RuntimeError("async setup failed") from error

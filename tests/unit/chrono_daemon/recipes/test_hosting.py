@@ -241,6 +241,19 @@ class TestSyncBridge:
             enter(lambda: host_async_dispatcher(setup, backend=backend))
         assert caught.value.__cause__ is error
 
+    @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+    def test_leaving_while_setting_up_names_the_reason(
+        self, backend: str, kind: type[BaseException]
+    ) -> None:
+        """It is no time-out: nobody waits for it."""
+
+        async def setup(sup: Supervisor) -> None:
+            raise kind("no configuration")
+
+        with pytest.raises(RuntimeError, match="async setup failed") as caught:
+            enter(lambda: host_async_dispatcher(setup, backend=backend))
+        assert type(caught.value.__cause__) is kind
+
     def test_failing_to_start_names_the_reason(self, backend: str) -> None:
         """The cause is a group with the DaemonError."""
 
