@@ -64,7 +64,8 @@ class SendStream(Protocol[T_contra]):
     async def send(self, item: T_contra) -> None:
         """Send `item`, waiting while there is no room.
 
-        Cancellation withdraws the item; it was then not sent.
+        Cancellation withdraws the item; it was then not sent. (But for a plain
+        `Task.cancel()` in the very turn in which it is taken.)
 
         Raises:
             ChannelClosed: this side or the receive side is closed.

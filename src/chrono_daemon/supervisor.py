@@ -251,8 +251,9 @@ class Supervisor:
     def signal_stop(self) -> None:
         """Ask every daemon to finish; nothing is cancelled.
 
-        Callable anywhere, also from inside a daemon, and again. Before the first entry
-        it does nothing and is not remembered.
+        Callable again, and anywhere in the thread of the event loop, also from inside a
+        daemon; from another thread, through `anyio.from_thread.run_sync` or a portal.
+        Before the first entry it does nothing and is not remembered.
         """
         if self._stop_event is not None:
             self._stop_event.set()

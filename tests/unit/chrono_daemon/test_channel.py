@@ -360,6 +360,23 @@ def test_a_plain_task_cancel_puts_a_handed_item_back() -> None:
     asyncio.run(main())
 
 
+def test_a_plain_task_cancel_may_reach_a_send_that_has_happened() -> None:
+    """The one exception that the pages name: it raises, and the item is there once."""
+
+    async def main() -> None:
+        ch: Channel[int] = open_channel()
+        task = asyncio.create_task(ch.send.send(1))
+        await asyncio.sleep(0)
+        assert ch.recv.receive_nowait() == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(WouldBlock):
+            ch.recv.receive_nowait()
+
+    asyncio.run(main())
+
+
 def test_a_channel_may_move_from_one_event_loop_to_another() -> None:
     """Also to another backend, between two operations."""
     ch: Channel[int] = open_channel(9)
