@@ -314,7 +314,13 @@ async def drive(step: Callable[[], bool], patience: Patience) -> tuple[str, ...]
     finally:
         watch.expect_rest(None, None)
         turns.give()
-    return tuple(name for name, _ in watch.steps.most_common())
+    return _spinners(watch.steps)
+
+
+def _spinners(steps: Counter[str]) -> tuple[str, ...]:
+    """Return who ran all the time, and not just once while it was looked at."""
+    most = max(steps.values(), default=0)
+    return tuple(name for name, count in steps.most_common() if 2 * count >= most)
 
 
 def watched_files() -> int | None:

@@ -77,11 +77,13 @@ class TestOutsideTheLoop:
 
         async with anyio.create_task_group() as group:
             group.start_soon(spinner, name="whirligig")
-            with pytest.warns(SettleWarning, match="whirligig") as caught:
+            # At work when the clock begins to look, but no spinner.
+            group.start_soon(anyio.lowlevel.checkpoint, name="passer-by")
+            with pytest.warns(SettleWarning, match="spin: whirligig; ") as caught:
                 await clock.advance(1)
                 await clock.advance(1)
             assert len(caught) == 1
-            with pytest.raises(RuntimeError, match="whirligig"):
+            with pytest.raises(RuntimeError, match=r"spin: whirligig$"):
                 await settle()
             group.cancel_scope.cancel()
         assert clock.now() == 2
