@@ -220,6 +220,8 @@ class _Farewell:
         self._wire = wire
         self._frame = frame
         self._reply = reply
+        # It can't answer any more once this loop has ended.
+        self._is_to_here = wire.has_neighbors()
         self._loop = asyncio.get_running_loop()
         self._until = None if linger_ms < 0 else self._loop.time() + linger_ms / 1000
 
@@ -238,11 +240,11 @@ class _Farewell:
         """Close the socket; first say what the end of the event loop cut short.
 
         The program often ends with its loop, and then takes all with it that ZeroMQ
-        has not delivered. Who lives in this loop too can't answer any more.
+        has not delivered.
         """
         _closing.discard(task)
         try:
-            if task.cancelled() and not self._wire.has_neighbors():
+            if task.cancelled() and not self._is_to_here:
                 self._say_at_once()
         finally:
             self._wire.socket.close()

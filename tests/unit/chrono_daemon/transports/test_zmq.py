@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -575,3 +576,18 @@ async def test_a_program_that_ends_has_said_so(
     assert len(got) == said
     assert await process.wait() == 0
     await recv.aclose()
+
+
+def test_a_loop_that_ends_waits_for_nobody_who_lives_in_it(inproc: str) -> None:
+    """The other end can't read any more, for however long one lingers."""
+
+    async def main() -> None:
+        ch: Channel[Any] = open_zmq_channel(inproc, maxsize=1, linger_ms=-1)
+        with suppress(WouldBlock):
+            while True:
+                ch.send.send_nowait(0)
+        await ch.send.aclose()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the receive end is left open
+        asyncio.run(main())
