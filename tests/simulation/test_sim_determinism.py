@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import partial
 
 import anyio
@@ -31,3 +34,19 @@ def test_a_seed_replays_and_another_does_not() -> None:
 
     assert once == history("lan", 3, "asyncio")
     assert once != history("lan", 4, "asyncio")
+
+
+@pytest.mark.parametrize("scenario", ["internet", "many-servers"])
+def test_every_process_lives_through_the_same_history(scenario: str) -> None:
+    """To the last digit, though each orders its sets of names otherwise."""
+    command = [sys.executable, "-m", "chronotick", "simulate", scenario, "--json"]
+    seen = {
+        subprocess.run(
+            [*command, "--hours", "0.25"],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in range(1, 5)
+    }
+    assert len(seen) == 1

@@ -31,6 +31,7 @@ from chronotick.models.registry import short_term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from chronotick.core.rates import RateForecast, RateHistory
     from chronotick.core.records import Audit, Sample
@@ -113,8 +114,8 @@ class Panel:
         self._quiet = QuietExchanges()
         self._calibrator.forget_claims()
         self._newest_ns = 0
-        self.fed: set[str] = set()
-        """Servers whose samples the models have seen."""
+        # In their order: sums over a set end in other digits in each process.
+        self._fed: dict[str, None] = {}
         self.sample_count = 0
         """Samples that the models have taken in since the start or a restart."""
 
@@ -128,7 +129,7 @@ class Panel:
         for each in believed:
             if each.useful:
                 self._hold.observe(each.sample)
-        self.fed = {each.sample.server for each in believed}
+        self._fed = dict.fromkeys(each.sample.server for each in believed)
         self.sample_count = len(taken)
         self._newest_ns = max((each.sample.raw_ns for each in believed), default=0)
         self.recenter()
@@ -145,8 +146,8 @@ class Panel:
                 self._learned.observe(sample)
         if shown.useful:
             self._hold.observe(sample)
-        if sample.server not in self.fed:
-            self.fed.add(sample.server)
+        if sample.server not in self._fed:
+            self._fed[sample.server] = None
             self.recenter()
         self._newest_ns = max(self._newest_ns, sample.raw_ns)
         if claim := self._claim(sample.raw_ns):
@@ -224,6 +225,11 @@ class Panel:
     def feels(self) -> bool:
         """Whether it wants to be told of the oscillator's surroundings."""
         return self._learned is not None and self._settings.covariates > 0
+
+    @property
+    def fed(self) -> AbstractSet[str]:
+        """Servers whose samples the models have seen, in the order of their first."""
+        return self._fed.keys()
 
     @property
     def is_lost(self) -> bool:
