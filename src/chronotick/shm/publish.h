@@ -1,7 +1,7 @@
 /* The writer's side of the protocol, for _hot.c and the tests written in C.
  *
  * Not installed for others: a segment has one writer, and that is a chronotick daemon.
- * The order of the stores is the same as in chronotick.shm.writer, which relies on x86
+ * The order of the stores is the same as in chronotick.shm.page, which relies on x86
  * to keep it; here fences make it hold on any CPU.
  */
 #ifndef CHRONOTICK_PUBLISH_H

@@ -1,27 +1,13 @@
-"""Publish frames: the only code that stores into a segment.
+"""Publish frames: the writer of one segment.
 
-Decides the order of the stores, and so what a reader can ever see. What the bytes mean
-is the codec's business, who may write is `chronotick.shm.ownership`'s.
-
-**Why a reader never sees half a frame.** A frame is packed into a bytes object first;
-`struct.pack_into` would zero its target before filling it. It is then copied into the
-slot that the sequence does *not* point to, and one aligned 8-byte store of the next
-sequence makes it live. Slot ``s & 1`` is touched again only after sequence ``s + 1``
-is visible, so a reader that finds the same sequence before and after its copy has
-copied from a slot that nobody was writing.
-
-**Why plain stores suffice.** x86 makes the stores of one CPU visible in program order
-(TSO; Intel SDM vol. 3 §9.2.2), and CPython performs each memoryview assignment
-completely before the next. Ordinary 128-byte copies use no non-temporal stores, which
-would be the exception. CPUs with weaker ordering need the native module's fences.
+Decides what is told when: what is news and what a heartbeat, what the ring remembers,
+what becomes of the daemon's before us, and of a file that somebody removes. How it is
+stored is `chronotick.shm.page`'s business, who may write is
+`chronotick.shm.ownership`'s.
 
 **Heartbeats.** With ``repeats=True`` a thread of the C module stores, too: what was
 published last, with the clocks read again. It and we take turns under a lock, so that
 there still is one writer at a time; see ``heart.h`` and ADR 24.
-
-**What a kill leaves.** Before the sequence store: a half-written slot that no reader
-looks at. After it: a complete frame. In the compatibility record: an odd number, which
-the next writer mends. In the ring: an entry numbered 0, which readers skip.
 """
 
 from __future__ import annotations
@@ -42,24 +28,15 @@ from chronotick.shm.codec import (
     restamp_slot,
     void_slot,
 )
-from chronotick.shm.compat import (
-    choose_baseline,
-    derive_record,
-    encode_record,
-)
-from chronotick.shm.host import boot_id, fence, has_strong_ordering, time_namespace
+from chronotick.shm.compat import choose_baseline, derive_record, encode_record
+from chronotick.shm.host import boot_id, has_strong_ordering, time_namespace
 from chronotick.shm.layout import (
     HEADER,
     HEADER_AT,
     HEADER_SIZE,
     MAGIC,
-    RING_AT,
     RING_ENTRIES,
-    RING_ENTRIES_AT,
-    RING_ENTRY_SIZE,
     SEGMENT_SIZE,
-    SEQUENCE_AT,
-    SLOT_AT,
     SLOT_SIZE,
     VERSION,
     VERSION_MIN,
@@ -68,6 +45,7 @@ from chronotick.shm.layout import (
 )
 from chronotick.shm.native import HOT
 from chronotick.shm.ownership import acquire
+from chronotick.shm.page import Page
 from chronotick.shm.segment import segment_path
 
 if TYPE_CHECKING:
@@ -76,23 +54,14 @@ if TYPE_CHECKING:
     from chronotick.core.records import Correction, Frame
     from chronotick.shm._hot import Heart
     from chronotick.shm.codec import PastCorrection, Snapshot
-    from chronotick.shm.ownership import OwnedSegment
 
 __all__ = ["SegmentWriter"]
 
 _HEADER = codec(HEADER, HEADER_SIZE)
-_BOOT_WORDS = slice(HEADER_AT + 16, HEADER_AT + 32)
-_NAMESPACE_WORD = (HEADER_AT + 48) // 8
-_STARTED_WORD = (HEADER_AT + 56) // 8
-_SEQUENCE = SEQUENCE_AT // 8
-_RING_COUNT = RING_AT // 8
-# The record's number is the 4-byte word at byte 68.
-_NUMBER, _BEFORE_NUMBER, _AFTER_NUMBER = 17, slice(0, 68), slice(72, 128)
 _RECORD_PERIOD_NS = 100_000_000
 # Heartbeats go on by themselves for so long: enough for an event loop that is late twice
 # in a row, and well within the second for which readers take silence for life.
 _LEASE_NS = 3 * _RECORD_PERIOD_NS
-_U64 = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class SegmentWriter:
@@ -135,7 +104,7 @@ class SegmentWriter:
         )
         self._owned = acquire(self.path, image)
         self._hot = hot
-        self._take(self._owned)
+        self._page = Page(self._owned.mapping, hot)
         self._place_due_raw_ns = 0
         self._closed = False
         self._told: tuple[object, ...] = ()
@@ -153,7 +122,7 @@ class SegmentWriter:
         if repeats and hot is not None:
             # No thread to be had: then each heartbeat is published, as without C.
             with contextlib.suppress(OSError):
-                self._heart = hot.Heart(self._data)
+                self._heart = hot.Heart(self._page.data)
 
     @property
     def refresh_period_ns(self) -> int:
@@ -163,7 +132,7 @@ class SegmentWriter:
     @property
     def sequence(self) -> int:
         """The live sequence; 0 while nothing has been published."""
-        return self._words[_SEQUENCE]
+        return self._page.sequence
 
     @property
     def inherited_void_after_raw_ns(self) -> int:
@@ -172,11 +141,10 @@ class SegmentWriter:
         Read it before the first `publish`: an earlier daemon's correction, of this
         boot, is worth more to readers than the news that nothing is known yet.
         """
-        sequence = self.sequence
-        if sequence == 0:
+        if self.sequence == 0:
             return 0
         try:
-            live = decode_slot(sequence, self._data, _slot_at(sequence))
+            live = self._page.live()
         except ValueError:
             return 0
         return 0 if live.status is Status.UNKNOWN else live.void_after_raw_ns
@@ -213,7 +181,7 @@ class SegmentWriter:
         self._record_due_raw_ns = frame.as_of_raw_ns + _RECORD_PERIOD_NS
         if frame.started_raw_ns != self._started_raw_ns:
             self._started_raw_ns = frame.started_raw_ns
-            self._words[_STARTED_WORD] = frame.started_raw_ns & _U64
+            self._page.store_started(frame.started_raw_ns)
         self._remember(snapshot)
         self._publish_record(snapshot)
 
@@ -246,11 +214,6 @@ class SegmentWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take(self, owned: OwnedSegment) -> None:
-        """Store into that file from now on."""
-        self._data, self._words = owned.mapping.data, owned.mapping.words
-        self._halves = owned.mapping.data.cast("I")
-
     def _keep_place(self, raw_ns: int) -> None:
         """Once a second look whether the segment is still where readers find it.
 
@@ -266,9 +229,9 @@ class SegmentWriter:
         if self._heart is not None:
             self._heart.stop()
         self._owned.put_back()
-        self._take(self._owned)
+        self._page = Page(self._owned.mapping, self._hot)
         if self._heart is not None and self._hot is not None:
-            self._heart = self._hot.Heart(self._data)
+            self._heart = self._hot.Heart(self._page.data)
 
     def _header(self) -> bytes:
         return _HEADER.pack(
@@ -290,83 +253,36 @@ class SegmentWriter:
         What an earlier boot, or another time namespace, left there counts another
         RAW: both slots are voided before the header says that they are of this boot.
         """
-        theirs, ours = self._words, memoryview(header).cast("Q")
-        namespace = _NAMESPACE_WORD - HEADER_AT // 8
-        same_raw = (
-            self._data[_BOOT_WORDS] == header[16:32]
-            and theirs[_NAMESPACE_WORD] == ours[namespace]
-        )
-        if same_raw:
+        if self._page.counts_raw_of(header):
             self._recall()
         else:
             if self.sequence:
                 self._publish_slot(void_slot())
                 self._publish_record(self._publish_slot(void_slot()))
-            self._forget_history()
-        if not has_strong_ordering():
-            # The sequences that voided the slots are visible before the header is; the
-            # header is before the first frame by the fence that publishes it.
-            fence()
-        for index, word in enumerate(ours, start=HEADER_AT // 8):
-            # When the daemon started is told together with its first frame: until then
-            # the slot that readers see is its predecessor's.
-            if index != _STARTED_WORD:
-                theirs[index] = word
+            self._page.forget_entries()
+        self._page.store_header(header)
 
     def _recall(self) -> None:
-        """Learn the system clock's past from the daemon before us.
-
-        Damage is struck out of the ring: no reader uses it, and nothing else mends it.
-        """
+        """Learn the system clock's past from the daemon before us."""
         with contextlib.suppress(ValueError):
-            live = decode_slot(self.sequence, self._data, _slot_at(self.sequence))
-            self._marker = live.disruption_marker
-        count = self._words[_RING_COUNT]
-        if count > _U64 // 2:
-            self._words[_RING_COUNT] = 0
-            self._forget_history()
-            return
-        for number in range(max(count - RING_ENTRIES, 0) + 1, count + 1):
-            at = _entry_at(number)
-            try:
-                entry = decode_entry(self._data, at)
-            except ValueError:
-                self._words[at // 8] = 0
-                continue
-            if entry.number == number:
-                self._history.appendleft(entry)
-
-    def _forget_history(self) -> None:
-        """Empty the ring: RAW, in which its entries are told, did not run through."""
-        self._history.clear()
-        for entry in range(RING_ENTRIES):
-            self._words[(RING_ENTRIES_AT + RING_ENTRY_SIZE * entry) // 8] = 0
+            self._marker = self._page.live().disruption_marker
+        self._history.extendleft(self._page.mend_entries())
 
     def _publish_slot(self, slot: bytes, frame: Frame | None = None) -> Snapshot:
         return decode_slot(self._store_slot(slot, frame), slot)
 
     def _store_slot(self, slot: bytes, frame: Frame | None) -> int:
         """Make `slot`, which says `frame` or nothing, live; return its sequence."""
-        if self._heart is not None and frame is not None:
-            # Heartbeats that are as seldom as publications are these publications.
-            is_repeated = frame.heartbeat_ns < _RECORD_PERIOD_NS
-            return self._heart.publish(
-                slot,
-                frame.heartbeat_ns,
-                _LEASE_NS if is_repeated else 0,
-                frame.correction.last_sync_raw_ns,
-            )
-        if self._hot is not None:
-            self._hot.publish(self._data, 0, slot)
-            return self._words[_SEQUENCE]
-        # The next sequence comes from the segment and not from a variable beside it:
-        # an interrupt between the store and its note must not make us write twice
-        # with one number, that is, into the live slot.
-        sequence = self._words[_SEQUENCE] + 1 & _U64 or 2
-        at = _slot_at(sequence)
-        self._data[at : at + SLOT_SIZE] = slot
-        self._words[_SEQUENCE] = sequence
-        return sequence
+        if self._heart is None or frame is None:
+            return self._page.store_slot(slot)
+        # Heartbeats that are as seldom as publications are these publications.
+        is_repeated = frame.heartbeat_ns < _RECORD_PERIOD_NS
+        return self._heart.publish(
+            slot,
+            frame.heartbeat_ns,
+            _LEASE_NS if is_repeated else 0,
+            frame.correction.last_sync_raw_ns,
+        )
 
     def _publish_record(self, snapshot: Snapshot) -> None:
         record = derive_record(
@@ -374,16 +290,7 @@ class SegmentWriter:
             started_raw_ns=self._started_raw_ns,
             baseline=choose_baseline(snapshot, self._history),
         )
-        data = encode_record(record, 0)
-        if self._hot is not None:
-            self._hot.publish(self._data, 1, data)
-            return
-        # A writer killed here has left an odd number, which `| 1` keeps odd.
-        odd = self._halves[_NUMBER] + 1 | 1
-        self._halves[_NUMBER] = odd & 0xFFFF_FFFF
-        self._data[_BEFORE_NUMBER] = data[_BEFORE_NUMBER]
-        self._data[_AFTER_NUMBER] = data[_AFTER_NUMBER]
-        self._halves[_NUMBER] = odd + 1 & 0xFFFF_FFFF
+        self._page.store_record(encode_record(record, 0))
 
     def _remember(self, snapshot: Snapshot) -> None:
         """Append to the ring if the correction changed. A heartbeat changes nothing."""
@@ -397,26 +304,11 @@ class SegmentWriter:
         if told == self._told or snapshot.status is Status.UNKNOWN:
             return
         if snapshot.disruption_marker != self._marker:
+            # RAW, in which its entries are told, did not run through.
             self._marker = snapshot.disruption_marker
-            self._forget_history()
+            self._history.clear()
+            self._page.forget_entries()
         self._told = told
-        number = self._words[_RING_COUNT] + 1
-        at, entry = _entry_at(number), encode_entry(number, snapshot)
-        if self._hot is not None:
-            self._hot.publish(self._data, 2, entry)
-        else:
-            # 0 first: a reader of the entry that is replaced sees it go before it
-            # changes.
-            self._words[at // 8] = 0
-            self._data[at + 8 : at + RING_ENTRY_SIZE] = entry[8:]
-            self._words[at // 8] = number
-            self._words[_RING_COUNT] = number
+        entry = encode_entry(self._page.next_entry, snapshot)
+        self._page.store_entry(entry)
         self._history.appendleft(decode_entry(entry))
-
-
-def _slot_at(sequence: int) -> int:
-    return SLOT_AT + SLOT_SIZE * (sequence & 1)
-
-
-def _entry_at(number: int) -> int:
-    return RING_ENTRIES_AT + RING_ENTRY_SIZE * ((number - 1) % RING_ENTRIES)

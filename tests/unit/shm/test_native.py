@@ -132,7 +132,7 @@ def test_c_stores_no_part_that_it_does_not_know(
     with SegmentWriter(path) as writer:
         writer.publish(make_frame())
         with pytest.raises(ValueError, match="no such part"):
-            HOT.publish(writer._data, kind, bytes(size))
+            HOT.publish(writer._page.data, kind, bytes(size))
 
 
 @needs_c
