@@ -55,6 +55,7 @@ FORMATS = {
 # Answers of several servers are logged as they come in, so their instants may be a
 # little out of order. More than this is a clock that was set back.
 _DISORDER_NS = 16 * NS_PER_S
+_BACKWARDS = "time went backwards"
 
 
 def read_trace(
@@ -70,8 +71,8 @@ def read_trace(
 
     Raises:
         MalformedTrace: a line is not what the format says.
-        UnusableTrace: the file cannot be read, nobody's format fits, or no line of it
-            holds a measurement.
+        UnusableTrace: the file cannot be read, nobody's format fits, no line of it
+            holds a measurement, or most of them would be left out for their order.
     """
     text, digest = _text(path)
     lines = text.split("\n")
@@ -81,6 +82,13 @@ def read_trace(
     if not any(m.offset_ns is not None for m in measurements):
         left_out = "".join(f"; {count} × {why}" for why, count in skipped.items())
         raise UnusableTrace(str(path), f"holds no measurement ({found.name}){left_out}")
+    if skipped[_BACKWARDS] > len(measurements):
+        raise UnusableTrace(
+            str(path),
+            f"{skipped[_BACKWARDS]} of its measurements lie before one above them, and "
+            f"{len(measurements)} do not: sort its lines by time, or take out one that "
+            "is far ahead; where the clock was set back, cut it there",
+        )
     return Trace(
         # A name of bytes that are no UTF-8 can be neither printed nor written as it is.
         path=os.fsencode(path).decode(errors="backslashreplace"),
@@ -149,7 +157,7 @@ def _ordered(
     newest_ns: int | None = None
     for each in measurements:
         if newest_ns is not None and each.local_ns < newest_ns - _DISORDER_NS:
-            skipped["time went backwards"] += 1
+            skipped[_BACKWARDS] += 1
             continue
         newest_ns = max(each.local_ns, newest_ns or each.local_ns)
         kept.append(each)

@@ -153,6 +153,24 @@ def test_answers_are_put_in_order_and_a_clock_set_back_is_counted(
     assert trace.skipped == {"time went backwards": 1}
 
 
+@pytest.mark.parametrize(
+    "at_s",
+    [[*range(6400, 0, -64)], [10, 10**6, *range(74, 640, 64)]],
+    ids=["newest first", "one far ahead"],
+)
+def test_what_would_be_left_out_nearly_all_is_refused(
+    tmp_path: Path, at_s: list[int]
+) -> None:
+    """What is left would be judged as if it were the recording."""
+    path = tmp_path / "order.csv"
+    path.write_text(HEAD + "".join(f"{t},0,1,,a\n" for t in at_s))
+
+    said = refusal(path)
+
+    assert said is not None
+    assert "sort its lines by time" in said
+
+
 def test_a_copy_is_no_second_measurement(tmp_path: Path) -> None:
     """The same server at the same instant counts once, and the copy is reported."""
     path = tmp_path / "copy.csv"
