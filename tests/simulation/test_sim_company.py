@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from chronotick.sim.scenario import Scenario
+from chronotick.sim.scenario import PollingSpec, Scenario
 from chronotick.sim.server_specs import Claims, ServerSpec
 from chronotick.sim.specs import (
     Exponential,
@@ -17,6 +17,7 @@ from chronotick.sim.specs import (
     LegSpec,
     OscillatorSpec,
     PathSpec,
+    RateStep,
     Shift,
 )
 from simulation.sim_driver import simulate
@@ -139,3 +140,23 @@ async def test_a_near_server_that_swings_is_told_by_raw_and_a_far_one(
     assert rms_ns(run, 7200.0) < 0.4 * wander_us * 1000.0
     settled = [p for p in run.recorder.publications if p.true_s >= 7200.0]
     assert all(abs(p.error_ns) <= (p.calibrated_99_ns or 0.0) for p in settled)
+
+
+async def test_a_jump_is_as_old_as_its_first_suspect() -> None:
+    """The rate changes a little between slow polls; one who can't tell is asked last.
+
+    Counted from that one's answer, seconds before, the rate seems to have gone wild.
+    """
+    far = ServerSpec(name="far.test", path=path(10_000.0, 300.0))
+    steps = OscillatorSpec(
+        rate_ppb=-18_400.0,
+        random_walk_ppb=0.3,
+        rate_steps=(RateStep(at_s=9000.0, by_ppb=300.0),),
+    )
+    world = msgspec.structs.replace(
+        beside_near(far, steps), polling=PollingSpec(min_poll_s=64.0, max_poll_s=1024.0)
+    )
+    for seed in range(3):
+        run = await simulate(world, seed=seed, keep_every_s=16.0, horizons_s=())
+        late = [p for p in run.recorder.publications if p.true_s >= 3600.0]
+        assert max(abs(each.error_ns) for each in late) < 1_000_000

@@ -186,7 +186,9 @@ class BankModel:
             self._paths.settle()
             self._retreat = None
             self._line.forget()
-            self._filters.open(age_s, measurement.value_ns)
+            # Others that couldn't tell may have been used since it began.
+            lasted_s = (exchange.raw_ns - self._jumps.since_ns) / NS_PER_S
+            self._filters.open(age_s, measurement.value_ns, max(age_s, lasted_s))
             for withheld in self._withheld:
                 self._update(withheld, self._measurement(withheld))
             measurement = self._measurement(exchange)

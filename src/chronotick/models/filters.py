@@ -84,12 +84,18 @@ class FilterBank:
         self._weigh(evidence.density, elapsed_s)
         self._reseed(belief)
 
-    def open(self, elapsed_s: float, value_ns: float) -> None:
-        """Widen every filter so that it can reach `value_ns` after `elapsed_s`."""
+    def open(self, elapsed_s: float, value_ns: float, lasted_s: float) -> None:
+        """Widen every filter so that it can reach `value_ns` after `elapsed_s`.
+
+        Args:
+            elapsed_s: Since the last update.
+            value_ns: Where the clock has been found.
+            lasted_s: For how long another rate may have brought it there.
+        """
         now = self._now
         innovation = value_ns - (now.x + elapsed_s * now.y)
         now.pxx += innovation * innovation
-        now.pyy += (innovation / max(elapsed_s, 1.0)) ** 2
+        now.pyy += (innovation / max(lasted_s, 1.0)) ** 2
         self._trust[:] = 1.0
         self._mixture = None
 

@@ -35,6 +35,8 @@ _KEPT = 180
 # Judged again whenever this share of what is kept is new: judging costs as much as
 # taking in a measurement does.
 _NEW_SHARE = 1 / 8
+# A server that was silent for longer shows no motion meanwhile.
+_WIDEST = 2.0
 # Chance accuses the nearest server, which is followed, as easily as any other. So it
 # takes this many standard errors, and only what is beyond them is held against it.
 _ERRORS = 3.0
@@ -47,10 +49,10 @@ class _Kept(NamedTuple):
 
 
 class _Course(NamedTuple):
-    """Where a server was, off the straight line through it."""
+    """What a server said over some time, relative to its first word."""
 
     at_s: Vector
-    off_ns: Vector
+    ns: Vector
 
 
 class _Track:
@@ -79,17 +81,13 @@ class _Track:
         self.unjudged += 1
 
     def between(self, first_ns: int, last_ns: int) -> _Course | None:
-        """Return how it moved then; None if that is too little."""
+        """Return what it said then; None if that is too little."""
         kept = [k for k in self.kept if first_ns <= k.raw_ns <= last_ns]
         if len(kept) < _ENOUGH:
             return None
         epoch_ns = kept[0].offset_ns
         at_s = np.array([(k.raw_ns - first_ns) / NS_PER_S for k in kept])
-        off_ns = np.array([float(k.offset_ns - epoch_ns) for k in kept])
-        late_s = at_s - at_s.mean()
-        off_ns -= off_ns.mean()
-        off_ns -= late_s * (late_s.dot(off_ns) / late_s.dot(late_s))
-        return _Course(at_s, off_ns)
+        return _Course(at_s, np.array([float(k.offset_ns - epoch_ns) for k in kept]))
 
 
 class _Motion(NamedTuple):
@@ -148,6 +146,8 @@ class CorneredHat:
         if ours is None or theirs is None:
             return
         moves, moves_too = _own_motion(ours, theirs), _own_motion(theirs, ours)
+        if moves is None or moves_too is None:
+            return
         # Who moves more is no witness against the other: what the two happen to have in
         # common would be held against the better one.
         if moves.mean > moves_too.mean:
@@ -160,14 +160,48 @@ def _error(seen: _Motion) -> float:
     return seen.error
 
 
-def _own_motion(server: _Course, witness: _Course) -> _Motion:
+def _own_motion(server: _Course, witness: _Course) -> _Motion | None:
     """Return the mean square of slow motion that the witness doesn't show.
 
     Neighbors' noise is independent, so the product of each with the two beside it is of
-    the motion alone, RAW's included; the product with the witness is of RAW's.
+    the motion alone, RAW's included; the product with the witness is of RAW's. Both are
+    interpolated, at the same instants, and lose the same line there: RAW bends, and what
+    one of them missed of it, in a gap, would be held against the other. None where
+    there are too few such instants.
     """
-    off = server.off_ns
-    beside = (off[:-2] + off[2:]) / 2.0
-    shared = np.interp(server.at_s[1:-1], witness.at_s, witness.off_ns)
-    products = off[1:-1] * (beside - shared)
-    return _Motion(float(products.mean()), float(products.std()) / sqrt(products.size))
+    at_s, ns = server
+    span_s = at_s[2:] - at_s[:-2]
+    after = np.searchsorted(witness.at_s, at_s[1:-1]).clip(1, witness.at_s.size - 1)
+    gap_s = witness.at_s[after] - witness.at_s[after - 1]
+    is_seen = (gap_s <= span_s) & (span_s <= _WIDEST * np.median(span_s))
+    if is_seen.sum() < _ENOUGH - 2:
+        return None
+    instants_s = at_s[1:-1][is_seen]
+    share = ((at_s[1:-1] - at_s[:-2]) / span_s)[is_seen]
+    beside = (1.0 - share) * ns[:-2][is_seen] + share * ns[2:][is_seen]
+    shared = np.interp(instants_s, witness.at_s, witness.ns)
+    own = _off_the_line(instants_s, ns[1:-1][is_seen])
+    products = own * _off_the_line(instants_s, beside - shared)
+    return _Motion(float(products.mean()), _error_of_mean(products))
+
+
+def _off_the_line(at_s: Vector, ns: Vector) -> Vector:
+    late_s = at_s - at_s.mean()
+    off: Vector = ns - ns.mean()
+    off -= late_s * (late_s.dot(off) / late_s.dot(late_s))
+    return off
+
+
+def _error_of_mean(values: Vector) -> float:
+    """Return the standard error of the mean of values that follow each other slowly.
+
+    Bartlett's window over a quarter of them (Newey & West, Econometrica 55 (1987) 703),
+    and never less than if they were independent.
+    """
+    off = values - values.mean()
+    lags = max(off.size // 4, 1)
+    products = np.correlate(off, off, "full")[off.size - 1 :][:lags]
+    weights = 2.0 * (1.0 - np.arange(lags) / lags)
+    weights[0] = 1.0
+    variance = max(float(weights.dot(products)), float(products[0])) / off.size
+    return sqrt(variance / off.size)

@@ -57,6 +57,8 @@ class JumpWatch:
         self._gate_sd = gate_sd
         self._agreeing: list[_Suspect] = []
         self._in_a_row = 0
+        self.since_ns = 0
+        """Instant of the first of the newest suspects: what they are of began there."""
 
     @property
     def suspected_ns(self) -> float:
@@ -86,7 +88,8 @@ class JumpWatch:
         if self._agreeing and not self._agreeing[-1].agrees(suspect):
             self._agreeing.clear()
         self._agreeing.append(suspect)
-        apart_ns = raw_ns - self._agreeing[0].raw_ns
+        self.since_ns = self._agreeing[0].raw_ns
+        apart_ns = raw_ns - self.since_ns
         count = len(self._agreeing)
         if count >= _NEEDED or (count > 1 and apart_ns >= _APART_NS):
             return self._settle(Verdict.JUMP)

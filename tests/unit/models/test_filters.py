@@ -93,7 +93,7 @@ def test_opening_makes_any_value_reachable() -> None:
     bank.begin(1e6)
     for _ in range(50):
         bank.update(16.0, Measurement(0.0, 1e3, 1.0))
-    bank.open(16.0, 1e9)
+    bank.open(16.0, 1e9, 16.0)
     for _ in range(2):
         bank.update(16.0, Measurement(1e9, 1e3, 1.0))
     assert bank.mixture().x == pytest.approx(1e9, abs=1e6)

@@ -165,3 +165,42 @@ def test_raw_may_count_from_before_zero() -> None:
     hat = CorneredHat()
     hat.add("a", -1, 0, 1_000_000)
     assert hat.variance("a") == 0.0
+
+
+@pytest.mark.parametrize(
+    "asked_s",
+    [[*range(10, 3000, 64), *range(6600, HOURS, 64)], [*range(10, HOURS, 300)]],
+    ids=["away for an hour", "asked seldom"],
+)
+def test_what_a_witness_has_not_seen_is_nobodys_motion(asked_s: list[int]) -> None:
+    """RAW bends meanwhile, and the one that is asked more often sees more of that."""
+    for period_s in range(3000, 12_000, 500):
+        hat, raw = CorneredHat(), swinging(period_s)
+        for at_s in range(10, HOURS, 64):
+            hat.add("near", at_s * NS_PER_S, round(raw(at_s)), 100_000)
+            for far_s in asked_s:
+                if at_s <= far_s < at_s + 64:
+                    hat.add("far", far_s * NS_PER_S, round(raw(far_s)), 9_000_000)
+        accused = hat.variance("near") + hat.variance("far")
+        assert accused < (0.02 * SWING_NS) ** 2, period_s
+
+
+def test_two_slow_motions_are_few_facts() -> None:
+    """RAW's and a far server's may go together by chance; a near one pays little for it.
+
+    Few swings go into three hours, so neighboring products are far from independent.
+    """
+    accused = 0.0
+    for seed in range(100):
+        rng = random.Random(seed)
+        raw_s, far_s = rng.uniform(3000.0, 12_000.0), rng.uniform(3000.0, 12_000.0)
+        raw, far = swinging(raw_s), swinging(far_s)
+        hat, phase_s = CorneredHat(), rng.uniform(0.0, far_s)
+        for at_s in range(10, HOURS, 64):
+            heated_ns = 0.7 * raw(at_s)
+            hat.add("near", at_s * NS_PER_S, round(heated_ns), 100_000)
+            wandered_ns = 0.7 * raw(at_s + 7) + far(at_s + phase_s)
+            wandered_ns += rng.gauss(0.0, 1e5)
+            hat.add("far", (at_s + 7) * NS_PER_S, round(wandered_ns), 9_000_000)
+        accused += hat.variance("near")
+    assert math.sqrt(accused / 100) < 0.1 * SWING_NS

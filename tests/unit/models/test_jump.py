@@ -101,3 +101,17 @@ def test_withholding_ends_in_any_company(innovations: list[float], others: int) 
         for i in range(others):
             raw_ns = (64 * k + 10 * (i + 1)) * NS_PER_S
             assert watch.judge(raw_ns, 0.0, float("inf"), SD_NS) is Verdict.USE
+
+
+def test_a_jump_is_as_old_as_its_first_suspect() -> None:
+    """Whoever agrees with both in between neither clears it nor makes it younger."""
+    watch = JumpWatch()
+    judge(watch, 0, 0.0)
+    assert judge(watch, 1000, 2e6) is Verdict.WITHHOLD
+    # Queued for so long that it may be either.
+    at_ns = 1800 * NS_PER_S
+    assert watch.judge(at_ns, 1e6, 3e6, SD_NS) is Verdict.USE
+    assert judge(watch, 2000, 2e6) is Verdict.JUMP
+    assert watch.since_ns == 1000 * NS_PER_S
+    assert judge(watch, 3000, 2e6) is Verdict.WITHHOLD
+    assert watch.since_ns == 3000 * NS_PER_S
