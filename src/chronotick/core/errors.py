@@ -135,7 +135,11 @@ class SegmentUnreadable(SegmentError):
     """The operating system refuses access to the segment."""
 
     def __init__(self, path: str, cause: str) -> None:
-        super().__init__(f"cannot read the segment at {path}: {cause}")
+        super().__init__(
+            f"cannot read the segment at {path} ({cause}): name the daemon's path with "
+            "--segment or CHRONOTICK_SEGMENT; if this is it, let this user into its "
+            "directory"
+        )
         self.path = path
 
 

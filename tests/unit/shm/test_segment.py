@@ -143,7 +143,9 @@ def test_a_path_through_a_file_is_unreadable(path: str, image: bytearray) -> Non
     """The system's reason is in the message."""
     Path(path).write_bytes(image)
 
-    with pytest.raises(SegmentUnreadable, match="Not a directory"):
+    with pytest.raises(
+        SegmentUnreadable, match=r"\(Not a directory\): name the daemon"
+    ):
         attach(path + "/segment")
 
 

@@ -426,6 +426,18 @@ def test_what_is_cleaned_up_is_put_back(
         assert attached.read().as_of_raw_ns == RAW_NS + round(1.1 * NS_PER_S)
 
 
+def test_putting_back_opens_no_more_than_it_closes(path: str) -> None:
+    """Whoever cleans up each night must not end a daemon for want of descriptors."""
+    with SegmentWriter(path, hot=None) as writer:
+        counts = set()
+        for k in range(5):
+            writer.publish(at_s(2.0 * k))
+            counts.add(len(os.listdir("/proc/self/fd")))
+            for suffix in ("", ".lock"):
+                os.unlink(path + suffix)
+        assert len(counts) == 1
+
+
 def test_readers_of_a_removed_file_are_told_to_look_again(
     path: str, hot: ModuleType | None
 ) -> None:
