@@ -51,8 +51,9 @@ def lines_until_end(stream: Iterable[str] | None) -> Iterator[str]:
     """Yield the lines of `stream`; end the process if it is stuck when they end.
 
     The stream is read by a thread: a model that never returns must not outlive the
-    daemon. What cannot be read is at its end, too. (The kernel's parent-death signal is no help: it follows the thread that
-    started the process, which need not be the daemon's last.)
+    daemon. What cannot be read is at its end, too. (The kernel's parent-death signal is
+    no help: it follows the thread that started the process, which need not be the
+    daemon's last.)
     """
     lines: SimpleQueue[str | None] = SimpleQueue()
     Thread(target=_read, args=(stream, lines), daemon=True).start()

@@ -34,6 +34,7 @@ from chronotick.client.status import read_status
 from chronotick.core.errors import ClockError, NoDaemon
 from chronotick.daemon.clocks import HostClock
 from chronotick.documents.quantities import format_duration
+from chronotick.shm.segment import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,9 @@ def command(for_s: float | None) -> int:
     """
     # Ended by SIGTERM the demo must end its daemon too, as it does after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="chronotick_demo_", dir=_memory()) as room:
+    with tempfile.TemporaryDirectory(
+        prefix="chronotick_demo_", dir=scratch_directory()
+    ) as room:
         stage = Stage()
         show = _Show(stage, f"{room}/segment", for_s)
         show.introduce()
@@ -98,12 +101,6 @@ def command(for_s: float | None) -> int:
     if not show.tally.readings:
         raise click.ClickException(show.why_without_readings())
     return ExitCode.OK if show.tally.all_held else ExitCode.FAILURE
-
-
-def _memory() -> str | None:
-    """Return where shared memory lives, None for the usual temporary place."""
-    memory = "/dev/shm"  # noqa: S108 - a folder of our own is made in it
-    return memory if os.access(memory, os.W_OK | os.X_OK) else None
 
 
 def _ignore_interrupts() -> None:

@@ -19,6 +19,7 @@ from chronotick.core.status import Reason, Source, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.clocks import HostClock
 from chronotick.shm.reader import SegmentReader
+from chronotick.shm.segment import scratch_directory
 from chronotick.shm.writer import SegmentWriter
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Republished", "frame_now", "republished"]
 
-_MEMORY = "/dev/shm"  # noqa: S108 - a directory is made in it, for us alone
 _VOID_AFTER_NS = 86_400 * NS_PER_S
 
 
@@ -83,8 +83,9 @@ class Republished:
 @contextmanager
 def republished(hertz: float) -> Iterator[Republished]:
     """Republish a segment `hertz` times a second, from another process."""
-    where = _MEMORY if os.access(_MEMORY, os.W_OK | os.X_OK) else None
-    with tempfile.TemporaryDirectory(dir=where, prefix="chronotick-") as directory:
+    with tempfile.TemporaryDirectory(
+        dir=scratch_directory(), prefix="chronotick-"
+    ) as directory:
         path = os.path.join(directory, "segment")
         with companion(_republish, path, hertz) as line:
             hear(line)

@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from chronotick.core.errors import (
     NoDaemon,
@@ -21,6 +22,9 @@ from chronotick.core.errors import (
 )
 from chronotick.shm.layout import HEADER, HEADER_AT, MAGIC, SEGMENT_SIZE, VERSION, State
 from chronotick.shm.segment import Mapping, check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["OwnedSegment", "acquire"]
 
@@ -97,12 +101,8 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
     """
     try:
         # Before the lock, which would be left beside somebody's device, folder or data.
-        with contextlib.suppress(FileNotFoundError):
-            fd = _open_own(path, path, os.O_RDWR)
-            try:
-                _is_segment(path, fd)
-            finally:
-                os.close(fd)
+        with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
+            _is_segment(path, fd)
         lock_fd = _lock(path)
         try:
             owned = _map_or_create(path, image, lock_fd)
@@ -158,13 +158,19 @@ def _open_own(path: str, name: str, flags: int, mode: int = 0) -> int:
     return fd
 
 
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open what lies at the segment's path for the time of a block, if it is ours."""
+    fd = _open_own(path, path, os.O_RDWR)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
 def _map_or_create(path: str, image: bytes, lock_fd: int) -> OwnedSegment:
-    with contextlib.suppress(FileNotFoundError):
-        fd = _open_own(path, path, os.O_RDWR)
-        try:
-            mapping = _map_reusable(path, fd)
-        finally:
-            os.close(fd)
+    with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
+        mapping = _map_reusable(path, fd)
         if mapping is not None:
             return OwnedSegment(mapping, lock_fd, reused=True)
     return OwnedSegment(_replace(path, image), lock_fd, reused=False)
@@ -172,12 +178,8 @@ def _map_or_create(path: str, image: bytes, lock_fd: int) -> OwnedSegment:
 
 def _replace(path: str, image: bytes) -> Mapping:
     """Put a new file that holds `image` at `path`, and retire the segment there."""
-    with contextlib.suppress(FileNotFoundError):
-        fd = _open_own(path, path, os.O_RDWR)
-        try:
-            _retire(path, fd)
-        finally:
-            os.close(fd)
+    with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
+        _retire(path, fd)
     return _create(path, image)
 
 

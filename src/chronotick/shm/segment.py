@@ -35,6 +35,7 @@ __all__ = [
     "attach",
     "check",
     "map_device",
+    "scratch_directory",
     "segment_path",
 ]
 
@@ -62,6 +63,14 @@ def segment_path(path: str | os.PathLike[str] | None = None) -> str:
         return named
     directory = _DIRECTORY if os.path.isdir(_DIRECTORY) else "/tmp"  # noqa: S108
     return f"{directory}/{_NAME}"
+
+
+def scratch_directory() -> str | None:
+    """Return where to make a folder for a segment that only we read.
+
+    In shared memory if it may be written; else None, the usual temporary place.
+    """
+    return _DIRECTORY if os.access(_DIRECTORY, os.W_OK | os.X_OK) else None
 
 
 class Mapping:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -43,15 +42,6 @@ def _handlers() -> Iterator[None]:
 def interrupted(*_: object) -> None:
     """Be where somebody presses Ctrl-C."""
     raise KeyboardInterrupt
-
-
-def test_memory_that_cannot_be_written_is_no_place_for_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A container may have a /dev/shm that is read-only: the usual folder serves."""
-    monkeypatch.setattr(os, "access", lambda *_: False)
-
-    assert demo._memory() is None
 
 
 def test_an_early_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

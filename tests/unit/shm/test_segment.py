@@ -15,7 +15,12 @@ from chronotick.core.errors import (
     SegmentVersionMismatch,
 )
 from chronotick.shm.layout import HEADER_AT, SEGMENT_SIZE, State
-from chronotick.shm.segment import attach, map_device, segment_path
+from chronotick.shm.segment import (
+    attach,
+    map_device,
+    scratch_directory,
+    segment_path,
+)
 from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import make_frame
 
@@ -187,3 +192,11 @@ def test_a_device_that_cannot_be_mapped_is_none(path: str) -> None:
     Path(path).write_bytes(b"short")
 
     assert map_device(path, 4096) is None
+
+
+def test_memory_that_cannot_be_written_is_no_place_for_a_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A container may have a /dev/shm that is read-only: the usual folder serves."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert scratch_directory() is None

@@ -8,7 +8,6 @@ shared memory, real kernel stamps; imagined oscillators and paths.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import platform
 import tempfile
 from contextlib import ExitStack
@@ -49,6 +48,7 @@ from chronotick.eval.streaming.stage import (
 from chronotick.eval.streaming.tables import to_parquet
 from chronotick.eval.streaming.worker import WorkerSettings
 from chronotick.ntp import PollPolicy
+from chronotick.shm.segment import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +122,9 @@ def run_demo(
     gaps_s(settings.pattern)
     with ExitStack() as stack:
         room = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="chronotick_eval_", dir=_memory())
+            tempfile.TemporaryDirectory(
+                prefix="chronotick_eval_", dir=scratch_directory()
+            )
         )
         plan_s = _AROUND_S + settings.warmup_s + settings.duration_s
         cast = stack.enter_context(_Cast(say, show, plan_s))
@@ -137,11 +139,6 @@ def run_demo(
     analysis = analyze(settings.output, settings=judged)
     show(1.0)
     return DemoResult(analysis, outcome)
-
-
-def _memory() -> str | None:
-    shared = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-    return str(shared) if os.access(shared, os.W_OK | os.X_OK) else None
 
 
 def _play(settings: DemoSettings, cast: _Cast, room: Path) -> Outcome:

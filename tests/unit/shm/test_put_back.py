@@ -1,0 +1,125 @@
+"""A segment that somebody removes under its writer is put back, or its writer ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick.core.errors import SegmentLocked, SegmentUnwritable
+from chronotick.core.units import NS_PER_S
+from chronotick.shm.layout import SEQUENCE_AT, State
+from chronotick.shm.native import HOT, WHY
+from chronotick.shm.reader import SegmentReader
+from chronotick.shm.writer import SegmentWriter
+from unit.shm.frames import RAW_NS, make_frame
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from chronotick.core.records import Frame
+
+
+def at_s(seconds: float) -> Frame:
+    """Return a frame published so long after the first one."""
+    return make_frame(raw_ns=RAW_NS + round(seconds * NS_PER_S))
+
+
+@pytest.mark.parametrize("removed", [("",), (".lock",), ("", ".lock")])
+def test_what_is_cleaned_up_is_put_back(
+    path: str, hot: ModuleType | None, removed: tuple[str, ...]
+) -> None:
+    """Within a second, with all that the file said; nobody else gets in."""
+    with SegmentWriter(path, hot=hot) as writer:
+        writer.publish(at_s(0.0))
+        attached = SegmentReader(path, hot=hot)
+        for suffix in removed:
+            os.unlink(path + suffix)
+        writer.publish(at_s(0.5))
+        writer.publish(at_s(1.0))
+        attached.refresh()
+        for reader in (attached, SegmentReader(path, hot=hot)):
+            assert reader.read().as_of_raw_ns == RAW_NS + NS_PER_S
+            assert len(reader.history()) == 3
+            assert reader.header.start_id == writer.start_id
+        with pytest.raises(SegmentLocked):
+            SegmentWriter(path, hot=hot)
+        writer.publish(at_s(1.1))
+        assert attached.read().as_of_raw_ns == RAW_NS + round(1.1 * NS_PER_S)
+
+
+def test_putting_back_opens_no_more_than_it_closes(path: str) -> None:
+    """Whoever cleans up each night must not end a daemon for want of descriptors."""
+    with SegmentWriter(path, hot=None) as writer:
+        counts = set()
+        for k in range(5):
+            writer.publish(at_s(2.0 * k))
+            counts.add(len(os.listdir("/proc/self/fd")))
+            for suffix in ("", ".lock"):
+                os.unlink(path + suffix)
+        assert len(counts) == 1
+
+
+def test_readers_of_a_removed_file_are_told_to_look_again(
+    path: str, hot: ModuleType | None
+) -> None:
+    """It says that it is retired, for those that ask its state and not the path."""
+    with SegmentWriter(path, hot=hot) as writer:
+        writer.publish(at_s(0.0))
+        attached = SegmentReader(path, hot=hot)
+        os.unlink(path)
+        writer.publish(at_s(1.0))
+        assert attached.header.state == State.RETIRED
+        assert SegmentReader(path, hot=hot).header.state == State.LIVE
+
+
+def test_what_another_daemon_has_taken_meanwhile_is_its_own(
+    path: str, hot: ModuleType | None
+) -> None:
+    """Two that publish in one place would be worse than one that ends."""
+    first = SegmentWriter(path, hot=hot)
+    first.publish(at_s(0.0))
+    os.unlink(path)
+    os.unlink(path + ".lock")
+    with SegmentWriter(path, hot=hot) as second:
+        second.publish(at_s(0.5))
+        with pytest.raises(SegmentLocked):
+            first.publish(at_s(1.0))
+        first.close()
+        assert SegmentReader(path, hot=hot).header.start_id == second.start_id
+        with pytest.raises(SegmentLocked):
+            SegmentWriter(path, hot=hot)
+
+
+def test_where_nothing_can_be_put_back_publishing_says_so(
+    path: str, hot: ModuleType | None
+) -> None:
+    """A correction that nobody can read is not published."""
+    with SegmentWriter(path, hot=hot) as writer:
+        writer.publish(at_s(0.0))
+        os.unlink(path)
+        os.mkdir(path)
+        with pytest.raises(SegmentUnwritable):
+            writer.publish(at_s(1.0))
+        os.rmdir(path)
+
+
+@pytest.mark.skipif(HOT is None, reason=f"no C module: {WHY}")
+def test_heartbeats_go_on_in_the_file_that_is_put_back(path: str) -> None:
+    """The thread stores where readers look, and no longer where they did."""
+    with SegmentWriter(path, repeats=True) as writer:
+        raw_ns = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        writer.publish(make_frame(raw_ns=raw_ns - NS_PER_S))
+        attached = SegmentReader(path)
+        os.unlink(path)
+        writer.publish(make_frame(raw_ns=raw_ns))
+        old = attached.mapping.words[SEQUENCE_AT // 8]
+        here = SegmentReader(path)
+        seen = here.read().sequence
+        deadline = time.monotonic() + 30.0
+        while here.read().sequence == seen and time.monotonic() < deadline:
+            pass
+        assert here.read().sequence > seen
+        assert attached.mapping.words[SEQUENCE_AT // 8] == old
