@@ -21,6 +21,9 @@ __all__ = ["SocketMaker", "Wire"]
 
 _Place = tuple[int, int, str]
 
+# For a linger without end: the loop has ended, and nothing else could end this wait.
+_LAST_WORDS_S: Final = 5.0
+
 
 class SocketMaker(Protocol):
     """The part of `zmq.asyncio.Context` that is needed, fully typed."""
@@ -251,6 +254,8 @@ class _Farewell:
 
     def _say_at_once(self) -> None:
         plain = self._wire.plain
+        if self._until is None:
+            self._until = self._loop.time() + _LAST_WORDS_S
         with suppress(zmq.ZMQError):
             if self._frame is not None:
                 plain.setsockopt(zmq.SNDTIMEO, self._left_ms())
@@ -261,9 +266,8 @@ class _Farewell:
                     return
 
     def _left_ms(self) -> int:
-        if self._until is None:
-            return -1
-        return max(0, round(1000 * (self._until - self._loop.time())))
+        until = self._loop.time() if self._until is None else self._until
+        return max(0, round(1000 * (until - self._loop.time())))
 
 
 class _PeerWatch:
