@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from threading import get_ident
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeGuard, TypeVar, cast
 from weakref import WeakSet
 
 import zmq
@@ -19,6 +19,7 @@ from chrono_daemon._parking import on_trio
 
 __all__ = ["SocketMaker", "Wire"]
 
+_T = TypeVar("_T")
 _Place = tuple[int, int, str]
 
 # For a linger without end: the loop has ended, and nothing else could end this wait.
@@ -223,8 +224,9 @@ class _Farewell:
         self._wire = wire
         self._frame = frame
         self._reply = reply
-        # It can't answer any more once this loop has ended.
-        self._is_to_here = wire.has_neighbors()
+        self._sending: asyncio.Future[object] | None = None
+        self._hearing: asyncio.Future[bytes] | None = None
+        self._was_to_here = wire.has_neighbors()
         self._loop = asyncio.get_running_loop()
         self._until = None if linger_ms < 0 else self._loop.time() + linger_ms / 1000
 
@@ -233,10 +235,12 @@ class _Farewell:
         with suppress(zmq.ZMQError, TimeoutError):
             async with asyncio.timeout_at(self._until):
                 if self._frame is not None:
-                    await self._wire.start_send(self._frame)
+                    self._sending = self._wire.start_send(self._frame)
+                    await self._sending
                     self._frame = None
                 while self._reply is not None:
-                    if await self._wire.start_receive() == self._reply:
+                    self._hearing = self._wire.start_receive()
+                    if await self._hearing == self._reply:
                         return
 
     def end(self, task: asyncio.Task[None]) -> None:
@@ -247,10 +251,28 @@ class _Farewell:
         """
         _closing.discard(task)
         try:
-            if task.cancelled() and not self._is_to_here:
+            if task.cancelled() and not self._is_to_here():
+                self._take_what_was_done()
                 self._say_at_once()
         finally:
             self._wire.socket.close()
+
+    def _is_to_here(self) -> bool:
+        """Say whether the peer lived in this loop: it can't answer any more, then."""
+        return self._was_to_here or self._wire.has_neighbors()
+
+    def _take_what_was_done(self) -> None:
+        """Count what was sent or heard just before the task was cancelled.
+
+        A future that is done in the last turn of the loop is done though the task that
+        awaits it learns of its cancelling only: the reply would be waited for, and has
+        been taken from the socket.
+        """
+        if _has_succeeded(self._sending):
+            self._frame = None
+        hearing = self._hearing
+        if _has_succeeded(hearing) and hearing.result() == self._reply:
+            self._reply = None
 
     def _say_at_once(self) -> None:
         plain = self._wire.plain
@@ -268,6 +290,17 @@ class _Farewell:
     def _left_ms(self) -> int:
         until = self._loop.time() if self._until is None else self._until
         return max(0, round(1000 * (until - self._loop.time())))
+
+
+def _has_succeeded(
+    future: asyncio.Future[_T] | None,
+) -> TypeGuard[asyncio.Future[_T]]:
+    return (
+        future is not None
+        and future.done()
+        and not future.cancelled()
+        and future.exception() is None
+    )
 
 
 class _PeerWatch:
