@@ -118,6 +118,7 @@ $(VENV)/.develops: $(INPUTS) | $(VENV)/.made
 	@touch $@ $(VENV)/.runs
 
 $(VENV)/.made:
+	@[ "$$(uname -s)" = Linux ] || { echo "make: chronotick needs Linux; here, run it in a container or a virtual machine" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; \
 	  exit 1; }

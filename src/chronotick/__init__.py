@@ -12,7 +12,15 @@ functions here read the default segment ($CHRONOTICK_SEGMENT, else
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+# Before the imports below, which fail elsewhere for want of a clock.
+if sys.platform != "linux":
+    raise ImportError(
+        "chronotick needs Linux (its CLOCK_MONOTONIC_RAW and CLOCK_BOOTTIME); on "
+        f"{sys.platform} run it in a container or a virtual machine"
+    )
 
 from chronotick.client.clock import Clock
 from chronotick.core.errors import (

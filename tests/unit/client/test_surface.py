@@ -48,6 +48,18 @@ def _run(code: str, **environment: str) -> str:
     return done.stdout
 
 
+def test_elsewhere_it_says_that_it_needs_linux() -> None:
+    """Not that some clock is no attribute of some module."""
+    code = "import sys; sys.platform = 'darwin'; import chronotick"
+
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        _run(code)
+
+    said = raised.value.stderr.splitlines()[-1]
+    assert said.startswith("ImportError: chronotick needs Linux")
+    assert "on darwin run it in a container" in said
+
+
 def test_the_root_promises_exactly_these_names() -> None:
     """Twenty at most: more would be a room of its own."""
     assert set(chronotick.__all__) == PROMISED
