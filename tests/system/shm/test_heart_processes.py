@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> str:
 
 
 _PROLOGUE = """
-import os, sys, threading
+import os, sys, threading, warnings
 from chronotick.shm.writer import SegmentWriter
 from system.shm.host_frames import frame_now
 writer = SegmentWriter(sys.argv[1], repeats=True)
@@ -42,6 +42,7 @@ writer.publish(frame)
 _HANG = "print('hanging', flush=True)\nthreading.Event().wait()"
 _EXIT = "while writer.sequence < 3: pass"
 _FORK = """
+warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: of a fork beside a thread
 pid = os.fork()
 if pid == 0:
     try:
