@@ -102,14 +102,6 @@ def test_figures_are_pictures_of_a_readable_size() -> None:
         assert height >= 300, name
 
 
-def test_almost_all_is_not_all() -> None:
-    """99.9996 % must not be rounded to the 100 % that a claim needs."""
-    statistics = judge(run_of(*imagine(events=30)))
-    statistics["accuracy"]["intervals"]["hard"]["coverage"] = 0.999996
-
-    assert "| hard | 99.99960 % |" in markdown(statistics, {})
-
-
 def test_a_damaged_description_is_named(experiment: Path) -> None:
     """The line says which file."""
     (experiment / ABOUT_FILE).write_text("[")
