@@ -19,7 +19,7 @@ from chrono_daemon import (
     RestartPolicy,
     SimClock,
     Supervisor,
-    _settling,
+    _on_asyncio,
     open_channel,
 )
 from chrono_daemon._parking import start_in_order
@@ -290,13 +290,13 @@ def test_a_loop_that_hides_its_queue_is_read_by_its_tasks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As uvloop does: slower, but as exact."""
-    whole = _settling._LoopQueue.__init__
+    whole = _on_asyncio._LoopQueue.__init__
 
-    def hide(self: _settling._LoopQueue, loop: object) -> None:
+    def hide(self: _on_asyncio._LoopQueue, loop: object) -> None:
         whole(self, loop)  # type: ignore[arg-type]
         self.ready = None
 
-    monkeypatch.setattr(_settling._LoopQueue, "__init__", hide)
+    monkeypatch.setattr(_on_asyncio._LoopQueue, "__init__", hide)
     _check_a_relay()
 
 
