@@ -17,6 +17,8 @@ import zmq
 from chrono_daemon._parking import CancelCheck, yield_now
 from chrono_daemon._types import ChannelClosed, ChannelInUse, EndOfStream, WouldBlock
 from chrono_daemon.channel import ChannelStats
+from chrono_daemon.transports._farewell import close_saying
+from chrono_daemon.transports._wire import has_succeeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,7 +104,7 @@ class ZmqSender(Generic[T]):
         if wire.peer_closed or wire.peer_lost:
             wire.close()
         else:
-            wire.close_saying(_END, reply=_CLOSED)
+            close_saying(wire, _END, reply=_CLOSED)
 
     def statistics(self) -> ChannelStats:
         """Return what this end can know; -1 for what it can't."""
@@ -154,21 +156,14 @@ class ZmqSender(Generic[T]):
         except asyncio.CancelledError:
             # What was sent can't be withdrawn, so the send has happened: a cancelled
             # scope comes back at the next checkpoint. A plain Task.cancel() would not.
-            if not (_is_done_well(sending) and self._check.is_cancelled()):
+            if not (has_succeeded(sending) and self._check.is_cancelled()):
                 raise
         finally:
             sending.cancel()
-            if control.done() and not control.cancelled():
-                if control.exception() is None:
-                    self._notice(control.result())
+            if has_succeeded(control):
+                self._notice(control.result())
             else:
                 control.cancel()
-
-
-def _is_done_well(operation: asyncio.Future[object]) -> bool:
-    if not operation.done() or operation.cancelled():
-        return False
-    return operation.exception() is None
 
 
 class ZmqReceiver(Generic[T]):
@@ -244,7 +239,7 @@ class ZmqReceiver(Generic[T]):
             # Nobody waits for more than the answer to the end, which is on its way.
             wire.close(_ANSWER_LINGER_MS)
         else:
-            wire.close_saying(_CLOSED)
+            close_saying(wire, _CLOSED)
             wire.tell_neighbors()
 
     def statistics(self) -> ChannelStats:
@@ -299,9 +294,8 @@ class ZmqReceiver(Generic[T]):
         try:
             await self._wire.wait(receiving)
         finally:
-            if receiving.done() and not receiving.cancelled():
+            if has_succeeded(receiving):
                 # Read, whatever happened to the task that waited: keep it.
-                if receiving.exception() is None:
-                    self._unread.append(receiving.result())
+                self._unread.append(receiving.result())
             else:
                 receiving.cancel()

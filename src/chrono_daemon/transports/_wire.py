@@ -1,29 +1,25 @@
 """One ZeroMQ PAIR socket: opening it, waiting on it, closing it, and losing the peer.
 
-It decides nothing about frames; the endpoints in `zmq` do.
+It decides nothing about frames: `_endpoints` does, and `_farewell` about the last ones.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from threading import get_ident
 from typing import Any, Final, Protocol, TypeGuard, TypeVar, cast
 from weakref import WeakSet
 
 import zmq
 import zmq.asyncio
-from zmq.utils.monitor import parse_monitor_message
 
 from chrono_daemon._parking import on_trio
+from chrono_daemon.transports._peer_watch import PeerWatch
 
-__all__ = ["SocketMaker", "Wire"]
+__all__ = ["SocketMaker", "Wire", "has_succeeded"]
 
 _T = TypeVar("_T")
 _Place = tuple[int, int, str]
-
-# For a linger without end: the loop has ended, and nothing else could end this wait.
-_LAST_WORDS_S: Final = 5.0
 
 
 class SocketMaker(Protocol):
@@ -52,7 +48,7 @@ class Wire:
         self._place: _Place = (0, 0, "")
         self._is_inproc = address.startswith("inproc:")
         self._is_bound = bind
-        self._linger_ms = linger_ms
+        self.linger_ms = linger_ms
         self.closed = False
         self.peer_closed = False
         self.peer_lost = False
@@ -60,16 +56,13 @@ class Wire:
         self.socket = cast("zmq.asyncio.Socket", context.socket(zmq.PAIR))
         # The same socket without futures, for what must not wait.
         self.plain: zmq.Socket[bytes] = zmq.Socket.shadow(self.socket)
-        self._watch: _PeerWatch | None = None
+        self._watch: PeerWatch | None = None
         self.has_sent = self.is_behind = False
         """Whether data was accepted, and whether the peer was found too slow."""
         try:
-            self.socket.setsockopt(zmq.SNDHWM, hwm)
-            self.socket.setsockopt(zmq.RCVHWM, hwm)
-            self.socket.setsockopt(zmq.LINGER, linger_ms)
-            self._set_heartbeat(peer_timeout_ms)
+            self._set_limits(hwm, linger_ms, peer_timeout_ms)
             if not self._is_inproc:
-                self._watch = _PeerWatch(self.socket)
+                self._watch = PeerWatch(self.socket)
             if bind:
                 self.socket.bind(address)
             else:
@@ -79,7 +72,10 @@ class Wire:
             self.close()
             raise
 
-    def _set_heartbeat(self, timeout_ms: int | None) -> None:
+    def _set_limits(self, hwm: int, linger_ms: int, timeout_ms: int | None) -> None:
+        self.socket.setsockopt(zmq.SNDHWM, hwm)
+        self.socket.setsockopt(zmq.RCVHWM, hwm)
+        self.socket.setsockopt(zmq.LINGER, linger_ms)
         self._ends_with_connection = timeout_ms is not None
         if timeout_ms is None:
             return
@@ -153,42 +149,14 @@ class Wire:
 
     def close(self, linger_ms: int | None = None) -> None:
         """Close the socket, and let whoever waits find out."""
-        self._let_go()
+        self.let_go()
         self.socket.close(linger_ms)
-
-    def close_saying(self, frame: bytes, reply: bytes | None = None) -> None:
-        """Close after sending `frame`, without making the caller wait for it.
-
-        As a rule that is all. But a full queue must not swallow the frame, and a
-        connection that ends while the peer is behind loses what it hasn't read. When
-        the peer is there and behind, or late, a task of its own goes on trying, and
-        waits for `reply`, for the time of the linger.
-        """
-        has_peer = self._has_peer()
-        self._let_go()
-        unsent: bytes | None = frame
-        try:
-            self.plain.send(frame, zmq.NOBLOCK)
-            unsent = None
-        except zmq.Again:
-            pass
-        except zmq.ZMQError:
-            has_peer = False
-        if self._is_inproc or not self.is_behind:
-            reply = None
-        if not has_peer or (unsent is None and reply is None):
-            self.socket.close()
-            return
-        farewell = _Farewell(self, unsent, reply, self._linger_ms)
-        task = asyncio.get_running_loop().create_task(farewell.say())
-        _closing.add(task)
-        task.add_done_callback(farewell.end)
 
     def has_neighbors(self) -> bool:
         """Say whether other wires of this channel live in this thread."""
         return bool(_wires.get(self._place))
 
-    def _has_peer(self) -> bool:
+    def has_peer(self) -> bool:
         """Say whether somebody has what was sent, or is waited for with it."""
         if not self._is_bound and self.has_sent:
             return True
@@ -197,12 +165,17 @@ class Wire:
         # Within a process nothing is ever accepted before there is somebody for it.
         return self.has_sent
 
+    def may_lose(self) -> bool:
+        """Say whether the peer may lose what it hasn't read when the connection ends."""
+        return self.is_behind and not self._is_inproc
+
     def wake(self) -> None:
         """Let whoever waits look again."""
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Be closed for everybody, but keep the socket open."""
         self.closed = True
         self.wake()
         neighbors = _wires.get(self._place)
@@ -215,86 +188,10 @@ class Wire:
             self._watch = None
 
 
-class _Farewell:
-    """What a closed wire has yet to send and to hear, for the time of its linger."""
-
-    def __init__(
-        self, wire: Wire, frame: bytes | None, reply: bytes | None, linger_ms: int
-    ) -> None:
-        self._wire = wire
-        self._frame = frame
-        self._reply = reply
-        self._sending: asyncio.Future[object] | None = None
-        self._hearing: asyncio.Future[bytes] | None = None
-        self._was_to_here = wire.has_neighbors()
-        self._loop = asyncio.get_running_loop()
-        self._until = None if linger_ms < 0 else self._loop.time() + linger_ms / 1000
-
-    async def say(self) -> None:
-        """Send the frame and hear the reply, without keeping anybody else waiting."""
-        with suppress(zmq.ZMQError, TimeoutError):
-            async with asyncio.timeout_at(self._until):
-                if self._frame is not None:
-                    self._sending = self._wire.start_send(self._frame)
-                    await self._sending
-                    self._frame = None
-                while self._reply is not None:
-                    self._hearing = self._wire.start_receive()
-                    if await self._hearing == self._reply:
-                        return
-
-    def end(self, task: asyncio.Task[None]) -> None:
-        """Close the socket; first say what the end of the event loop cut short.
-
-        The program often ends with its loop, and then takes all with it that ZeroMQ
-        has not delivered.
-        """
-        _closing.discard(task)
-        try:
-            if task.cancelled() and not self._is_to_here():
-                self._take_what_was_done()
-                self._say_at_once()
-        finally:
-            self._wire.socket.close()
-
-    def _is_to_here(self) -> bool:
-        """Say whether the peer lived in this loop: it can't answer any more, then."""
-        return self._was_to_here or self._wire.has_neighbors()
-
-    def _take_what_was_done(self) -> None:
-        """Count what was sent or heard just before the task was cancelled.
-
-        A future that is done in the last turn of the loop is done though the task that
-        awaits it learns of its cancelling only: the reply would be waited for, and has
-        been taken from the socket.
-        """
-        if _has_succeeded(self._sending):
-            self._frame = None
-        hearing = self._hearing
-        if _has_succeeded(hearing) and hearing.result() == self._reply:
-            self._reply = None
-
-    def _say_at_once(self) -> None:
-        plain = self._wire.plain
-        if self._until is None:
-            self._until = self._loop.time() + _LAST_WORDS_S
-        with suppress(zmq.ZMQError):
-            if self._frame is not None:
-                plain.setsockopt(zmq.SNDTIMEO, self._left_ms())
-                plain.send(self._frame)
-            while self._reply is not None:
-                plain.setsockopt(zmq.RCVTIMEO, self._left_ms())
-                if plain.recv() == self._reply:
-                    return
-
-    def _left_ms(self) -> int:
-        until = self._loop.time() if self._until is None else self._until
-        return max(0, round(1000 * (until - self._loop.time())))
-
-
-def _has_succeeded(
+def has_succeeded(
     future: asyncio.Future[_T] | None,
 ) -> TypeGuard[asyncio.Future[_T]]:
+    """Say whether an operation is done, and neither failed nor cancelled."""
     return (
         future is not None
         and future.done()
@@ -303,44 +200,5 @@ def _has_succeeded(
     )
 
 
-class _PeerWatch:
-    """What ZeroMQ tells about the connection behind a socket."""
-
-    def __init__(self, socket: zmq.asyncio.Socket) -> None:
-        self._socket = socket
-        self._monitor = socket.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-        )
-        self._plain: zmq.Socket[bytes] = zmq.Socket.shadow(self._monitor)
-        self._connected = False
-        self.is_broken = False
-        """Whether a connection was there and is gone."""
-
-    def next_change(self) -> asyncio.Future[list[bytes]]:
-        """Begin to wait for a change; give what comes to `note`."""
-        return cast("asyncio.Future[list[bytes]]", self._monitor.recv_multipart())
-
-    def note(self, message: list[bytes]) -> None:
-        """Learn from what the monitor said."""
-        event = parse_monitor_message(message)["event"]
-        self._connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-        self.is_broken = not self._connected
-
-    def is_connected(self) -> bool:
-        """Say whether there is a peer now."""
-        with suppress(zmq.Again):
-            while True:
-                self.note(self._plain.recv_multipart(zmq.NOBLOCK))
-        return self._connected
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._socket.disable_monitor()
-        self._monitor.close(0)
-
-
 _wires: Final[dict[_Place, WeakSet[Wire]]] = {}
 """The wires of this process, by thread, context and endpoint."""
-
-_closing: Final[set[asyncio.Task[None]]] = set()
-"""Sockets that still have to say that they are closed; tasks need a reference."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chrono_daemon.transports._wire import _Farewell
+from chrono_daemon.transports._farewell import Farewell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ async def _cut_short(
 ) -> list[object]:
     """Return what a farewell does whose loop ends just after something `happens`."""
     wire: Any = _FakeWire()
-    farewell = _Farewell(wire, frame, _HEARD, linger_ms=-1)
+    farewell = Farewell(wire, frame, _HEARD, linger_ms=-1)
     task = asyncio.create_task(farewell.say())
     task.add_done_callback(farewell.end)
     await asyncio.sleep(0)
