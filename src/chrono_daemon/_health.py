@@ -1,6 +1,6 @@
 """What is known about a daemon, and what its policy is.
 
-It decides the words; `_lifecycle` decides when which of them is true.
+It decides the words; `_attempt` and `_lifecycle` decide when which of them is true.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
+from chrono_daemon._attempt import Home
 from chrono_daemon._health import (
     DaemonFailurePhase,
     DaemonHealth,
@@ -20,8 +21,9 @@ from chrono_daemon._health import (
     Entry,
     RestartPolicy,
 )
-from chrono_daemon._lifecycle import Home, live
+from chrono_daemon._lifecycle import live
 from chrono_daemon._parking import keep_order, start_in_order
+from chrono_daemon._restarts import RestartLimit
 from chrono_daemon._types import OnError, SupervisorStopped
 from chrono_daemon.clock import Clock, SimClock, WallClock
 from chrono_daemon.context import StopEvent
@@ -96,8 +98,7 @@ class Supervisor:
         self._on_error: OnError = on_error
         self._restart = RestartPolicy() if restart is None else restart
         self._logger = logging.getLogger("chrono_daemon") if logger is None else logger
-        self._max_restarts = max_restarts
-        self._restart_period = restart_period
+        self._restarts = RestartLimit(self._clock, max_restarts, restart_period)
         self._on_change = on_change
         self._history_length = history
         self._history: dict[str, deque[DaemonHealth]] = {}
@@ -108,7 +109,6 @@ class Supervisor:
         self._finalize_timeout = _FINALIZE_TIMEOUT_S
         self._active = 0
         self._all_finished: list[anyio.Event] = []
-        self._restarts: deque[float] = deque()
 
     @property
     def clock(self) -> Clock:
@@ -152,7 +152,7 @@ class Supervisor:
             stop_event=self._stop_event,
             finalize_timeout=self._finalize_timeout,
             changed=self._report,
-            may_restart=self._may_restart,
+            may_restart=self._restarts.count,
         )
         queued, self._queued = self._queued, []
         for entry in queued:
@@ -425,15 +425,6 @@ class Supervisor:
             event = anyio.Event()
             self._all_finished.append(event)
             await event.wait()
-
-    def _may_restart(self) -> bool:
-        if self._max_restarts is None:
-            return True
-        now = self._clock.now()
-        while self._restarts and self._restarts[0] <= now - self._restart_period:
-            self._restarts.popleft()
-        self._restarts.append(now)
-        return len(self._restarts) <= self._max_restarts
 
     def _report(self, entry: Entry) -> None:
         if self._on_change is None and not self._history_length:
