@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
 
 from chrono_daemon._attempt import Home
+from chrono_daemon._changes import Changes
 from chrono_daemon._health import (
     DaemonFailurePhase,
     DaemonHealth,
@@ -99,9 +99,7 @@ class Supervisor:
         self._restart = RestartPolicy() if restart is None else restart
         self._logger = logging.getLogger("chrono_daemon") if logger is None else logger
         self._restarts = RestartLimit(self._clock, max_restarts, restart_period)
-        self._on_change = on_change
-        self._history_length = history
-        self._history: dict[str, deque[DaemonHealth]] = {}
+        self._changes = Changes(self._clock, self._logger, on_change, history)
         self._entries: dict[str, Entry] = {}
         self._queued: list[Entry] = []
         self._home: Home | None = None
@@ -151,7 +149,7 @@ class Supervisor:
             group=group,
             stop_event=self._stop_event,
             finalize_timeout=self._finalize_timeout,
-            changed=self._report,
+            changed=self._changes.report,
             may_restart=self._restarts.count,
         )
         queued, self._queued = self._queued, []
@@ -365,7 +363,7 @@ class Supervisor:
         Raises:
             ValueError: there is no such daemon.
         """
-        return tuple(self._history.get(self._entry(name).name, ()))
+        return self._changes.of(self._entry(name).name)
 
     def heartbeat(self, name: str) -> None:
         """Note that the daemon called `name` is alive; see `Context.heartbeat`.
@@ -388,7 +386,7 @@ class Supervisor:
 
     def _forget(self, entry: Entry) -> None:
         del self._entries[entry.name]
-        self._history.pop(entry.name, None)
+        self._changes.forget(entry.name)
         if entry in self._queued:
             self._queued.remove(entry)
 
@@ -425,21 +423,6 @@ class Supervisor:
             event = anyio.Event()
             self._all_finished.append(event)
             await event.wait()
-
-    def _report(self, entry: Entry) -> None:
-        if self._on_change is None and not self._history_length:
-            return
-        health = entry.health(self._clock.now() if entry.state == "running" else None)
-        if self._history_length:
-            past = self._history.setdefault(
-                entry.name, deque(maxlen=self._history_length)
-            )
-            past.append(health)
-        try:
-            if self._on_change is not None:
-                self._on_change(health)
-        except Exception:
-            self._logger.exception("on_change raised")
 
 
 def _not_a_daemon(thing: object) -> str:
