@@ -16,13 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import anyio
-import anyio.to_thread
 
-from chrono_daemon._parking import (
-    Line,
-    keep_order,
-    yield_now,
-)
+from chrono_daemon._outside import Outside
+from chrono_daemon._parking import Line, keep_order, yield_now
 from chrono_daemon._schedule import Sleepers, Ticks
 from chrono_daemon._settling import Restless, drive, watched_files
 
@@ -41,9 +37,6 @@ __all__ = [
 
 _STEP_S: Final = 0.01
 """Wall seconds that a paced clock stands still at most."""
-
-_POLL_S: Final = 0.001
-"""Wall seconds between two looks at work outside the event loop."""
 
 
 class Clock(Protocol):
@@ -205,16 +198,13 @@ class SimClock:
         self._now = float(t0)
         self._settle_rounds = settle_rounds
         self._strict = strict
-        self._await_threads = await_threads
-        self._hold_timeout = hold_timeout
         self._waiters = Sleepers()
-        self._holds: dict[object, str] = {}
+        self._outside = Outside(await_threads=await_threads, patience_s=hold_timeout)
         self._spins = False
         self._drivers = Line()
         # The run in progress; there is one at a time.
         self._target = self._now
         self._until: Callable[[], bool] | None = None
-        self._threads: anyio.CapacityLimiter | None = None
         self._held = False
         self._satisfied = False
 
@@ -380,12 +370,8 @@ class SimClock:
         thread. `advance` waits for all such blocks, in wall time, up to
         `hold_timeout`; then it raises TimeoutError naming the reasons.
         """
-        token = object()
-        self._holds[token] = reason
-        try:
+        with self._outside.hold(reason):
             yield
-        finally:
-            del self._holds[token]
 
     def settlement(self) -> Settlement:
         """Say how far settling can be relied on now; call it in a task.
@@ -393,11 +379,10 @@ class SimClock:
         Time moves past whatever is counted here: hold it, or ask to `await_threads`,
         where that matters.
         """
-        threads = anyio.to_thread.current_default_thread_limiter().borrowed_tokens
         return Settlement(
-            threads=0 if self._await_threads else int(threads),
+            threads=self._outside.threads_not_awaited(),
             sockets=watched_files(),
-            holds=tuple(sorted(set(self._holds.values()))),
+            holds=self._outside.reasons(),
             spinning=self._spins,
         )
 
@@ -410,8 +395,7 @@ class SimClock:
         keep_order()
         await self._drivers.take()
         try:
-            if self._await_threads:
-                self._threads = anyio.to_thread.current_default_thread_limiter()
+            self._outside.enter_loop()
             # Nobody who sleeps for ever is due, however far time moves.
             self._target = min(target(), sys.float_info.max)
             self._until = until
@@ -421,17 +405,16 @@ class SimClock:
                 await self._drive()
                 if not self._held:
                     return self._satisfied
-                await self._wait_for_outside()
+                await self._outside.wait(WallClock())
         finally:
             self._until = None
             self._drivers.give()
 
     def _step(self) -> bool:
         """At rest: release the next sleeper that is due, or end the run."""
-        if self._holds or self._threads is not None:
-            self._held = self._is_held()
-            if self._held:
-                return True
+        if self._outside.is_at_work():
+            self._held = True
+            return True
         if self._until is not None and self._until():
             self._satisfied = True
             return True
@@ -463,20 +446,3 @@ class SimClock:
                 await yield_now()
             if self._step():
                 return
-
-    async def _wait_for_outside(self) -> None:
-        give_up_at = time.monotonic() + self._hold_timeout
-        while self._is_held():
-            if time.monotonic() >= give_up_at:
-                reasons = sorted(set(self._holds.values())) or ["worker threads"]
-                raise TimeoutError(
-                    f"time was held for more than {self._hold_timeout} s by: "
-                    + ", ".join(reasons)
-                )
-            await anyio.sleep(_POLL_S)
-
-    def _is_held(self) -> bool:
-        threads = self._threads
-        return bool(self._holds) or (
-            threads is not None and threads.borrowed_tokens > 0
-        )
