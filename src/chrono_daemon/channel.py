@@ -1,7 +1,8 @@
 """A first-in-first-out pipe between two tasks of one process.
 
-It decides when an item is accepted, handed over or refused; what an item means is the
-users' business. Each endpoint has one owner: fan-in and fan-out are recipes.
+It decides who may send and receive, and what is refused; an item is accepted and handed
+over in `_pipe`, and what it means is the users' business. Each endpoint has one owner:
+fan-in and fan-out are recipes.
 
 An item that was accepted (its `send` returned) is either received or still in the
 channel. No cancellation, of either side, at any point, loses it.
@@ -10,18 +11,17 @@ channel. No cancellation, of either side, at any point, loses it.
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, Final, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from chrono_daemon._parking import CancelCheck, new_seat, yield_now
+from chrono_daemon._parking import CancelCheck, yield_now
+from chrono_daemon._pipe import NOTHING, Pipe
 from chrono_daemon._types import ChannelClosed, ChannelInUse, EndOfStream, WouldBlock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from chrono_daemon._parking import Seat
+    from chrono_daemon._pipe import Nothing
 
 __all__ = ["Channel", "ChannelStats", "ReceiveStream", "SendStream", "open_channel"]
 
@@ -31,13 +31,6 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 _YIELD_EVERY: Final = 32
 """Operations on one endpoint without a turn for the others."""
-
-
-class _Nothing(Enum):
-    NOTHING = 0
-
-
-_NOTHING: Final = _Nothing.NOTHING
 
 
 @dataclass(frozen=True)
@@ -149,89 +142,19 @@ def open_channel(maxsize: float = 0) -> Channel[T]:
         raise ValueError(f"maxsize must be an integer or math.inf, not {maxsize!r}")
     if maxsize < 0:
         raise ValueError(f"maxsize must not be negative, but is {maxsize!r}")
-    pipe = _Pipe[T](maxsize)
+    pipe = Pipe[T](maxsize)
     return Channel(_Sender(pipe), _Receiver(pipe))
 
 
-class _Parked(Generic[T]):
-    """One parked operation, and the item it offers or was given."""
-
-    __slots__ = ("item", "seat")
-
-    def __init__(self, item: T | Literal[_Nothing.NOTHING]) -> None:
-        self.seat: Seat = new_seat()
-        self.item: T | Literal[_Nothing.NOTHING] = item
-
-
-class _Pipe(Generic[T]):
-    """What the two endpoints share."""
-
-    __slots__ = (
-        "buffer",
-        "maxsize",
-        "receive_open",
-        "receiver",
-        "send_open",
-        "sender",
+def _statistics(pipe: Pipe[T]) -> ChannelStats:
+    return ChannelStats(
+        len(pipe.buffer),
+        pipe.maxsize,
+        int(pipe.send_open),
+        int(pipe.receive_open),
+        int(pipe.has_sender),
+        int(pipe.has_receiver),
     )
-
-    def __init__(self, maxsize: float) -> None:
-        self.maxsize = maxsize
-        self.buffer: deque[T] = deque()
-        self.send_open = True
-        self.receive_open = True
-        # A parked operation whose seat is done was cancelled and has not run since:
-        # it counts as gone.
-        self.sender: _Parked[T] | None = None
-        self.receiver: _Parked[T] | None = None
-
-    def accept(self, item: T) -> bool:
-        """Take `item` for a parked receiver or the buffer; False if there's no room."""
-        receiver = self.receiver
-        if receiver is not None and not receiver.seat.done():
-            self.receiver = None
-            receiver.item = item
-            receiver.seat.set_result(None)
-            return True
-        sender = self.sender
-        if sender is not None and not sender.seat.done():
-            return False
-        if len(self.buffer) < self.maxsize:
-            self.buffer.append(item)
-            return True
-        return False
-
-    def take(self) -> T | Literal[_Nothing.NOTHING]:
-        """Return the oldest item, letting a parked sender in behind the others."""
-        sender = self.sender
-        if sender is not None and not sender.seat.done():
-            self.sender = None
-            item = sender.item
-            sender.item = _NOTHING
-            sender.seat.set_result(None)
-            if item is not _NOTHING:
-                if not self.buffer:
-                    return item
-                self.buffer.append(item)
-        return self.buffer.popleft() if self.buffer else _NOTHING
-
-    def wake(self) -> None:
-        """Let both parked operations look again, because an end was closed."""
-        for parked in (self.sender, self.receiver):
-            if parked is not None and not parked.seat.done():
-                parked.seat.set_result(None)
-        self.sender = self.receiver = None
-
-    def statistics(self) -> ChannelStats:
-        sender, receiver = self.sender, self.receiver
-        return ChannelStats(
-            len(self.buffer),
-            self.maxsize,
-            int(self.send_open),
-            int(self.receive_open),
-            int(sender is not None and not sender.seat.done()),
-            int(receiver is not None and not receiver.seat.done()),
-        )
 
 
 class _Sender(Generic[T]):
@@ -239,7 +162,7 @@ class _Sender(Generic[T]):
 
     __slots__ = ("__weakref__", "_busy", "_check", "_operations", "_pipe")
 
-    def __init__(self, pipe: _Pipe[T]) -> None:
+    def __init__(self, pipe: Pipe[T]) -> None:
         self._pipe = pipe
         self._check = CancelCheck()
         self._busy = False
@@ -262,7 +185,8 @@ class _Sender(Generic[T]):
             self._check_open()
             if not self._pipe.accept(item):
                 self._operations = 0
-                await self._park(item)
+                if not await self._pipe.put(item):
+                    self._check_open()
         finally:
             self._busy = False
 
@@ -280,7 +204,7 @@ class _Sender(Generic[T]):
 
     def statistics(self) -> ChannelStats:
         """Return the channel's present state."""
-        return self._pipe.statistics()
+        return _statistics(self._pipe)
 
     def _check_open(self) -> None:
         if not self._pipe.send_open:
@@ -288,25 +212,13 @@ class _Sender(Generic[T]):
         if not self._pipe.receive_open:
             raise ChannelClosed("the receive side of this channel is closed")
 
-    async def _park(self, item: T) -> None:
-        pipe = self._pipe
-        parked: _Parked[T] = _Parked(item)
-        pipe.sender = parked
-        try:
-            await parked.seat
-        finally:
-            if pipe.sender is parked:
-                pipe.sender = None
-        if parked.item is not _NOTHING:
-            self._check_open()
-
 
 class _Receiver(Generic[T]):
     """The receive side of an in-process channel."""
 
     __slots__ = ("__weakref__", "_busy", "_check", "_operations", "_pipe")
 
-    def __init__(self, pipe: _Pipe[T]) -> None:
+    def __init__(self, pipe: Pipe[T]) -> None:
         self._pipe = pipe
         self._check = CancelCheck()
         self._busy = False
@@ -325,10 +237,10 @@ class _Receiver(Generic[T]):
                 self._operations = 0
                 await yield_now()
             item = self._take()
-            while item is _NOTHING:
+            while item is NOTHING:
                 self._operations = 0
-                item = await self._park()
-                if item is _NOTHING:
+                item = await self._pipe.get()
+                if item is NOTHING:
                     item = self._take()
             return item
         finally:
@@ -337,7 +249,7 @@ class _Receiver(Generic[T]):
     def receive_nowait(self) -> T:
         """Return the next item at once; see `ReceiveStream.receive_nowait`."""
         item = self._take()
-        if item is _NOTHING:
+        if item is NOTHING:
             raise WouldBlock("the channel is empty")
         return item
 
@@ -347,11 +259,7 @@ class _Receiver(Generic[T]):
         For code that received more than it may keep, such as a race of receives. It
         may exceed the channel's size, and works on a closed send side.
         """
-        receiver = self._pipe.receiver
-        if receiver is not None and not receiver.seat.done():
-            self._pipe.accept(item)
-        else:
-            self._pipe.buffer.appendleft(item)
+        self._pipe.take_back(item)
 
     def __aiter__(self) -> AsyncIterator[T]:
         """Iterate until the end of the stream; see `ReceiveStream.__aiter__`."""
@@ -372,30 +280,13 @@ class _Receiver(Generic[T]):
 
     def statistics(self) -> ChannelStats:
         """Return the channel's present state."""
-        return self._pipe.statistics()
+        return _statistics(self._pipe)
 
-    def _take(self) -> T | Literal[_Nothing.NOTHING]:
+    def _take(self) -> T | Nothing:
         pipe = self._pipe
         if not pipe.receive_open:
             raise EndOfStream("the receive side of this channel is closed")
         item = pipe.take()
-        if item is _NOTHING and not pipe.send_open:
+        if item is NOTHING and not pipe.send_open:
             raise EndOfStream("the send side is closed and nothing is left")
         return item
-
-    async def _park(self) -> T | Literal[_Nothing.NOTHING]:
-        pipe = self._pipe
-        parked: _Parked[T] = _Parked(_NOTHING)
-        pipe.receiver = parked
-        try:
-            await parked.seat
-        except BaseException:
-            # Handed an item and cancelled before running: possible on asyncio with a
-            # plain Task.cancel(). The item was accepted, so it goes back in front.
-            if parked.item is not _NOTHING:
-                pipe.buffer.appendleft(parked.item)
-            raise
-        finally:
-            if pipe.receiver is parked:
-                pipe.receiver = None
-        return parked.item
