@@ -7,7 +7,6 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 from mcp import Client, MCPError
 from mcp_types import CallToolResult, TextContent, TextResourceContents
@@ -16,8 +15,7 @@ from chronotick.agents.guidance import INSTRUCTIONS, PROMPTS, fill
 from chronotick.agents.resources import RESOURCES, STATUS_URI
 from chronotick.agents.server import build_server
 from chronotick.agents.tools import TOOLS, call
-from chronotick.core.status import Status
-from unit.agents.lab import START_NS, Lab, until
+from unit.agents.lab import START_NS, Lab
 from unit.agents.test_tools import CALLS
 
 if TYPE_CHECKING:
@@ -189,42 +187,6 @@ async def test_the_server_introduces_itself(lab: Lab, mode: str) -> None:
     """Clients put the instructions into the model's context."""
     async with connected(lab, mode) as client:
         assert client.instructions == INSTRUCTIONS
-
-
-@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
-async def test_subscribers_hear_of_a_change_and_of_nothing_else(lab: Lab) -> None:
-    """One notification when the status changes; none while only numbers move."""
-    heard: list[Any] = []
-
-    async def hear(message: Any) -> None:
-        heard.append(message)
-
-    server = build_server(lab.service)
-    async with Client(server, mode="legacy", message_handler=hear) as client:
-        await client.subscribe_resource(STATUS_URI)
-        lab.host.on_sleep = lab.publish
-        await until(lambda: len(lab.host.slept) > 5)
-        assert heard == []
-        lab.host.on_sleep = lambda: lab.publish(status=Status.HOLDOVER)
-        await until(lambda: len(heard) > 0)
-        await client.unsubscribe_resource(STATUS_URI)
-        with pytest.raises(MCPError, match="only chronotick://status"):
-            await client.subscribe_resource("chronotick://time")
-    assert len(heard) == 1
-
-
-async def test_modern_subscribers_listen_on_a_stream(lab: Lab) -> None:
-    """Revision 2026-07-28 has one stream for all that is listened to."""
-    server = build_server(lab.service)
-    async with (
-        Client(server, mode="2026-07-28") as client,
-        client.listen(resource_subscriptions=[STATUS_URI]) as stream,
-    ):
-        lab.host.on_sleep = lambda: lab.publish(status=Status.HOLDOVER)
-        with anyio.fail_after(10):
-            async for event in stream:
-                assert getattr(event, "uri", None) == STATUS_URI
-                break
 
 
 async def test_no_tool_can_query_a_server_or_write(lab: Lab) -> None:
