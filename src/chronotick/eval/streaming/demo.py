@@ -51,7 +51,7 @@ from chronotick.ntp import PollPolicy
 from chronotick.shm.segment import scratch_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
@@ -143,69 +143,100 @@ def run_demo(
 
 def _play(settings: DemoSettings, cast: _Cast, room: Path) -> Outcome:
     around = imagine(settings.seed, settings.workers)
-    start_raw_ns = HostClock().raw_ns() - _HEAD_START_NS
     workers = [name for name in around if name != COORDINATOR]
-    targets = dict(zip(workers, _free_ports(len(workers)), strict=True))
     stage = StageSpec(
         surroundings=around,
-        targets=targets,
+        targets=dict(zip(workers, _free_ports(len(workers)), strict=True)),
         servers=SERVERS,
         seed=settings.seed,
-        start_raw_ns=start_raw_ns,
+        start_raw_ns=HostClock().raw_ns() - _HEAD_START_NS,
         start_utc_ns=_START_UTC_NS,
     )
     cast.say(f"starting {len(around)} virtual hosts and {SERVERS} servers")
     cast.start("stage", play_stage, stage)
     ports = cast.expect("stage", "ports", _STEPS_S["ports"]).ports or {}
-    for name, near in around.items():
-        spec = VirtualSpec(
-            name=name,
-            host=near.host,
-            seed=settings.seed,
-            start_raw_ns=start_raw_ns,
-            start_utc_ns=_START_UTC_NS,
-        )
-        servers = tuple(f"{LOOPBACK}:{port}" for port in ports[name][:SERVERS])
-        segment = str(room / name)
-        cast.start(f"daemon of {name}", play_daemon, spec, _config(servers, segment))
-        node = NodeSettings(
-            segment=segment,
-            # Plain NTP asks one server, as most hosts do.
-            ntp_servers=servers[:1],
-            min_warmup_s=settings.warmup_s,
-            policy=PollPolicy(
-                burst_count=4, burst_interval_s=0.5, min_poll_s=1.0, max_poll_s=2.0
-            ),
-        )
-        if name == COORDINATOR:
-            doors = {w: Endpoint(LOOPBACK, ports[w][SERVERS]) for w in workers}
-            coordinator = CoordinatorSettings(
-                workers=doors,
-                node=node,
-                output=settings.output / f"{coordinator_file()}.csv",
-                listen=Endpoint(LOOPBACK, 0),
-                pattern=settings.pattern,
-                target_duration_s=settings.duration_s,
-                preflight_s=_STEPS_S["ready"],
-                is_replacing=True,
-            )
-            cast.start(name, play_coordinator, spec, coordinator)
-        else:
-            worker = WorkerSettings(
-                node_id=name,
-                listen=Endpoint(LOOPBACK, targets[name]),
-                node=node,
-                output=settings.output / f"{worker_file(name)}.csv",
-                deadline_s=_STEPS_S["ready"] + settings.duration_s + _STEPS_S["end"],
-                is_replacing=True,
-            )
-            cast.start(name, play_worker, spec, worker)
-    limit_s = _STEPS_S["ready"] + settings.duration_s + _STEPS_S["end"]
-    outcome = cast.expect(COORDINATOR, "done", limit_s).outcome
+    for name in around:
+        _start_host(name, settings, stage, ports, cast, room)
+    outcome = cast.expect(COORDINATOR, "done", _longest_s(settings)).outcome
     assert outcome is not None  # noqa: S101 - a coordinator that is done has one
     for name in workers:
         cast.expect(name, "done", _STEPS_S["end"])
     return outcome
+
+
+def _start_host(
+    name: str,
+    settings: DemoSettings,
+    stage: StageSpec,
+    ports: Mapping[str, Sequence[int]],
+    cast: _Cast,
+    room: Path,
+) -> None:
+    """Start the daemon and the node of one virtual host."""
+    spec = VirtualSpec(
+        name=name,
+        host=stage.surroundings[name].host,
+        seed=stage.seed,
+        start_raw_ns=stage.start_raw_ns,
+        start_utc_ns=stage.start_utc_ns,
+    )
+    servers = tuple(f"{LOOPBACK}:{port}" for port in ports[name][:SERVERS])
+    segment = str(room / name)
+    cast.start(f"daemon of {name}", play_daemon, spec, _config(servers, segment))
+    node = _node(settings, servers, segment)
+    if name == COORDINATOR:
+        doors = {w: Endpoint(LOOPBACK, ports[w][SERVERS]) for w in stage.targets}
+        cast.start(name, play_coordinator, spec, _coordinator(settings, node, doors))
+    else:
+        listen = Endpoint(LOOPBACK, stage.targets[name])
+        cast.start(name, play_worker, spec, _worker(settings, node, name, listen))
+
+
+def _node(
+    settings: DemoSettings, servers: tuple[str, ...], segment: str
+) -> NodeSettings:
+    return NodeSettings(
+        segment=segment,
+        # Plain NTP asks one server, as most hosts do.
+        ntp_servers=servers[:1],
+        min_warmup_s=settings.warmup_s,
+        policy=PollPolicy(
+            burst_count=4, burst_interval_s=0.5, min_poll_s=1.0, max_poll_s=2.0
+        ),
+    )
+
+
+def _coordinator(
+    settings: DemoSettings, node: NodeSettings, workers: Mapping[str, Endpoint]
+) -> CoordinatorSettings:
+    return CoordinatorSettings(
+        workers=workers,
+        node=node,
+        output=settings.output / f"{coordinator_file()}.csv",
+        listen=Endpoint(LOOPBACK, 0),
+        pattern=settings.pattern,
+        target_duration_s=settings.duration_s,
+        preflight_s=_STEPS_S["ready"],
+        is_replacing=True,
+    )
+
+
+def _worker(
+    settings: DemoSettings, node: NodeSettings, name: str, listen: Endpoint
+) -> WorkerSettings:
+    return WorkerSettings(
+        node_id=name,
+        listen=listen,
+        node=node,
+        output=settings.output / f"{worker_file(name)}.csv",
+        deadline_s=_longest_s(settings),
+        is_replacing=True,
+    )
+
+
+def _longest_s(settings: DemoSettings) -> float:
+    """Return how long a node may take, from its start to its end."""
+    return _STEPS_S["ready"] + settings.duration_s + _STEPS_S["end"]
 
 
 def _config(servers: tuple[str, ...], segment: str) -> Config:
