@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from chronotick.agents.service import TimeService
     from chronotick.agents.stamps import Hlc
+    from chronotick.core.reading import Interval
 
 __all__ = ["instant_span", "order_timestamps", "plan_rendezvous", "stamp_event"]
 
@@ -170,12 +171,7 @@ def plan_rendezvous(service: TimeService, request: PlanRendezvous) -> Rendezvous
     """
     reading = service.timepiece.read()
     now = reading.now
-    if (request.at is None) == (request.in_seconds is None):
-        raise RequestError("give either at or in_seconds, and not both")
-    if request.at is not None:
-        fire_ns = parse_instant(request.at)
-    else:
-        fire_ns = now.midpoint_ns + round((request.in_seconds or 0.0) * NS_PER_S)
+    fire_ns = _fire_ns(request, now)
     widths = sorted(half_width_ns(p.uncertainty_s) for p in request.participants)
     guard_ns, apart_ns = 2 * widths[-1], widths[-1] + widths[-2]
     if fire_ns - widths[-1] <= now.latest_ns:
@@ -201,6 +197,14 @@ def plan_rendezvous(service: TimeService, request: PlanRendezvous) -> Rendezvous
         simultaneous_within_s=apart_ns / NS_PER_S,
         own_future_uncertainty_s=None if own_ns is None else own_ns / NS_PER_S,
     )
+
+
+def _fire_ns(request: PlanRendezvous, now: Interval) -> int:
+    if (request.at is None) == (request.in_seconds is None):
+        raise RequestError("give either at or in_seconds, and not both")
+    if request.at is not None:
+        return parse_instant(request.at)
+    return now.midpoint_ns + round((request.in_seconds or 0.0) * NS_PER_S)
 
 
 def _doubt(request: PlanRendezvous, own_ns: int | None) -> str:

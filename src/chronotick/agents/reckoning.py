@@ -56,26 +56,13 @@ def deadline(service: TimeService, request: Deadline) -> DeadlineResult:
     least_ns, most_ns = due_ns - now.latest_ns, due_ns - now.earliest_ns
     work_s = request.work_estimate_s
     work_ns = 0 if work_s is None else round(work_s * NS_PER_S)
-    state: _State = "ok"
-    if most_ns < 0:
-        state = "missed"
-    elif least_ns < 0:
-        state = "uncertain"
-    elif least_ns < work_ns:
-        state = "tight"
-    words = {
-        "ok": f"{human(least_ns / NS_PER_S)} left",
-        "tight": f"{human(least_ns / NS_PER_S)} left, less than the work needs for "
-        "certain",
-        "missed": f"missed by {human(-most_ns / NS_PER_S)}",
-        "uncertain": "it may or may not have passed: now is within the bound of it",
-    }
+    state, words = _standing(least_ns, most_ns, work_ns)
     start_ns = due_ns - work_ns
     # Who starts by this clock reads it then, with the bound that it will have then.
     ahead_s = max(start_ns - now.midpoint_ns, 0) / NS_PER_S
     start_ns -= reading.grown_half_width_ns(ahead_s)
     return DeadlineResult(
-        summary=f"Deadline {rfc3339(due_ns)}: {words[state]}.",
+        summary=f"Deadline {rfc3339(due_ns)}: {words}.",
         **provenance(reading, service),
         state=state,
         remaining_s=seconds_below(least_ns),
@@ -85,6 +72,21 @@ def deadline(service: TimeService, request: Deadline) -> DeadlineResult:
             rfc3339(start_ns) if work_s is not None and start_ns >= 0 else None
         ),
     )
+
+
+def _standing(least_ns: int, most_ns: int, work_ns: int) -> tuple[_State, str]:
+    """Return what is certain of the time left, and how it is said."""
+    if most_ns < 0:
+        return "missed", f"missed by {human(-most_ns / NS_PER_S)}"
+    if least_ns < 0:
+        return (
+            "uncertain",
+            "it may or may not have passed: now is within the bound of it",
+        )
+    left = f"{human(least_ns / NS_PER_S)} left"
+    if least_ns < work_ns:
+        return "tight", f"{left}, less than the work needs for certain"
+    return "ok", left
 
 
 def _percent_used(started_at: str | None, due_ns: int, now: Interval) -> float | None:

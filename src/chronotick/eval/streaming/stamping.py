@@ -101,7 +101,14 @@ def carried_back(reading: Bracketed, raw_ns: int, error_ns: int = 0) -> tuple[in
 
 
 def _within(inner: tuple[int, int], outer: tuple[int, int]) -> tuple[int, int]:
-    """Return `inner` as far as it lies in `outer`; the end next to it if nowhere."""
+    """Return `inner` as far as it lies in `outer`; the end next to it if nowhere.
+
+    The hard bound caps the calibrated one, but the two are read one after the other, and
+    each is widened by the time that its own reading took, or the daemon publishes in
+    between. Both hold at one instant, so what lies outside the hard bound can go: it
+    takes a true time away only where that bound is broken. If nothing is left, the miss
+    is kept, as a point.
+    """
     least, most = outer
     return min(max(inner[0], least), most), max(min(inner[1], most), least)
 
@@ -140,16 +147,9 @@ def stamps(  # noqa: PLR0913 - one argument a clock
     if isinstance(hard, str):
         return found
     outer = carried_back(hard, raw_ns, error_ns)
-    inner = (
-        # The hard bound caps the calibrated one, but the two are read one after the
-        # other, and each is widened by the time that its own reading took, or the
-        # daemon publishes in between. Both hold at `raw_ns`, so what lies outside the
-        # hard bound can go: it takes a true time away only where that bound is broken.
-        # If nothing is left, the miss is kept, as a point.
-        None
-        if calibrated is None
-        else _within(carried_back(calibrated, raw_ns, error_ns), outer)
-    )
+    inner: tuple[int, int] | None = None
+    if calibrated is not None:
+        inner = _within(carried_back(calibrated, raw_ns, error_ns), outer)
     sigma_ns = hard.interval.sigma_ns
     return replace(
         found,
