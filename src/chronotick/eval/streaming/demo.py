@@ -1,29 +1,26 @@
 """A whole run on one machine, in imagined hosts whose true time is known.
 
-Decides who plays: one process for the servers and paths, one daemon and one node
-process a virtual host, so that no estimator runs where stamps are made. Real UDP, real
-shared memory, real kernel stamps; imagined oscillators and paths.
+Decides who plays, in a `cast` of processes: one for the servers and paths, one daemon
+and one node a virtual host, so that no estimator runs where stamps are made. Real UDP,
+real shared memory, real kernel stamps; imagined oscillators and paths.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import platform
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
-from chronotick.core.errors import ChronotickError
 from chronotick.core.records import Endpoint
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.config import Config, Polling, Publish, Selection, Server
 from chronotick.daemon.udp import UdpListener
-from chronotick.eval.children import starting
 from chronotick.eval.streaming.about import write_about
 from chronotick.eval.streaming.analyze import analyze
+from chronotick.eval.streaming.cast import Cast, DemoFailed
 from chronotick.eval.streaming.columns import (
     COORDINATOR_COLUMNS,
     WORKER_COLUMNS,
@@ -38,7 +35,6 @@ from chronotick.eval.streaming.judge import JudgeSettings
 from chronotick.eval.streaming.node import LEVEL, NodeSettings
 from chronotick.eval.streaming.stage import (
     LOOPBACK,
-    Said,
     StageSpec,
     play_coordinator,
     play_daemon,
@@ -52,8 +48,6 @@ from chronotick.shm.segment import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
 
     from chronotick.eval.streaming.analyze import Analysis
     from chronotick.eval.streaming.coordinator import Outcome
@@ -69,12 +63,6 @@ _STEPS_S = {"ports": 30.0, "ready": 60.0, "end": 30.0}
 _AROUND_S = 12.0
 # Playing is so much of the whole; what it takes longer than planned is not shown.
 _PLAYED = 0.9
-_LOOK_S = 0.5
-_END_S = 5.0
-
-
-class DemoFailed(ChronotickError):
-    """A part of the demo ended before its time; says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +115,9 @@ def run_demo(
             )
         )
         plan_s = _AROUND_S + settings.warmup_s + settings.duration_s
-        cast = stack.enter_context(_Cast(say, show, plan_s))
+        cast = stack.enter_context(
+            Cast(say, lambda share: show(_PLAYED * share), plan_s)
+        )
         outcome = _play(settings, cast, Path(room))
     show(_PLAYED)
     say("judging")
@@ -141,7 +131,7 @@ def run_demo(
     return DemoResult(analysis, outcome)
 
 
-def _play(settings: DemoSettings, cast: _Cast, room: Path) -> Outcome:
+def _play(settings: DemoSettings, cast: Cast, room: Path) -> Outcome:
     around = imagine(settings.seed, settings.workers)
     workers = [name for name in around if name != COORDINATOR]
     stage = StageSpec(
@@ -169,7 +159,7 @@ def _start_host(
     settings: DemoSettings,
     stage: StageSpec,
     ports: Mapping[str, Sequence[int]],
-    cast: _Cast,
+    cast: Cast,
     room: Path,
 ) -> None:
     """Start the daemon and the node of one virtual host."""
@@ -267,86 +257,3 @@ def _write_about(settings: DemoSettings, outcome: Outcome) -> None:
         "python": platform.python_version(),
     }
     write_about(settings.output, about)
-
-
-class _Cast:
-    """The processes; all of them end when the context does."""
-
-    def __init__(
-        self, say: Callable[[str], None], show: Callable[[float], None], plan_s: float
-    ) -> None:
-        self.say = say
-        self._show = show
-        self._plan_s = plan_s
-        self._clock = HostClock()
-        self._begin_ns = self._clock.raw_ns()
-        self._context = multiprocessing.get_context("spawn")
-        self._processes: dict[str, tuple[SpawnProcess, Connection]] = {}
-        self._said: dict[str, list[Said]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for process, _pipe in self._processes.values():
-            if kind is KeyboardInterrupt:
-                process.kill()  # One that still imports would be in no hurry.
-            else:
-                process.terminate()
-        for process, pipe in self._processes.values():
-            process.join(_END_S)
-            if process.is_alive():
-                process.kill()
-                process.join()
-            process.close()
-            pipe.close()
-
-    def start(self, name: str, play: Callable[..., None], *values: Any) -> None:  # noqa: ANN401
-        """Start a process that plays `values` and talks through a pipe."""
-        ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(
-            target=play, args=(*values, theirs), daemon=True
-        )
-        with starting():
-            process.start()
-            self._processes[name] = (process, ours)
-            self._said[name] = []
-        # Closed here, so that the pipe ends when the process does.
-        theirs.close()
-
-    def expect(self, name: str, kind: str, limit_s: float) -> Said:
-        """Return what `name` says of `kind`; pass the others' lines on meanwhile.
-
-        Raises:
-            DemoFailed: a process failed, or it took longer than `limit_s`.
-        """
-        until_ns = self._clock.raw_ns() + round(limit_s * 1e9)
-        while True:
-            for said in self._said[name]:
-                if said.kind == kind:
-                    return said
-            now_ns = self._clock.raw_ns()
-            passed_s = (now_ns - self._begin_ns) / 1e9
-            self._show(min(passed_s / self._plan_s, 1.0) * _PLAYED)
-            left_s = (until_ns - now_ns) / 1e9
-            if left_s <= 0:
-                raise DemoFailed(f"{name}: no word within {limit_s:g} s")
-            pipes = {pipe: who for who, (_, pipe) in self._processes.items()}
-            for ready in wait(list(pipes), timeout=min(left_s, _LOOK_S)):
-                self._hear(pipes[ready], ready)  # type: ignore[index, arg-type]
-
-    def _hear(self, name: str, pipe: Connection) -> None:
-        try:
-            said: Said = pipe.recv()
-        except (EOFError, OSError):
-            if any(said.kind == "done" for said in self._said[name]):
-                process, _ = self._processes.pop(name)
-                process.join()
-                pipe.close()
-                return
-            raise DemoFailed(f"{name} ended without a word") from None
-        if said.kind == "failed":
-            raise DemoFailed(f"{name}: {said.text}")
-        if said.kind == "line":
-            self.say(f"{name}: {said.text}")
-        self._said[name].append(said)
