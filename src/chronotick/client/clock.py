@@ -1,8 +1,8 @@
 """Bounded UTC from a segment and the host's oscillator.
 
-Decides when to look at the segment and the path again, and computes the interval. Where
-no time can be given it raises: there is no fallback to the system clock. One of the
-three modules that read clocks.
+Decides when everything has to be looked at again, and computes the interval. Where no
+time can be given it raises: there is no fallback to the system clock. One of the three
+modules that read clocks; which file is read is decided in `client.attachment`.
 
 **What is checked, on every call.** That the correction's anchor is not in the future
 and `void_after` not past; that the host has not slept, rebooted or been migrated since;
@@ -20,28 +20,17 @@ from functools import partial
 from math import inf, sqrt
 from typing import TYPE_CHECKING, Protocol, Self
 
+from chronotick.client.attachment import Attachment
 from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
-from chronotick.client.view import (
-    AWAKE_NS,
-    HostReading,
-    Publication,
-    View,
-    prepare,
-)
+from chronotick.client.view import AWAKE_NS, HostReading, Publication, View
 from chronotick.client.waiting import pause_s
-from chronotick.core.errors import (
-    ClockError,
-    NotSynchronized,
-    SegmentCorrupt,
-    SegmentError,
-)
+from chronotick.core.errors import NotSynchronized
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.native import HOT
-from chronotick.shm.reader import SEQUENCE, SegmentReader
-from chronotick.shm.segment import segment_path
+from chronotick.shm.reader import SEQUENCE
 from chronotick.shm.vmclock import DisruptionMarker
 
 if TYPE_CHECKING:
@@ -110,11 +99,8 @@ class PythonClock:
         *,
         clocks: HostClocks = time,
     ) -> None:
-        self._given = path
         self._clocks = clocks
-        self._marker: DisruptionMarker | None = None
-        self._is_closed = False
-        self._reader: SegmentReader | None = None
+        self._attachment = Attachment(path)
         # Without an argument to pass on, a call of it is quicker.
         self._read_raw = partial(clocks.clock_gettime_ns, _RAW)
         self._view: View | None
@@ -124,8 +110,7 @@ class PythonClock:
     @property
     def path(self) -> str:
         """Path of the segment."""
-        reader = self._reader
-        return segment_path(self._given) if reader is None else reader.path
+        return self._attachment.path
 
     def now_ns(self) -> int:
         """Return the interval's midpoint in Unix ns.
@@ -252,7 +237,7 @@ class PythonClock:
     def publication(self) -> Publication:
         """Return the publication that holds now, for tools that show all of it."""
         view, _ = self._observe()
-        reader = self._attach()
+        reader = self._attachment.reader()
         gettime = self._clocks.clock_gettime_ns
         before, realtime, after = gettime(_RAW), gettime(_REALTIME), gettime(_RAW)
         snapshot = view.snapshot._replace(
@@ -307,8 +292,7 @@ class PythonClock:
 
     def close(self) -> None:
         """Detach. The memory goes when no thread is reading it any more."""
-        self._is_closed = True
-        self._reader = None
+        self._attachment.close()
         self._forget()
 
     def __enter__(self) -> Self:
@@ -342,17 +326,8 @@ class PythonClock:
         return self._settle()
 
     def _settle(self) -> tuple[View, int]:
-        """Look at everything: the path, the segment, the clocks. Raise, or a view."""
-        reader = self._attach()
-        try:
-            view, raw = self._prepare(reader)
-        except (ClockError, SegmentCorrupt):
-            # Perhaps a new daemon made a new file, and we hold its predecessor's.
-            if not reader.refresh():
-                raise
-            view, raw = self._prepare(reader)
-        if Reason.WRITER_SILENT in view.reasons and _has_successor(reader):
-            view, raw = self._prepare(reader)
+        """Look at everything; see `Attachment.view`. Raise, or go on from a view."""
+        view, raw = self._attachment.view(self._read_host)
         self._view = view
         self._line = lay_out(view, self._read_raw, self._clocks.time_ns)
         self._arm_for(view)
@@ -389,39 +364,13 @@ class PythonClock:
     def _arm_for(self, view: View | None) -> None:
         """Tell a quicker reader than this one where to read; here there is none."""
 
-    def _attach(self) -> SegmentReader:
-        if self._is_closed:
-            raise ValueError("this Clock is closed")
-        # Two threads may both attach: the second mapping is dropped, nothing else. A
-        # lock here would stay locked in a child forked by another thread.
-        reader = self._reader
-        if reader is None:
-            reader = SegmentReader(self._given)
-            self._marker = DisruptionMarker()
-            self._reader = reader
-        return reader
-
-    def _prepare(self, reader: SegmentReader) -> tuple[View, int]:
-        look = reader.look()
+    def _read_host(self) -> HostReading:
         gettime = self._clocks.clock_gettime_ns
         raw, wall = gettime(_RAW), self._clocks.time_ns()
         before, boot, after = gettime(_MONOTONIC), gettime(_BOOT), gettime(_MONOTONIC)
         # How long the machine has slept lies between the last two, wherever we were
         # preempted.
-        reading = HostReading(raw, wall - raw, boot - after, boot - before)
-        marker_words = None if self._marker is None else self._marker.words
-        return prepare(reader.path, look, reading, marker_words), raw
-
-
-def _has_successor(reader: SegmentReader) -> bool:
-    """Say whether a new daemon's file lies at the path now.
-
-    Whatever else lies there is no reason to refuse a correction that still holds.
-    """
-    try:
-        return reader.refresh()
-    except (ClockError, SegmentError):
-        return False
+        return HostReading(raw, wall - raw, boot - after, boot - before)
 
 
 if TYPE_CHECKING or HOT is None:
@@ -446,5 +395,5 @@ else:
                 return
             is_silent = Reason.WRITER_SILENT in view.reasons
             # Also where this publication has no marker: the next ones may, and are C's.
-            marks = None if self._marker is None else self._marker.words
+            marks = self._attachment.marker_words
             self._arm(view.words, view.last_ns if is_silent else 0, marks)

@@ -312,7 +312,7 @@ def test_a_move_is_noticed_from_the_first_marker_on(
         def __init__(self) -> None:
             super().__init__(str(device))
 
-    monkeypatch.setattr("chronotick.client.clock.DisruptionMarker", Marker)
+    monkeypatch.setattr("chronotick.client.attachment.DisruptionMarker", Marker)
     writer.publish(frame_now())
     _warm(clock)
     writer.publish(frame_now(frame={"disruption_marker": 8}))
