@@ -72,9 +72,17 @@ def on_trio() -> bool:
 
     Asking for the trio task, and not for a running asyncio loop, is right in guest mode
     too, where both are there.
+
+    Raises:
+        RuntimeError: trio is older than 0.29, and can't say.
     """
     lowlevel = sys.modules.get("trio.lowlevel")
-    return lowlevel is not None and bool(lowlevel.in_trio_task())
+    if lowlevel is None:
+        return False
+    try:
+        return bool(lowlevel.in_trio_task())
+    except AttributeError:
+        raise RuntimeError("chrono_daemon needs trio 0.29 or later") from None
 
 
 _seats_made = 0
