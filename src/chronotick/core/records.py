@@ -155,7 +155,8 @@ class Exchange:
     endpoint: Endpoint | None
     """Address in use; None while the name is unresolved."""
     state: str
-    """`ok`, `lost`, `unresolved`, `denied` or `rejected`."""
+    """`ok`, `lost`, `unresolved`, `denied`, `rejected`, or `duplicate` where the server
+    is asked under another name."""
     sample: Sample | None = None
     useful: bool = False
     """Whether the sample filter lets the sample reach the oscillator models. The hard
@@ -251,7 +252,7 @@ class SourceReport:
     """Numeric address in use, None while the name is unresolved."""
     verdict: str
     """`selected`, `falseticker`, `jumped`, `unreachable`, `unresolved`, `denied`,
-    `rejected` or `pending`."""
+    `rejected`, `duplicate` or `pending`."""
     detail: str = ""
     """One clause that says why, empty when there is nothing to say."""
     reach: int = 0

@@ -11,6 +11,7 @@ loaded float is in (``min_poll_s``).
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
@@ -76,6 +77,15 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     def port(self) -> int:
         """The UDP port."""
         return self.name.port
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether it is an address, which no resolver is asked for."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
 
     @property
     def is_public(self) -> bool:

@@ -93,14 +93,17 @@ class Estimator:
             self._pass_leap_second(exchange.sample.raw_ns)
             if self._leap_second.is_straddled_by(exchange.sample):
                 return
+        moved = self._roster.has_moved(exchange)
         sample = self._roster.observe(exchange, self._frequency.rate)
         if sample is None:
             return
         before = self._agreed_span(sample.raw_ns)
         self._sample_count += 1
         self._samples_since_leap += 1
-        if self._roster.is_on_probation(sample.server):
-            # Its past is worthless now, whoever jumped.
+        if moved:
+            self._panel.move(sample.server, str(exchange.endpoint))
+        if moved or self._roster.is_on_probation(sample.server):
+            # Its past is another server's, or worthless now, whoever jumped.
             self._agreement.absolve(sample.server)
             self._history = deque(
                 (s for s in self._history if s.sample.server != sample.server), _HISTORY

@@ -7,7 +7,7 @@ I/O and no clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -101,6 +101,7 @@ class Panel:
         self._max_frequency_error_ppm = max_frequency_error_ppm
         self._auditor = Auditor()
         self._calibrator = Calibrator()
+        self._known_as: dict[str, str] = {}
         self.restart()
 
     def restart(self) -> None:
@@ -116,12 +117,22 @@ class Panel:
         self._newest_ns = 0
         # In their order: sums over a set end in other digits in each process.
         self._fed: dict[str, None] = {}
+        self._met: dict[str, None] = {}
         self.sample_count = 0
         """Samples that the models have taken in since the start or a restart."""
 
+    def move(self, server: str, address: str) -> None:
+        """Take what `server` says from now on for another server's, at `address`.
+
+        What is known of the one before (its constant, floor and scatter) says nothing of
+        this one; it stays beside it, like that of a server that has fallen silent.
+        """
+        self._known_as[server] = f"{server} at {address}"
+
     def relearn(self, shown: Iterable[Shown]) -> None:
         """Start on `shown`, in order: what others said was not the truth."""
-        believed = list(shown)
+        past = list(shown)
+        believed = [self._as_known(each) for each in past]
         self._hold = HoldModel(max_frequency_error_ppm=self._max_frequency_error_ppm)
         taken = [each for each in believed if self._takes(each)]
         if self._learned:
@@ -129,13 +140,16 @@ class Panel:
         for each in believed:
             if each.useful:
                 self._hold.observe(each.sample)
-        self._fed = dict.fromkeys(each.sample.server for each in believed)
+        self._fed = dict.fromkeys(each.sample.server for each in past)
+        self._met = dict.fromkeys(each.sample.server for each in believed)
         self.sample_count = len(taken)
         self._newest_ns = max((each.sample.raw_ns for each in believed), default=0)
         self.recenter()
 
     def observe(self, shown: Shown) -> None:
         """Score everyone on a believed server's sample, then let them learn from it."""
+        self._fed[shown.sample.server] = None
+        shown = self._as_known(shown)
         sample = shown.sample
         check = self._quiet.check(sample, self._bias_ns(sample.server))
         if check is not None and (estimates := self._estimates(sample.raw_ns)):
@@ -146,8 +160,8 @@ class Panel:
                 self._learned.observe(sample)
         if shown.useful:
             self._hold.observe(sample)
-        if sample.server not in self._fed:
-            self._fed[sample.server] = None
+        if sample.server not in self._met:
+            self._met[sample.server] = None
             self.recenter()
         self._newest_ns = max(self._newest_ns, sample.raw_ns)
         if claim := self._claim(sample.raw_ns):
@@ -160,9 +174,11 @@ class Panel:
         claim = self._claim(raw_ns)
         if claim is None:
             return None
-        unseen = self._quiet.asymmetry_variance(self.fed, self._settings.path_asymmetry)
-        unseen += self._quiet.lean_variance(self.fed)
-        unseen += self._quiet.swell_variance(self.fed)
+        unseen = self._quiet.asymmetry_variance(
+            self._met, self._settings.path_asymmetry
+        )
+        unseen += self._quiet.lean_variance(self._met)
+        unseen += self._quiet.swell_variance(self._met)
         age_s = (raw_ns - self._newest_ns) / NS_PER_S
         found = self._calibrator.coverage(age_s)
         earned = _with_prior(found, claim.variance.at(_USUAL_AGE_S), unseen)
@@ -185,8 +201,8 @@ class Panel:
         found = self._calibrator.coverage((raw_ns - self._newest_ns) / NS_PER_S)
         if claim is None or not found.scores:
             return None
-        unseen = self._quiet.lean_variance(self.fed)
-        unseen += self._quiet.swell_variance(self.fed)
+        unseen = self._quiet.lean_variance(self._met)
+        unseen += self._quiet.swell_variance(self._met)
         sigma_ns = sqrt(max(claim.variance.v0, 0.0) + unseen)
         return Span.around(claim.offset_ns, ceil(found.factor_999 * sigma_ns))
 
@@ -248,6 +264,13 @@ class Panel:
             external=self._settings.external,
             covariates=self._settings.covariates,
         )
+
+    def _as_known(self, shown: Shown) -> Shown:
+        """Return `shown` under the name by which the models know its server."""
+        name = self._known_as.get(shown.sample.server)
+        if name is None:
+            return shown
+        return shown._replace(sample=replace(shown.sample, server=name))
 
     def _bias_ns(self, server: str) -> float:
         return self._learned.bias_ns(server) if self._learned else 0.0

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING
 
 from chrono_daemon import Supervisor, open_channel
 from chrono_daemon.recipes.routing import merge
+from chronotick.core.records import Endpoint
 from chronotick.core.units import NS_PER_S
+from chronotick.daemon.addresses import Addresses
 from chronotick.daemon.covariates import COVARIATES, watch_covariates
 from chronotick.daemon.estimate import (
     REPORT_PERIOD_S,
@@ -32,8 +34,7 @@ from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.forecaster import ForecasterSettings, consult
 from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.publisher import Publisher
-from chronotick.daemon.reachability import Reachability
-from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.daemon.weights import packaged_network
 from chronotick.ntp import ExchangeLimits, PollPolicy
 
@@ -97,10 +98,9 @@ def build(
     supervisor = Supervisor(clock=ports.schedule, on_error="shutdown", logger=logger)
     events: Channel[Event] = open_channel(_BACKLOG)
     corrections: Channel[Correction] = open_channel(_BACKLOG)
-    reachability = Reachability()
+    shared = Shared(addresses=_addresses(config))
     inputs = [
-        _add_source(supervisor, each, config, ports, reachability)
-        for each in config.servers
+        _add_source(supervisor, each, config, ports, shared) for each in config.servers
     ]
     inputs.append(_add_watch(supervisor, ports, watch_period_s))
     supervisor.spawn(_merge, inputs, events.send, name="merge")
@@ -122,12 +122,24 @@ def build(
     return supervisor
 
 
+def _addresses(config: Config) -> Addresses:
+    """Give each address that is written as such to its own line of the configuration.
+
+    A name that leads there is the duplicate then, however quick the resolver is.
+    """
+    addresses = Addresses()
+    for server in config.servers:
+        if server.is_numeric:
+            addresses.claim(Endpoint(server.host, server.port), server.address)
+    return addresses
+
+
 def _add_source(
     supervisor: Supervisor,
     server: Server,
     config: Config,
     ports: Ports,
-    reachability: Reachability,
+    shared: Shared,
 ) -> ReceiveStream[Event]:
     channel: Channel[Exchange] = open_channel(_BACKLOG)
     supervisor.spawn(
@@ -136,7 +148,7 @@ def _add_source(
         ports.transport,
         ports.entropy,
         channel.send,
-        reachability,
+        shared,
         name=f"source {server.address}",
     )
     return channel.recv

@@ -123,6 +123,10 @@ class Roster:
         """Whether any server has ever answered."""
         return any(server.samples for server in self._servers.values())
 
+    def has_moved(self, exchange: Exchange) -> bool:
+        """Say whether another address than before answers under the server's name."""
+        return self._servers[exchange.server].has_moved(exchange)
+
     def is_on_probation(self, name: str) -> bool:
         """Say whether `name` has just contradicted its own past."""
         return self._servers[name].bound.on_probation

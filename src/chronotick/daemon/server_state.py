@@ -16,11 +16,12 @@ from chronotick.fusion import ServerBound
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chronotick.core.records import Correction, Exchange, Sample
+    from chronotick.core.records import Correction, Endpoint, Exchange, Sample
     from chronotick.fusion import RateSpan
 
 __all__ = ["ServerState"]
 
+_NOT_ASKED = frozenset({"denied", "duplicate"})
 _RECENT_POLLS = 0b111
 _TRIES = _RECENT_POLLS.bit_count()
 
@@ -33,6 +34,8 @@ class ServerState:
         self.bound = ServerBound()
         self.last: Exchange | None = None
         self.newest: Sample | None = None
+        self.endpoint: Endpoint | None = None
+        """The address that answered last."""
         self.samples = 0
         self.is_awaited = False
         """Whether it answered before all was forgotten, and has not since."""
@@ -43,6 +46,8 @@ class ServerState:
     def observe(self, exchange: Exchange, rate: RateSpan) -> Sample | None:
         """Take in how one poll ended; `rate` is what the oscillator's rate can be.
 
+        The answer of another address is another server's: nothing of before counts.
+
         Returns:
             Its sample, if it says something new. A copy, or one from before the
             newest, is not another measurement.
@@ -52,6 +57,9 @@ class ServerState:
         if sample is None:
             self._tries = max(self._tries - 1, 0)
             return None
+        if self.has_moved(exchange):
+            self.forget()
+        self.endpoint = exchange.endpoint
         self._tries = 0
         self.is_awaited = self._is_counted_on = False
         if self.newest is not None and sample.raw_ns <= self.newest.raw_ns:
@@ -60,6 +68,11 @@ class ServerState:
         self.newest = sample
         self.bound.observe(sample, rate)
         return sample
+
+    def has_moved(self, exchange: Exchange) -> bool:
+        """Say whether `exchange` is the first answer from another address."""
+        is_known = self.endpoint is not None and exchange.sample is not None
+        return is_known and exchange.endpoint != self.endpoint
 
     def forget(self) -> None:
         """Drop all measurements: RAW lost time, so they mean nothing now."""
@@ -91,14 +104,17 @@ class ServerState:
     @property
     def is_pending(self) -> bool:
         """Whether it has never answered, and has not been asked enough to be gone."""
-        was_denied = self.last is not None and not self.is_asked
+        is_out = self.last is not None and not self.is_asked
         is_new = self.samples == 0 and not self._is_counted_on
-        return is_new and self._tries > 0 and not was_denied
+        return is_new and self._tries > 0 and not is_out
 
     @property
     def is_asked(self) -> bool:
-        """Whether it has been polled, and will be again: denied is for good."""
-        return self.last is not None and self.last.state != "denied"
+        """Whether it has been polled, and will be again.
+
+        Denied is for good; and what is asked under another name is not asked under this.
+        """
+        return self.last is not None and self.last.state not in _NOT_ASKED
 
     @property
     def has_just_answered(self) -> bool:
@@ -164,7 +180,7 @@ class ServerState:
     def _verdict(self, *, selected: bool, wrong: bool) -> str:
         if self.last is None:
             return "pending"
-        if self.last.state in {"denied", "unresolved"}:
+        if self.last.state in {"denied", "duplicate", "unresolved"}:
             return self.last.state
         if not self.answers:
             return "rejected" if self.last.state == "rejected" else "unreachable"

@@ -7,15 +7,17 @@ which of a name's addresses is asked, and when the name is looked up again.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from chrono_daemon.recipes.coordination.within import within
 from chronotick.core.records import Exchange
-from chronotick.daemon.reachability import SILENT
+from chronotick.daemon.addresses import Addresses
+from chronotick.daemon.reachability import SILENT, Reachability
 from chronotick.ntp import (
     Association,
     Drop,
@@ -36,10 +38,9 @@ if TYPE_CHECKING:
     from chrono_daemon import Clock, Context, SendStream
     from chronotick.core.ports import Link, Transport
     from chronotick.core.records import Endpoint
-    from chronotick.daemon.reachability import Reachability
     from chronotick.ntp import Outcome
 
-__all__ = ["SourceSettings", "poll_server"]
+__all__ = ["Shared", "SourceSettings", "poll_server"]
 
 # So many polls in a row without an answer, and the next address of the name is tried.
 _LOSSES_BEFORE_NEXT_ADDRESS = 3
@@ -58,13 +59,23 @@ class SourceSettings:
     limits: ExchangeLimits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the sources of one daemon tell each other."""
+
+    reachability: Reachability = field(default_factory=Reachability)
+    """That the network is back."""
+    addresses: Addresses = field(default_factory=Addresses)
+    """Which servers they ask."""
+
+
 async def poll_server(
     ctx: Context,
     settings: SourceSettings,
     transport: Transport,
     entropy: Callable[[int], bytes],
     out: SendStream[Exchange],
-    reachability: Reachability,
+    shared: Shared,
 ) -> None:
     """Poll until told to stop, or until the server says never again.
 
@@ -75,9 +86,10 @@ async def poll_server(
         entropy: Returns so many unpredictable bytes; every request's cookie is drawn
             from it, and the jitter of the schedule.
         out: Where each poll's end goes. Closed on the way out.
-        reachability: Where the sources tell each other that the network is back.
+        shared: What the sources tell each other.
     """
-    source = _Source(settings, transport, entropy)
+    source = _Source(settings, transport, entropy, shared.addresses)
+    reachability = shared.reachability
     state = "ok"
     returns = deque([reachability.returns], SILENT)
     try:
@@ -95,6 +107,7 @@ async def poll_server(
             await out.send(exchange)
             if exchange.sample is not None:
                 reachability.answered(lost)
+                source.settle()
             if wait_s is None:
                 return
             await reachability.rest(
@@ -116,8 +129,10 @@ class _Source:
         settings: SourceSettings,
         transport: Transport,
         entropy: Callable[[int], bytes],
+        addresses: Addresses,
     ) -> None:
         self._settings = settings
+        self._addresses = addresses
         self._transport = transport
         self._entropy = entropy
         self._association = Association(settings.name, settings.limits)
@@ -127,6 +142,8 @@ class _Source:
         self._filter = SampleFilter()
         self._endpoints: Sequence[Endpoint] = ()
         self._at = 0
+        self._endpoint: Endpoint | None = None
+        self._taken_by = ""
         self._refused = False
 
     @property
@@ -156,20 +173,39 @@ class _Source:
         wait_s = self._schedule.next_poll_s(jitter)
         return self._exchange(endpoint, outcome, wait_s), wait_s
 
+    def settle(self) -> None:
+        """Keep to the address that has answered."""
+        if self._endpoint is not None:
+            self._addresses.settle(self._endpoint, self._settings.name)
+
     async def _address(self) -> Endpoint:
         """Return the address to ask, looking the name up again when all have failed.
 
         They may have been right all the time: they are asked again where the resolver
-        does not answer.
+        does not answer. One that is asked under another name is passed over; the last
+        of them is returned where there is no other.
         """
-        if self._at >= len(self._endpoints):
-            try:
-                self._endpoints = await self._look_up()
-            except OSError:
-                if not self._endpoints:
-                    raise
-            self._at = 0
-        return self._endpoints[self._at]
+        if self._skip_taken():
+            return self._endpoints[self._at]
+        try:
+            self._endpoints = await self._look_up()
+        except OSError:
+            if not self._endpoints:
+                raise
+        self._at = 0
+        self._skip_taken()
+        return self._endpoints[min(self._at, len(self._endpoints) - 1)]
+
+    def _skip_taken(self) -> bool:
+        """Go on to the next address that nobody else asks, if there is one left."""
+        name = self._settings.name
+        while self._at < len(self._endpoints):
+            holder = self._addresses.claim(self._endpoints[self._at], name)
+            self._taken_by = "" if holder == name else holder
+            if not self._taken_by:
+                return True
+            self._at += 1
+        return False
 
     async def _look_up(self) -> Sequence[Endpoint]:
         found = await self._transport.resolve(self._settings.host, self._settings.port)
@@ -179,6 +215,15 @@ class _Source:
 
     async def _ask(self, clock: Clock, endpoint: Endpoint) -> Outcome | Lost:
         association = self._association
+        if self._taken_by:
+            return association.missed(
+                f"the same server as {self._taken_by}, at {endpoint}: it has one vote; "
+                "name another server"
+            )
+        if endpoint != self._endpoint:
+            # Another server's delays, which say nothing of this one's.
+            self._filter.reset()
+            self._endpoint = endpoint
         try:
             async with self._transport.open(endpoint) as link:
                 send = association.begin(endpoint, self._cookie())
@@ -191,8 +236,9 @@ class _Source:
         except OSError as error:
             why = error.strerror or str(error)
             # Not even begun where the port could not be opened: no route, no such
-            # address family. Another address may do better at once.
-            self._refused = True
+            # address family. Another address may do better at once; not so where the
+            # host slept meanwhile.
+            self._refused = error.errno != errno.ECANCELED
             waiting = association.is_waiting
             return association.failed(why) if waiting else association.missed(why)
 
@@ -217,7 +263,6 @@ class _Source:
         self._refused = False
         if self._endpoints and not patient:
             self._at += 1
-            self._filter.reset()
 
     def _exchange(
         self, endpoint: Endpoint | None, outcome: Outcome | Lost, wait_s: float | None
@@ -226,7 +271,7 @@ class _Source:
         return Exchange(
             server=self._settings.name,
             endpoint=endpoint,
-            state=_state(endpoint, outcome),
+            state="duplicate" if self._taken_by else _state(endpoint, outcome),
             sample=sample,
             useful=sample is not None and self._filter.add(sample).is_worth_using,
             detail=_detail(outcome),

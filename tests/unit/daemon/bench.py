@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from chronotick.core.records import Exchange
+from chronotick.core.records import Endpoint, Exchange
 from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
@@ -26,6 +26,8 @@ class Server:
     """Mean of an exponential queue on each leg, beyond the jitter."""
     claim_ns: int = 0
     """What it says of its own error."""
+    endpoint: Endpoint | None = None
+    """The address that answers."""
 
 
 @dataclass
@@ -65,7 +67,7 @@ class Bench:
             server,
             Exchange(
                 server=server.name,
-                endpoint=None,
+                endpoint=server.endpoint,
                 state="ok",
                 sample=sample(
                     middle_ns,

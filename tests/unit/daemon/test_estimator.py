@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chronotick.core.records import Exchange
+from chronotick.core.records import Endpoint, Exchange
 from chronotick.core.status import Leap, Reason, Source, Status
 from chronotick.core.units import NS_PER_S
 from unit.daemon.bench import Bench, Server
@@ -414,3 +414,54 @@ def test_who_announces_a_leap_second_is_not_heard_while_it_may_happen() -> None:
     assert heard
     assert set(heard) == {Status.UNKNOWN}
     assert bench.estimator.correction(bench.raw_ns).status is not Status.UNKNOWN
+
+
+@pytest.mark.parametrize("others", [0, 1, 2, 3])
+def test_another_address_of_a_name_is_another_server(others: int) -> None:
+    """What was learned of a path that is askew says nothing of the next one's.
+
+    Both are askew by 5 ms, to opposite sides, and the average over all paths is the best
+    that there is: with the first one's constant the second's would be off by 10.
+    """
+    askew_ns = 5_000_000
+    first, second = (Endpoint(f"192.0.2.{k}", 123) for k in (1, 2))
+    moving = Server("a", delay_ns=20_000_000, lie_ns=askew_ns, endpoint=first)
+    company = [Server(f"s{k}", delay_ns=20_000_000) for k in range(others)]
+    bench = Bench([moving, *company])
+    for _ in range(60):
+        bench.round()
+    before_ns = error_ns(bench)
+    moving.lie_ns, moving.endpoint = -askew_ns, second
+    statuses: set[Status] = set()
+    for _ in range(20):
+        bench.round()
+        statuses.add(bench.estimator.correction(bench.raw_ns).status)
+
+    assert before_ns > askew_ns // (others + 1) * 0.9
+    assert abs(error_ns(bench)) < askew_ns // 6
+    # The clock is still known as well as it was.
+    assert statuses == {Status.SYNCHRONIZED}
+    assert set(bench.verdicts().values()) == {"selected"}
+
+
+def test_an_address_without_answer_costs_nothing_of_the_one_before() -> None:
+    """A name's other address was tried in vain: its first one's past still counts."""
+    first, second = (Endpoint(f"192.0.2.{k}", 123) for k in (1, 2))
+    server = Server("a", endpoint=first)
+    bench = Bench([server])
+    for _ in range(30):
+        bench.round()
+    width_ns = bench.estimator.correction(bench.raw_ns).bound_ns
+    bench.estimator.observe(
+        Exchange(server="a", endpoint=second, state="lost", reach=0b10)
+    )
+    bench.round()
+
+    assert bench.estimator.correction(bench.raw_ns).bound_ns < 1.2 * width_ns
+
+
+def error_ns(bench: Bench) -> int:
+    """Return the published guess less the truth."""
+    correction = bench.estimator.correction(bench.raw_ns)
+    truth_ns = bench.raw_ns + bench.clock.offset_ns(bench.raw_ns)
+    return correction.utc_ns - truth_ns

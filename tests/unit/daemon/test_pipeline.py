@@ -70,7 +70,7 @@ async def run(
         entropy=lambda size: next(numbers).to_bytes(size, "big"),
     )
     config = Config(
-        servers=tuple(Server(address) for address in network.servers),
+        servers=tuple(Server(name) for name in network.names or network.servers),
         publish=Publish(frequency_hz=frequency_hz),
     )
     async with build(config, ports) as supervisor:
@@ -111,6 +111,39 @@ async def test_from_the_first_reply_on_every_frame_holds_the_truth() -> None:
     assert last.bound_growth_ppb < first.bound_growth_ppb / 5
     assert abs(last.rate_ppb - 20_000) < 100
     assert recorder.verdicts() == {"192.0.2.1": "selected"}
+
+
+@pytest.mark.parametrize("spelled", ["192.0.2.9", "::ffff:192.0.2.9"])
+async def test_a_liar_under_two_names_is_no_majority(spelled: str) -> None:
+    """Two names that lead to one server have one vote, against an honest one's."""
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": honest, "192.0.2.9": liar, spelled: liar},
+        names={
+            "good.test": ["192.0.2.1"],
+            "bad.test": ["192.0.2.9"],
+            "worse.test": [spelled],
+        },
+    )
+    recorder = await run(network, 120.0)
+
+    assert misses(recorder, network) == 0
+    assert recorder.verdicts()["worse.test"] == "duplicate"
+    assert recorder.frames[-1].correction.status is Status.UNKNOWN
+    assert recorder.frames[-1].correction.reasons & Reason.NO_AGREEMENT
+
+
+async def test_an_address_as_such_is_asked_before_a_name_that_leads_there() -> None:
+    """Whichever is looked up first: the log says the same on every start."""
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": honest},
+        names={"time.test": ["192.0.2.1"], "192.0.2.1": ["192.0.2.1"]},
+    )
+    recorder = await run(network, 120.0)
+
+    assert recorder.verdicts() == {"time.test": "duplicate", "192.0.2.1": "selected"}
+    assert recorder.frames[-1].correction.status is Status.SYNCHRONIZED
 
 
 async def test_a_liar_among_four_is_named_in_the_report_and_the_frames() -> None:

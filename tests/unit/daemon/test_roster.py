@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chronotick.core.records import Exchange
+from chronotick.core.records import Endpoint, Exchange
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.roster import Roster
 from chronotick.fusion import RateSpan
@@ -185,9 +185,30 @@ def test_a_server_that_never_answers_again_is_not_counted_on() -> None:
     assert servers.silent == 0
 
 
-def test_a_server_that_denied_service_is_not_expected() -> None:
-    """It will never be asked again, so nobody would ever stop waiting."""
+@pytest.mark.parametrize("state", ["denied", "duplicate"])
+def test_a_server_that_is_not_asked_is_not_waited_for(state: str) -> None:
+    """Nobody would ever stop waiting for one that denied service or is another one."""
     servers = roster("a", "b")
-    servers.observe(Exchange(server="b", endpoint=None, state="denied"), ANY)
+    servers.observe(Exchange(server="b", endpoint=None, state=state), ANY)
     answer(servers, "a", 0)
     assert servers.absent == 0
+    assert servers.pending(0) == 0
+
+
+def test_the_answer_of_another_address_is_not_held_against_the_one_before() -> None:
+    """A liar's address gives way to an honest one: that is no jump of the server."""
+    servers = roster("a")
+    first, second = (Endpoint(f"192.0.2.{k}", 123) for k in (1, 2))
+    for at_ns, offset_ns, endpoint in ((1, NS_PER_S, first), (2, 0, second)):
+        exchange = Exchange(
+            server="a",
+            endpoint=endpoint,
+            state="ok",
+            sample=sample(at_ns, offset_ns),
+            reach=1,
+        )
+        assert servers.has_moved(exchange) is (endpoint == second)
+        servers.observe(exchange, ANY)
+
+    assert not servers.is_on_probation("a")
+    assert servers.spans(2, ANY)["a"].holds(0)

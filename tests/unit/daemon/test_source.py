@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,8 @@ import pytest
 
 from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
-from chronotick.daemon.reachability import SILENT, Reachability
-from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.daemon.reachability import SILENT
+from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.ntp import ExchangeLimits, PollPolicy
 from unit.daemon.network import FakeNetwork, honest, kiss, silent
 
@@ -45,7 +46,7 @@ async def run(
 
     At `back_s` another server answers that had been silent, too.
     """
-    reachability = Reachability()
+    shared = Shared()
     settings = SourceSettings(
         name=host,
         host=host,
@@ -57,15 +58,50 @@ async def run(
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
         supervisor.spawn(
-            poll_server, settings, network, counting(), channel.send, reachability
+            poll_server,
+            settings,
+            network,
+            counting(),
+            channel.send,
+            shared,
         )
         if back_s is not None:
             await network.clock.advance(back_s)
-            reachability.answered(SILENT)
+            shared.reachability.answered(SILENT)
             seconds -= back_s
         await network.clock.advance(seconds)
         await supervisor.stop(grace=0)
     return [exchange async for exchange in channel.recv]
+
+
+async def run_all(network: FakeNetwork, seconds: float) -> dict[str, list[Exchange]]:
+    """Poll all of the network's names; return how the polls of each ended."""
+    shared = Shared()
+    channels: dict[str, Channel[Exchange]] = {
+        name: open_channel(1000) for name in network.names
+    }
+    async with Supervisor(clock=network.clock) as supervisor:
+        for name, channel in channels.items():
+            settings = SourceSettings(
+                name=name,
+                host=name,
+                port=123,
+                is_public=True,
+                policy=POLICY,
+                limits=ExchangeLimits(timeout_s=1.0),
+            )
+            supervisor.spawn(
+                poll_server,
+                settings,
+                network,
+                counting(),
+                channel.send,
+                shared,
+                name=name,
+            )
+        await network.clock.advance(seconds)
+        await supervisor.stop(grace=0)
+    return {name: [e async for e in each.recv] for name, each in channels.items()}
 
 
 async def test_a_burst_then_politeness() -> None:
@@ -145,7 +181,12 @@ async def test_a_name_without_address_is_looked_up_again() -> None:
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
         supervisor.spawn(
-            poll_server, settings, network, counting(), channel.send, Reachability()
+            poll_server,
+            settings,
+            network,
+            counting(),
+            channel.send,
+            Shared(),
         )
         await network.clock.advance(1.0)
         network.names["time.example"] = ["192.0.2.1"]
@@ -253,3 +294,85 @@ async def test_no_cookie_is_used_twice_and_no_local_time_is_sent() -> None:
     cookies = {request[40:48] for request in seen}
     assert len(cookies) == len(seen) > 5
     assert all(request[4:40] == bytes(36) for request in seen)
+
+
+async def test_a_server_under_two_names_is_asked_under_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It keeps the pace of one, and the other name says why it is of no use, once."""
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": honest},
+        names={"a.test": ["192.0.2.1"], "b.test": ["192.0.2.1"]},
+    )
+    with caplog.at_level("WARNING"):
+        ended = await run_all(network, 300.0)
+    told = [r.getMessage() for r in caplog.records if "duplicate" in r.getMessage()]
+    times = [at for at, _ in network.asked][POLICY.burst_count :]
+
+    assert {exchange.state for exchange in ended["a.test"]} == {"ok"}
+    assert {exchange.state for exchange in ended["b.test"]} == {"duplicate"}
+    assert {exchange.reach for exchange in ended["b.test"]} == {0}
+    assert all(late - early >= 16.0 for early, late in itertools.pairwise(times))
+    why = "the same server as a.test, at 192.0.2.1:123: it has one vote; name another"
+    assert told == [f'event=server server=b.test state=duplicate why="{why} server"']
+
+
+async def test_two_names_of_a_pool_share_its_addresses() -> None:
+    """Where both have the same ones, each asks another."""
+    pool = ["192.0.2.1", "192.0.2.2"]
+    network = FakeNetwork(
+        SimClock(),
+        dict.fromkeys(pool, honest),
+        names={"0.pool.test": pool, "1.pool.test": pool},
+    )
+    ended = await run_all(network, 100.0)
+    asked = {name: {str(e.endpoint) for e in each} for name, each in ended.items()}
+
+    assert asked == {
+        "0.pool.test": {"192.0.2.1:123"},
+        "1.pool.test": {"192.0.2.2:123"},
+    }
+    assert {e.state for each in ended.values() for e in each} == {"ok"}
+
+
+async def test_an_address_that_was_left_is_free_for_another_name() -> None:
+    """The first name's server died and came back, when it had long gone elsewhere."""
+
+    def dies(request: bytes, utc_ns: int) -> list[bytes]:
+        is_dead = 20.0 < network.clock.now() < 200.0
+        return [] if is_dead else honest(request, utc_ns)
+
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": dies, "192.0.2.2": honest},
+        names={"a.test": ["192.0.2.1", "192.0.2.2"], "b.test": ["192.0.2.1"]},
+    )
+    ended = await run_all(network, 4000.0)
+    last = {name: each[-1] for name, each in ended.items()}
+
+    assert ended["b.test"][0].state == "duplicate"
+    assert {e.state for e in last.values()} == {"ok"}
+    assert str(last["a.test"].endpoint) == "192.0.2.2:123"
+    assert str(last["b.test"].endpoint) == "192.0.2.1:123"
+
+
+async def test_a_host_that_slept_asks_the_same_address_again() -> None:
+    """An exchange that RAW did not run through says nothing against the server."""
+    slept: list[float] = []
+
+    def sleeps(request: bytes, utc_ns: int) -> list[bytes]:
+        if not slept:
+            slept.append(network.clock.now())
+            raise OSError(errno.ECANCELED, "the host slept or was moved meanwhile")
+        return honest(request, utc_ns)
+
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": sleeps, "192.0.2.2": honest},
+        names={"time.example": ["192.0.2.1", "192.0.2.2"]},
+    )
+    exchanges = await run(network, "time.example", 10.0)
+
+    assert [exchange.state for exchange in exchanges[:2]] == ["lost", "ok"]
+    assert {str(exchange.endpoint) for exchange in exchanges} == {"192.0.2.1:123"}

@@ -15,8 +15,7 @@ import anyio
 from chrono_daemon import Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.config import Server
-from chronotick.daemon.reachability import Reachability
-from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.documents.quantities import format_duration
 from chronotick.eval.accuracy.backtest import prepare
 from chronotick.eval.accuracy.bench_world import silent_logger
@@ -105,7 +104,7 @@ async def _measure(world: World, length_s: float) -> list[Sample]:
     schedule, transport = world.schedule_clock(), world.transport()
     supervisor = Supervisor(clock=schedule, on_error="shutdown", logger=silent_logger())
     samples: list[Sample] = []
-    reachability = Reachability()
+    shared = Shared()
     for name in world.scenario.server_names():
         channel: Channel[Exchange] = open_channel(_BACKLOG)
         supervisor.spawn(
@@ -114,7 +113,7 @@ async def _measure(world: World, length_s: float) -> list[Sample]:
             transport,
             world.entropy(),
             channel.send,
-            reachability,
+            shared,
             name=f"source {name}",
         )
         supervisor.spawn(_keep, channel.recv, samples, name=f"keep {name}")

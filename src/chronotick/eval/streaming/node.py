@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chrono_daemon import open_channel
 from chronotick.core.errors import ChronotickError, ClockError, SegmentError
-from chronotick.daemon.reachability import Reachability
-from chronotick.daemon.source import SourceSettings, poll_server
+from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.eval.streaming.http_clock import HttpClock
 from chronotick.eval.streaming.stamping import Bracketed, NtpReading, Stamps, stamps
 from chronotick.ntp import ExchangeLimits, PollPolicy, is_public, parse_server
@@ -94,7 +93,7 @@ class Node:
         """Begin to poll the servers for plain NTP, and the HTTP server if there is one."""
         if self._over_http is not None:
             supervisor.spawn(self._over_http.follow, name="ChronoTick over HTTP")
-        reachability = Reachability()
+        shared = Shared()
         for server in self._settings.ntp_servers:
             name = parse_server(server)
             channel: Channel[Exchange] = open_channel(8)
@@ -108,7 +107,7 @@ class Node:
             )
             supervisor.spawn(
                 poll_server, source, self.host.transport, os.urandom, channel.send,
-                reachability, name=f"ntp {server}",
+                shared, name=f"ntp {server}",
             )  # fmt: skip
             supervisor.spawn(self._follow, channel.recv, name=f"newest of {server}")
 
