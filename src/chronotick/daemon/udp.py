@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from chronotick.core.records import Datagram, Endpoint
 
@@ -41,7 +42,8 @@ __all__ = ["UdpLink", "UdpListener", "UdpTransport", "kernel_stamps_supported"]
 # Linux's value on every architecture but sparc and parisc; the socket module of
 # Python 3.11 doesn't name it.
 _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
-_TIMESPEC = struct.Struct("@qq")
+# A kernel's long, which on 32-bit machines has as many bits.
+_TIMESPEC = struct.Struct("@ll")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
 # NTP packets with extension fields stay below the smallest IPv6 MTU.
 _MAX_PAYLOAD = 1280
@@ -228,6 +230,7 @@ async def _in_a_thread_of_its_own(call: Callable[[], _Found]) -> _Found:
 async def _receive(
     sock: socket.socket, clock: MeasuredClock, reference: ClockPair
 ) -> Datagram:
+    has_waited = False
     while True:
         try:
             payload, ancillary, _, address = sock.recvmsg(
@@ -235,8 +238,13 @@ async def _receive(
             )
         except BlockingIOError:
             await anyio.wait_readable(sock)
+            has_waited = True
             continue
         now = clock.pair()
+        if not has_waited:
+            # Anyone can send faster than we read. Others are to have their turns all the
+            # same: the exchange its time-out, the daemon its end.
+            await anyio.lowlevel.checkpoint()
         if not now.is_continuous_with(reference):
             # RAW stood still or jumped between the two ends of the exchange: whatever
             # it measured is worthless.

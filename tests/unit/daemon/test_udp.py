@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,6 +91,34 @@ async def test_a_round_trip_is_stamped_by_the_kernel(local: Endpoint) -> None:
     assert pong.kernel_stamp
     assert sent_ns < pong.raw_ns + pong.stamp_error_ns
     assert pong.raw_ns - pong.stamp_error_ns < done_ns
+
+
+@pytest.mark.anyio
+async def test_a_flood_does_not_keep_others_from_their_turn() -> None:
+    """Whoever sends faster than we read could stop the daemon that way."""
+    clock = HostClock()
+    listener = UdpListener(LOOPBACK[0], clock)
+    flood, turns = 50, 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    try:
+        async with UdpTransport(clock).open(listener.endpoint) as link:
+            for _ in range(flood):
+                await link.send(b"flood")
+        async with anyio.create_task_group() as group:
+            group.start_soon(count_turns)
+            for _ in range(flood):
+                await listener.receive()
+            group.cancel_scope.cancel()
+    finally:
+        listener.close()
+
+    assert turns > flood // 2
 
 
 class SleepingClock(HostClock):
