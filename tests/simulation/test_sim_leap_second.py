@@ -92,6 +92,22 @@ async def test_an_outage_makes_nobody_forget_the_leap_second() -> None:
     assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
 
 
+@pytest.mark.parametrize("heralds", [1, 2])
+@pytest.mark.parametrize("silent", [2, 3])
+@pytest.mark.parametrize("poll_s", [64.0, 1024.0])
+async def test_a_leap_second_that_few_announce_is_survived_as_well(
+    heralds: int, silent: int, poll_s: float
+) -> None:
+    """All are right before and after it; most don't say that it comes."""
+    kinds = [Honest()] * heralds + [Honest(announces=False)] * silent
+    run = await simulate(
+        world(*kinds, poll_s=poll_s), seed=1, hours=2.0, keep_every_s=1.0
+    )
+
+    assert not unexcused(run)
+    assert run.recorder.publications[-1].status is Status.SYNCHRONIZED
+
+
 @pytest.mark.parametrize(("count", "seed"), [(3, 1), (3, 2), (3, 3), (4, 1), (4, 2)])
 async def test_whoever_falls_silent_last_takes_no_announcement_back(
     count: int, seed: int

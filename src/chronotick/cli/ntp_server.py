@@ -22,7 +22,7 @@ from chronotick.client.status import read_status
 from chronotick.core.errors import AddressError, ClockError, SegmentError
 from chronotick.core.records import Endpoint
 from chronotick.core.report import REPORT_STALE_NS
-from chronotick.core.status import Status
+from chronotick.core.status import Leap, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.ntp_server import (
@@ -35,6 +35,8 @@ from chronotick.daemon.ntp_server import (
 from chronotick.ntp import parse_server
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chronotick.client.status import StatusReport
     from chronotick.core.records import SourceReport
 
@@ -97,7 +99,8 @@ class ServedClock:
             after_ns = self._measured.raw_ns()
         except (ClockError, SegmentError):
             return None
-        best = self._source(before_ns, publication.header.start_id)
+        used = self._sources(before_ns, publication.header.start_id)
+        best = min(used, key=lambda row: row.stratum or 0, default=None)
         if best is None or best.stratum is None or interval.status is Status.UNKNOWN:
             return None
         published = publication.snapshot
@@ -107,28 +110,27 @@ class ServedClock:
             stratum=best.stratum,
             reference_id=_reference_id(best.endpoint),
             delay_ns=published.delay_ns,
-            leap=published.leap,
+            leap=_passed_on(published.leap, used),
             last_sync_age_ns=age_ns,
         )
         return Reading(interval, upstream, before_ns, after_ns)
 
-    def _source(self, now_ns: int, start_id: int) -> SourceReport | None:
-        """Return the best server that the daemon `start_id` uses now.
+    def _sources(self, now_ns: int, start_id: int) -> Sequence[SourceReport]:
+        """Return the servers that the daemon `start_id` uses now, as far as is known.
 
         The interval holds without a report, for hours; but the stratum of servers that
         were in use when somebody could still say so is not ours to pass on.
         """
         report = self._report_at(now_ns)
         if report is None or report.start_id != start_id:
-            return None
+            return ()
         if report.age_ns(now_ns) > REPORT_STALE_NS:
-            return None
-        used = [
+            return ()
+        return [
             row
             for row in report.sources
             if row.verdict == "selected" and row.stratum is not None
         ]
-        return min(used, key=lambda row: row.stratum or 0, default=None)
 
     def _report_at(self, now_ns: int) -> StatusReport | None:
         """Return the daemon's report, looked up about once a second."""
@@ -137,6 +139,17 @@ class ServedClock:
             self._looked_raw_ns = now_ns
             self._report = read_status(self._clock.path)
         return self._report
+
+
+def _passed_on(published: Leap, used: Sequence[SourceReport]) -> Leap:
+    """Return what clients are told of a leap second.
+
+    The daemon heeds what a single server announces, and has no time for a minute. A
+    client that has only us would put the second into its own clock: that takes half of
+    the servers.
+    """
+    believing = sum(row.leap is published for row in used)
+    return published if 2 * believing >= len(used) else Leap.NONE
 
 
 def _reference_id(endpoint: str | None) -> int:

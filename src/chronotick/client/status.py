@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chronotick.core.records import Audit, SourceReport
 from chronotick.core.report import REPORT_SCHEMA, REPORT_SUFFIX
+from chronotick.core.status import Leap
 from chronotick.shm.segment import segment_path
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ _SOURCE_FIELDS: dict[str, Callable[[Any], Any]] = {
     "poll_s": _or_none(_finite),
     "samples": _whole,
     "rejected": _counts,
+    "leap": Leap,
 }
 
 

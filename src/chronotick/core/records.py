@@ -266,6 +266,8 @@ class SourceReport:
     samples: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     """Dropped packets by reason."""
+    leap: Leap = Leap.NONE
+    """What it announces for the end of this month, by its newest answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

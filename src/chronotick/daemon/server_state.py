@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chronotick.core.records import SourceReport
-from chronotick.core.status import Status
+from chronotick.core.status import Leap, Status
 from chronotick.core.units import scale_ppb_ns
 from chronotick.fusion import ServerBound
 
@@ -167,6 +167,7 @@ class ServerState:
             poll_s=last.poll_s if last else None,
             samples=self.samples,
             rejected=dict(last.rejected) if last else {},
+            leap=newest.leap if newest else Leap.NONE,
         )
 
     def _offset_from(self, correction: Correction) -> int | None:

@@ -11,6 +11,7 @@ import pytest
 from chronotick.cli.ntp_server import ServedClock
 from chronotick.client.clock import Clock
 from chronotick.core.report import REPORT_STALE_NS
+from chronotick.core.status import Leap
 from chronotick.daemon.clocks import HostClock
 
 if TYPE_CHECKING:
@@ -40,6 +41,27 @@ def test_the_stratum_is_that_of_the_best_server_in_use(
     assert found is not None
     assert found.upstream.stratum == 1
     assert found.upstream.reference_id == 0xC0000201
+
+
+@pytest.mark.parametrize(
+    ("heralds", "used", "told"),
+    [(0, 3, Leap.NONE), (1, 3, Leap.NONE), (1, 2, Leap.INSERT), (3, 3, Leap.INSERT)],
+)
+def test_a_leap_second_is_passed_on_if_half_of_the_servers_announce_it(
+    publication: Publication, heralds: int, used: int, told: Leap
+) -> None:
+    """What one says costs us a minute; a client would put the second into its clock."""
+    publication.publish(leap=Leap.INSERT)
+    file = Path(f"{publication.path}.status")
+    report = json.loads(file.read_text())
+    row = report["sources"][0]
+    report["sources"] = [row | {"leap": int(k < heralds)} for k in range(used)]
+    file.write_text(json.dumps(report))
+
+    with Clock(publication.path) as clock:
+        found = ServedClock(clock, HostClock()).read()
+    assert found is not None
+    assert found.upstream.leap is told
 
 
 def test_of_an_old_report_no_stratum_is_told(publication: Publication) -> None:

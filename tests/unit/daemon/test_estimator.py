@@ -364,13 +364,17 @@ class Announcing(Bench):
         super().send(server, exchange)
 
 
-@pytest.mark.parametrize(("heralds", "has_gap"), [(4, True), (2, True), (1, False)])
-def test_a_leap_second_announced_by_half_of_them_is_waited_for(
-    heralds: int, has_gap: bool
+@pytest.mark.parametrize(
+    ("heralds", "lie_ns", "has_gap"),
+    [(4, 0, True), (2, 0, True), (1, 0, True), (0, 0, False), (1, NS_PER_S, False)],
+)
+def test_a_leap_second_announced_by_one_that_is_believed_is_waited_for(
+    heralds: int, lie_ns: int, has_gap: bool
 ) -> None:
     """It doesn't come, and servers that are asked afterwards say so."""
     bench = Announcing([Server(f"s{i}") for i in range(4)])
     bench.heralds = heralds
+    bench.servers[0].lie_ns = lie_ns
     # STEADY gains 20 ppm on the way to October.
     october_ns = 1_790_812_800 * NS_PER_S - EPOCH_NS
     bench.raw_ns = october_ns - october_ns // 50_000 - 200 * NS_PER_S
