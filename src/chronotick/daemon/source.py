@@ -21,6 +21,7 @@ from chronotick.daemon.reachability import SILENT, Reachability
 from chronotick.ntp import (
     Association,
     Drop,
+    DropReason,
     Emit,
     ExchangeLimits,
     Kiss,
@@ -253,6 +254,9 @@ class _Source:
                 self._schedule = self._schedule.answered()
             case Kiss(code=code):
                 self._schedule = self._schedule.kissed(code)
+            case Drop(reason=reason) if reason is not DropReason.KISS:
+                self._schedule = self._schedule.useless()
+                self._try_next_address()
             case _:
                 self._schedule = self._schedule.lost()
                 self._try_next_address()

@@ -188,7 +188,9 @@ def _address(endpoint: Endpoint) -> tuple[str, int] | tuple[str, int, int, int]:
     host, _, scope = endpoint.address.partition("%")
     if not scope:
         return endpoint
-    index = int(scope) if scope.isdigit() else socket.if_nametoindex(scope)
+    # str.isdigit alone takes other scripts' digits and superscripts.
+    is_index = scope.isascii() and scope.isdigit()
+    index = int(scope) if is_index else socket.if_nametoindex(scope)
     return (host, endpoint.port, 0, index)
 
 

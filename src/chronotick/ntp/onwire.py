@@ -101,6 +101,10 @@ def measure(
     # Compared after unfolding: a pair that straddles the era floor is nonsense as well.
     if t3_ns < t2_ns:
         return Drop(reason=DropReason.TIMESTAMPS, detail="answered before it was asked")
+    # RFC 5905 A.5.1.1. The server was set back since, or its clock is broken: it knows
+    # nothing of the error that it states.
+    if not reply.reference.is_zero and reply.transmit - reply.reference < 0:
+        return Drop(reason=DropReason.TIMESTAMPS, detail="last set in its own future")
 
     stamp_error_ns = arrival.stamp_error_ns
     skewed_ns = t4_ns - t1_ns + 2 * stamp_error_ns + 1

@@ -83,7 +83,7 @@ class PollPolicy:
 class PollSchedule:
     """When to ask one server again. Each poll ends in exactly one transition.
 
-    `answered`, `lost` or `kissed` returns the next state; `next_poll_s` then says how
+    `answered`, `useless`, `lost` or `kissed` returns the next state; `next_poll_s` then says how
     long to wait. Keep one schedule per *server*: a restart of its association, or
     another address of the same name, is no reason to forget a RATE.
     """
@@ -96,9 +96,9 @@ class PollSchedule:
     floor_s: float = 0.0
     """Never faster than this, by order of the server (RATE); only ever grows."""
     losses: int = 0
-    """Unanswered polls in a row, the burst's included."""
+    """Polls in a row that gave no time, the burst's included."""
     backoff_losses: int = 0
-    """Those of them that slow the pace: the ones after the burst."""
+    """Those of them that slow the pace: the unanswered ones after the burst."""
     steady: int = 0
     """Steady answers since the interval last changed."""
     demobilized: KissCode | None = None
@@ -134,8 +134,16 @@ class PollSchedule:
         slower_s = min(self.interval_s * 2, self.policy.max_poll_s)
         return replace(spent, steady=0, interval_s=slower_s)
 
+    def useless(self) -> PollSchedule:
+        """Note an answer that gives no time, such as "unsynchronized".
+
+        It counts as lost, but slows nothing: the server is there, and after a power cut
+        it may need minutes itself. The pace is that of a steady one.
+        """
+        return replace(self.answered(), losses=self.losses + 1)
+
     def lost(self) -> PollSchedule:
-        """Note a poll without usable answer; the interval doubles while they go on.
+        """Note a poll without answer; the interval doubles while they go on.
 
         Losses within the burst slow nothing: at boot the network often comes up a few
         seconds after the daemon.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chrono_daemon import SimClock, open_channel
 from chronotick.core.records import ClockPair, Datagram, Endpoint
+from chronotick.core.status import Leap
 from chronotick.core.units import NS_PER_S
 from chronotick.ntp import Mode, NtpShort, NtpTimestamp, decode, encode
 
@@ -51,6 +52,12 @@ def honest(request: bytes, utc_ns: int) -> list[bytes]:
         transmit=stamp,
     )
     return [encode(reply)]
+
+
+def unsynchronized(request: bytes, utc_ns: int) -> list[bytes]:
+    """Answer that there is no time here yet."""
+    reply = decode(honest(request, utc_ns)[0])
+    return [encode(replace(reply, leap=Leap.UNSYNCHRONIZED, stratum=16))]
 
 
 def kiss(code: bytes) -> Callable[[bytes, int], list[bytes]]:

@@ -13,7 +13,7 @@ from chronotick.core.units import NS_PER_S
 from chronotick.daemon.reachability import SILENT
 from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.ntp import ExchangeLimits, PollPolicy
-from unit.daemon.network import FakeNetwork, honest, kiss, silent
+from unit.daemon.network import FakeNetwork, honest, kiss, silent, unsynchronized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,6 +137,23 @@ async def test_a_silent_server_is_asked_again_and_backed_off() -> None:
     assert "no answer" in exchanges[0].detail
     assert exchanges[-1].reach == 0
     assert exchanges[-1].poll_s > 60.0
+
+
+async def test_a_server_that_has_no_time_yet_is_asked_at_the_usual_pace() -> None:
+    """It came up with us after a power cut, and needs half an hour itself."""
+
+    def later(request: bytes, utc_ns: int) -> list[bytes]:
+        is_ready = network.clock.now() >= 1800.0
+        return (honest if is_ready else unsynchronized)(request, utc_ns)
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": later})
+    exchanges = await run(network, "192.0.2.1", 1800.0 + 80.0)
+    waits = [exchange.poll_s for exchange in exchanges]
+
+    assert exchanges[-1].state == "ok"
+    assert {exchange.state for exchange in exchanges[:-2]} == {"rejected"}
+    assert all(16.0 <= wait_s < 71.0 for wait_s in waits[POLICY.burst_count :])
+    assert waits[-3] >= 64.0
 
 
 async def test_once_the_network_is_back_a_server_gets_three_tries() -> None:

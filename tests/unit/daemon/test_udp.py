@@ -121,6 +121,13 @@ async def test_a_flood_does_not_keep_others_from_their_turn() -> None:
     assert turns > flood // 2
 
 
+@pytest.mark.parametrize("scope", ["²", "٣", "no-such-link"])
+def test_a_link_that_is_none_is_said_so(scope: str) -> None:
+    """Digits that no interface has for an index are a name, and nobody's."""
+    with pytest.raises(OSError, match="no interface"):
+        UdpListener(Endpoint(f"fe80::1%{scope}", 0), HostClock())
+
+
 class SleepingClock(HostClock):
     """A host that sleeps for an hour whenever it is told to."""
 

@@ -228,14 +228,17 @@ def test_truthful_steady_server_is_never_dropped(exchanged: Exchanged) -> None:
 def test_measuring_is_translation_invariant(exchanged: Exchanged, by_s: int) -> None:
     """A server whose clock is shifted gives the same sample, its offset shifted."""
     answer = exchanged.answer
-    receive_ns = answer.receive.to_unix_ns() + by_s * NS_PER_S
-    transmit_ns = answer.transmit.to_unix_ns() + by_s * NS_PER_S
+
+    def shift(stamp: NtpTimestamp) -> NtpTimestamp:
+        return NtpTimestamp.from_unix_ns(stamp.to_unix_ns() + by_s * NS_PER_S)
+
     shifted = replace(
         exchanged,
         answer=replace(
             answer,
-            receive=NtpTimestamp.from_unix_ns(receive_ns),
-            transmit=NtpTimestamp.from_unix_ns(transmit_ns),
+            reference=shift(answer.reference),
+            receive=shift(answer.receive),
+            transmit=shift(answer.transmit),
         ),
     )
 
@@ -302,6 +305,25 @@ def test_answered_before_asked_is_dropped() -> None:
 
     assert isinstance(outcome, Drop)
     assert outcome.reason is DropReason.TIMESTAMPS
+
+
+def test_a_server_that_was_last_set_in_its_own_future_is_dropped() -> None:
+    """RFC 5905 A.5.1.1: it was set back since, and knows nothing of its error."""
+    at = reply().transmit
+    outcome = take(reply(reference=NtpTimestamp(at.bits + 8)))
+
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is DropReason.TIMESTAMPS
+    assert isinstance(take(reply(reference=at)), Sample)
+    assert isinstance(take(reply(reference=NtpTimestamp(0))), Sample)
+
+
+def test_a_server_that_was_last_set_in_the_era_before_is_right() -> None:
+    """Half a second before the 7th of February 2036, 06:28:16 UTC."""
+    stamps = {name: NtpTimestamp(1 << 31) for name in ("receive", "transmit")}
+    answer = reply(reference=NtpTimestamp((1 << 64) - (1 << 31)), **stamps)
+
+    assert isinstance(take(answer), Sample)
 
 
 def test_stamps_that_straddle_the_era_floor_are_dropped() -> None:
