@@ -102,6 +102,8 @@ class Datagram:
     raw_ns: int
     kernel_stamp: bool
     stamp_error_ns: int = 0
+    destination: str | None = None
+    """Our numeric address that it was sent to; None where the port has one only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ changed: the relay only adds delay, which every client measures and bounds.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import anyio
 
@@ -31,16 +32,28 @@ _EXPIRES_NS = 5 * NS_PER_S
 _MAX_PENDING = 4096
 _RESOLVE_AGAIN_S = 5.0
 
+_Client = TypeVar("_Client", bound=Hashable)
 
-class Pending:
-    """Requests on their way, by cookie; pure state."""
+
+class _Caller(NamedTuple):
+    """Who asked, and at which of our addresses."""
+
+    client: Endpoint
+    asked: str | None
+
+
+class Pending(Generic[_Client]):
+    """Requests on their way, by cookie; pure state.
+
+    A client is whatever tells those who ask from each other.
+    """
 
     def __init__(self) -> None:
-        self._asked: dict[int, tuple[Endpoint, int, int]] = {}
+        self._asked: dict[int, tuple[_Client, int, int]] = {}
         self.counts: Counter[str] = Counter()
         """Datagrams by what became of them."""
 
-    def request(self, datagram: bytes, client: Endpoint, now_ns: int) -> bool:
+    def request(self, datagram: bytes, client: _Client, now_ns: int) -> bool:
         """Say whether to forward a client's datagram; remember whose it is."""
         try:
             packet = decode(datagram)
@@ -59,7 +72,7 @@ class Pending:
         self.counts["forwarded"] += 1
         return True
 
-    def reply(self, datagram: bytes, now_ns: int) -> Endpoint | None:
+    def reply(self, datagram: bytes, now_ns: int) -> _Client | None:
         """Return the client that a server's datagram belongs to; None: to nobody."""
         try:
             packet = decode(datagram)
@@ -120,7 +133,7 @@ class NtpRelay:
         self._measured = measured
         self._server = (host, port)
         self._limit = limit
-        self.pending = Pending()
+        self.pending: Pending[_Caller] = Pending()
 
     async def run(self, ctx: Context) -> None:
         """Relay until cancelled; a name that cannot be resolved is tried again."""
@@ -150,11 +163,11 @@ class NtpRelay:
         while True:
             datagram = await self._listener.receive()
             now_ns = self._measured.raw_ns()
-            client = datagram.origin
-            if not self._limit.allows(client.address, now_ns):
+            caller = _Caller(datagram.origin, datagram.destination)
+            if not self._limit.allows(caller.client.address, now_ns):
                 self.pending.counts["limited"] += 1
                 continue
-            if self.pending.request(datagram.payload, client, now_ns):
+            if self.pending.request(datagram.payload, caller, now_ns):
                 try:
                     await link.send(datagram.payload)
                 except OSError:
@@ -168,6 +181,6 @@ class NtpRelay:
                 # An ICMP answer to an earlier packet: the server is not there now.
                 self.pending.counts["unreachable"] += 1
                 continue
-            client = self.pending.reply(datagram.payload, self._measured.raw_ns())
-            if client is not None:
-                self._listener.send(datagram.payload, client)
+            caller = self.pending.reply(datagram.payload, self._measured.raw_ns())
+            if caller is not None:
+                self._listener.send(datagram.payload, *caller)

@@ -216,7 +216,7 @@ class NtpServer:
                 if reply is None:
                     self.counts["refused"] += 1
                     continue
-                self._listener.send(reply, datagram.origin)
+                self._listener.send(reply, datagram.origin, datagram.destination)
                 self.counts["unsynchronized" if reading is None else "served"] += 1
         finally:
             self._listener.close()

@@ -88,6 +88,6 @@ class NtpService:
             )
             if reply is not None:
                 await clock.sleep(legs.back_s)
-                self._listener.send(reply, datagram.origin)
+                self._listener.send(reply, datagram.origin, datagram.destination)
         finally:
             self._in_flight -= 1

@@ -20,7 +20,7 @@ import errno
 import socket
 import struct
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,6 +28,7 @@ import anyio
 import anyio.lowlevel
 
 from chronotick.core.records import Datagram, Endpoint
+from chronotick.daemon import packet_info
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -44,7 +45,9 @@ __all__ = ["UdpLink", "UdpListener", "UdpTransport", "kernel_stamps_supported"]
 _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
 # A kernel's long, which on 32-bit machines has as many bits.
 _TIMESPEC = struct.Struct("@ll")
-_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size)
+_ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(
+    packet_info.ANCILLARY_BYTES
+)
 # NTP packets with extension fields stay below the smallest IPv6 MTU.
 _MAX_PAYLOAD = 1280
 # An event loop that is busy reads late; one that is later than this was stopped.
@@ -126,6 +129,11 @@ class UdpListener:
         self._socket = _socket_for(endpoint)
         try:
             self._socket.bind(_address(endpoint))
+            option = packet_info.option(endpoint.address)
+            if option is not None:
+                # A sandbox may refuse. Then the routes decide where answers come from.
+                with suppress(OSError):
+                    self._socket.setsockopt(*option, 1)
         except OSError:
             self._socket.close()
             raise
@@ -145,10 +153,18 @@ class UdpListener:
             finally:
                 self._reference = self._clock.pair()
 
-    def send(self, payload: bytes, to: Endpoint) -> bool:
-        """Send `payload`; False where the kernel's buffer is full: UDP may lose it."""
+    def send(self, payload: bytes, to: Endpoint, source: str | None = None) -> bool:
+        """Send `payload`; False where the kernel's buffer is full: UDP may lose it.
+
+        Args:
+            payload: What.
+            to: Whither.
+            source: Our address that it is to leave from, a datagram's `destination`;
+                None: the only one, or whichever the routes prefer.
+        """
+        ancillary = () if source is None else (packet_info.source(source),)
         try:
-            self._socket.sendto(payload, _address(to))
+            self._socket.sendmsg((payload,), ancillary, 0, _address(to))
         except OSError:
             # Full buffer, unreachable client: for a datagram service both are a lost
             # packet, and the client asks again.
@@ -258,6 +274,7 @@ async def _receive(
             raw_ns=raw_ns,
             kernel_stamp=error_ns is not None,
             stamp_error_ns=error_ns or 0,
+            destination=packet_info.destination(ancillary),
         )
 
 

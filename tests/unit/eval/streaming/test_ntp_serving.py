@@ -153,7 +153,7 @@ def reply(cookie: int) -> bytes:
 
 def test_a_reply_goes_to_whose_cookie_it_returns() -> None:
     """Whatever the order in which replies come."""
-    pending = Pending()
+    pending: Pending[Endpoint] = Pending()
     assert pending.request(request(1), ONE, 0)
     assert pending.request(request(2), OTHER, 0)
 
@@ -163,7 +163,7 @@ def test_a_reply_goes_to_whose_cookie_it_returns() -> None:
 
 def test_a_late_or_repeated_reply_reaches_nobody() -> None:
     """Once, and only for five seconds."""
-    pending = Pending()
+    pending: Pending[Endpoint] = Pending()
     pending.request(request(1), ONE, 0)
     pending.request(request(2), ONE, 0)
 
@@ -176,7 +176,7 @@ def test_a_late_or_repeated_reply_reaches_nobody() -> None:
 
 def test_a_cookie_in_use_by_another_client_is_not_forwarded() -> None:
     """Nobody could tell whose the reply is; a client's own repetition is fine."""
-    pending = Pending()
+    pending: Pending[Endpoint] = Pending()
 
     assert pending.request(request(1), ONE, 0)
     assert not pending.request(request(1), OTHER, 0)
@@ -192,12 +192,12 @@ def test_a_cookie_in_use_by_another_client_is_not_forwarded() -> None:
 )
 def test_only_requests_with_a_cookie_are_forwarded(datagram: bytes) -> None:
     """The rest never reaches the server."""
-    assert not Pending().request(datagram, ONE, 0)
+    assert not Pending[Endpoint]().request(datagram, ONE, 0)
 
 
 def test_the_table_is_bounded_and_empties_itself() -> None:
     """A flood cannot fill the memory; old requests make room."""
-    pending = Pending()
+    pending: Pending[Endpoint] = Pending()
     for cookie in range(1, 4097):
         assert pending.request(request(cookie), ONE, 0)
     assert not pending.request(request(9999), ONE, 5 * S)
@@ -209,7 +209,7 @@ def test_the_table_is_bounded_and_empties_itself() -> None:
 @given(st.binary(max_size=100))
 def test_arbitrary_bytes_from_the_server_reach_nobody(datagram: bytes) -> None:
     """Unless they return a cookie, which chance does not find."""
-    pending = Pending()
+    pending: Pending[Endpoint] = Pending()
     pending.request(request(2**63 + 1), ONE, 0)
 
     assert pending.reply(datagram, 1) is None
