@@ -30,7 +30,11 @@ __all__ = ["NtpRelay", "Pending"]
 # No client waits longer for a reply, and a table of cookies must not grow for ever.
 _EXPIRES_NS = 5 * NS_PER_S
 _MAX_PENDING = 4096
-_RESOLVE_AGAIN_S = 5.0
+_TRY_AGAIN_S = 5.0
+# So many requests in a row without a reply, for so long: a name may lead elsewhere now,
+# and a port stays at the address that the host had when it was opened.
+_MANY = 8
+_LOOK_AGAIN_NS = 64 * NS_PER_S
 
 _Client = TypeVar("_Client", bound=Hashable)
 
@@ -134,33 +138,36 @@ class NtpRelay:
         self._server = (host, port)
         self._limit = limit
         self.pending: Pending[_Caller] = Pending()
+        self._unanswered = 0
+        self._heard_raw_ns = 0
 
     async def run(self, ctx: Context) -> None:
-        """Relay until cancelled; a name that cannot be resolved is tried again."""
+        """Relay until cancelled; a server that is out of reach is looked up again."""
         try:
-            endpoint = await self._resolve(ctx)
-            async with (
-                self._transport.open(endpoint) as link,
-                anyio.create_task_group() as group,
-            ):
-                group.start_soon(self._return, link)
-                await self._forward(link)
+            while True:
+                try:
+                    endpoint = (await self._transport.resolve(*self._server))[0]
+                    async with self._transport.open(endpoint) as link:
+                        await self._relay(link)
+                except OSError as error:
+                    why = error.strerror or error
+                    ctx.logger.warning(
+                        "event=unreachable server=%s:%d why=%s", *self._server, why
+                    )
+                    await ctx.clock.sleep(_TRY_AGAIN_S)
         finally:
             self._listener.close()
 
-    async def _resolve(self, ctx: Context) -> Endpoint:
-        while True:
-            try:
-                return (await self._transport.resolve(*self._server))[0]
-            except OSError as error:
-                host, port = self._server
-                ctx.logger.warning(
-                    "event=unresolved server=%s:%d why=%s", host, port, error
-                )
-            await ctx.clock.sleep(_RESOLVE_AGAIN_S)
+    async def _relay(self, link: Link) -> None:
+        self._unanswered, self._heard_raw_ns = 0, self._measured.raw_ns()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._return, link)
+            await self._forward(link)
+            group.cancel_scope.cancel()
 
     async def _forward(self, link: Link) -> None:
-        while True:
+        """Forward until so much was in vain that the server may have moved, or we."""
+        while not self._is_in_vain():
             datagram = await self._listener.receive()
             now_ns = self._measured.raw_ns()
             caller = _Caller(datagram.origin, datagram.destination)
@@ -168,10 +175,15 @@ class NtpRelay:
                 self.pending.counts["limited"] += 1
                 continue
             if self.pending.request(datagram.payload, caller, now_ns):
+                self._unanswered += 1
                 try:
                     await link.send(datagram.payload)
                 except OSError:
                     self.pending.counts["unreachable"] += 1
+
+    def _is_in_vain(self) -> bool:
+        silent_ns = self._measured.raw_ns() - self._heard_raw_ns
+        return self._unanswered >= _MANY and silent_ns >= _LOOK_AGAIN_NS
 
     async def _return(self, link: Link) -> None:
         while True:
@@ -183,4 +195,5 @@ class NtpRelay:
                 continue
             caller = self.pending.reply(datagram.payload, self._measured.raw_ns())
             if caller is not None:
+                self._unanswered, self._heard_raw_ns = 0, datagram.raw_ns
                 self._listener.send(datagram.payload, *caller)

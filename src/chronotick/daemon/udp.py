@@ -236,8 +236,13 @@ async def _in_a_thread_of_its_own(call: Callable[[], _Found]) -> _Found:
             except Exception as error:  # noqa: BLE001 - raised where it is awaited
                 outcome.append(error)
 
-    threading.Thread(target=run, name="resolver", daemon=True).start()
     with ours:
+        try:
+            threading.Thread(target=run, name="resolver", daemon=True).start()
+        except RuntimeError as error:
+            # As many threads as the system allows: weather, as a lack of ports is.
+            theirs.close()
+            raise OSError(errno.EAGAIN, "no thread for the resolver") from error
         await anyio.wait_readable(ours)
     found = outcome[0]
     if isinstance(found, Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 
 import anyio
 import anyio.lowlevel
@@ -126,6 +127,20 @@ def test_a_link_that_is_none_is_said_so(scope: str) -> None:
     """Digits that no interface has for an index are a name, and nobody's."""
     with pytest.raises(OSError, match="no interface"):
         UdpListener(Endpoint(f"fe80::1%{scope}", 0), HostClock())
+
+
+@pytest.mark.anyio
+async def test_a_name_that_no_thread_can_look_up_is_weather(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many threads as the system allows: the next poll may find one."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(OSError, match="no thread"):
+        await UdpTransport(HostClock()).resolve("localhost", 123)
 
 
 class SleepingClock(HostClock):

@@ -1,0 +1,148 @@
+"""`daemon.ntp_relay`: a server that is out of reach is looked up again."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from chrono_daemon import SimClock, Supervisor, open_channel
+from chronotick.core.records import Datagram, Endpoint
+from chronotick.daemon.ntp_relay import NtpRelay
+from chronotick.daemon.ntp_server import RateLimit
+from chronotick.ntp import NtpTimestamp, client_request, encode
+from unit.daemon.network import SimMeasuredClock, honest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from chrono_daemon import Channel
+    from chronotick.daemon.udp import UdpListener
+
+pytestmark = pytest.mark.anyio
+
+CLIENT = Endpoint("192.0.2.100", 4000)
+OURS = "192.0.2.50"
+
+
+class Port:
+    """Where clients ask; keeps what they are told."""
+
+    def __init__(self, clock: SimClock) -> None:
+        self.clock = SimMeasuredClock(clock)
+        self.asked: Channel[Datagram] = open_channel(100)
+        self.told: list[tuple[Endpoint, str | None]] = []
+
+    async def ask(self, cookie: int) -> None:
+        """Let the client send a request."""
+        await self.asked.send.send(
+            Datagram(
+                payload=encode(client_request(NtpTimestamp(cookie))),
+                origin=CLIENT,
+                raw_ns=self.clock.raw_ns(),
+                kernel_stamp=True,
+                destination=OURS,
+            )
+        )
+
+    async def receive(self) -> Datagram:
+        """Return what a client sent."""
+        return await self.asked.recv.receive()
+
+    def send(self, _payload: bytes, to: Endpoint, source: str | None = None) -> bool:
+        """Keep whom it went to, and from where."""
+        self.told.append((to, source))
+        return True
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Link:
+    """A port towards a server that answers at once, or never."""
+
+    def __init__(self, network: Moving, clock: SimMeasuredClock, address: str) -> None:
+        self._network = network
+        self._clock = clock
+        self._address = address
+        self._replies: Channel[bytes] = open_channel(100)
+
+    async def send(self, payload: bytes) -> int:
+        """Let the server answer."""
+        if self._address == self._network.address:
+            (reply,) = honest(payload, self._clock.utc_ns())
+            await self._replies.send.send(reply)
+        return self._clock.raw_ns()
+
+    async def receive(self) -> Datagram:
+        """Return the next answer."""
+        payload = await self._replies.recv.receive()
+        return Datagram(
+            payload=payload,
+            origin=CLIENT,
+            raw_ns=self._clock.raw_ns(),
+            kernel_stamp=True,
+        )
+
+
+class Moving:
+    """A network that comes up late, and a name that moves to another address."""
+
+    def __init__(self, clock: SimMeasuredClock, *, unreachable: int) -> None:
+        self._clock = clock
+        self._unreachable = unreachable
+        self.opened: list[str] = []
+        self.address = "192.0.2.1"
+
+    async def resolve(self, _host: str, port: int) -> Sequence[Endpoint]:
+        """Return the address of the moment."""
+        return [Endpoint(self.address, port)]
+
+    @asynccontextmanager
+    async def open(self, endpoint: Endpoint) -> AsyncGenerator[Link, None]:
+        """Open a port, once there is a route."""
+        self.opened.append(endpoint.address)
+        if len(self.opened) <= self._unreachable:
+            raise OSError(101, "Network is unreachable")
+        yield Link(self, self._clock, endpoint.address)
+
+
+async def relay(
+    unreachable: int, *, moves_at: int | None = None, requests: int = 40
+) -> tuple[Port, Moving]:
+    """Relay a request every four seconds; at `moves_at` (which one) the server moves."""
+    clock = SimClock()
+    port = Port(clock)
+    network = Moving(port.clock, unreachable=unreachable)
+    service = NtpRelay(
+        cast("UdpListener", port), network, port.clock, "time.test", 123,
+        RateLimit(burst=1000.0),
+    )  # fmt: skip
+    async with Supervisor(clock=clock) as supervisor:
+        supervisor.spawn(service.run)
+        for k in range(requests):
+            if k == moves_at:
+                network.address = "192.0.2.2"
+            await clock.advance(4.0)
+            await port.ask(k + 1)
+        await clock.advance(1.0)
+        await supervisor.stop(grace=0)
+    return port, network
+
+
+async def test_a_network_that_comes_up_late_is_weather() -> None:
+    """Without a route there is no port to open; a few seconds later there is."""
+    port, network = await relay(unreachable=3)
+
+    assert network.opened == ["192.0.2.1"] * 4
+    assert len(port.told) == 40
+    assert set(port.told) == {(CLIENT, OURS)}
+
+
+async def test_a_server_that_answers_no_more_is_looked_up_again() -> None:
+    """Its name leads elsewhere after a minute of requests in vain, not before."""
+    port, network = await relay(unreachable=0, moves_at=10)
+
+    assert network.opened == ["192.0.2.1", "192.0.2.2"]
+    assert len(port.told) == pytest.approx(40 - 64 / 4, abs=2)
