@@ -124,7 +124,10 @@ class Agreement:
         best = _carried(self._lapse(raw_ns), raw_ns, rate)
         quorum = _Quorum(required, absent, silent, self._tolerate)
         self._contradictions.compare(raw_ns, spans)
-        found = self._majority(spans, quorum, best)
+        found = None
+        # One of two that disagree does not become right by the other's silence.
+        if not (silent and self._contradictions.is_left_of_two(spans.keys())):
+            found = self._majority(spans, quorum, best)
         if found is None and past is not None:
             found = self._faithful(spans, quorum, past, best)
         self.selection = found

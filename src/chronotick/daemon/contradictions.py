@@ -62,6 +62,10 @@ class Contradictions:
         """Say whether `servers` are two that disagree, with nobody else to ask."""
         return frozenset(servers) in self._apart
 
+    def is_left_of_two(self, server: AbstractSet[str]) -> bool:
+        """Say whether `server`, one, was last contradicted by the only other one heard."""
+        return any(server < pair for pair in self._apart)
+
     def find_out(self, raw_ns: int, server: str, span: Span, agreed: Span) -> None:
         """Note that `server` contradicts what a majority agrees on."""
         self._outcasts[server] = _Contradiction.between(

@@ -202,6 +202,29 @@ def test_two_that_contradicted_each_other_do_not_agree_by_growing_old() -> None:
     assert heard(agreement, around(0, 2), 7200, 0) == "ab"
 
 
+def test_one_of_two_that_disagree_is_not_right_because_the_other_is_silent() -> None:
+    """Nobody knows which of them lies, for an hour; but for what both said before."""
+    for known_before in (False, True):
+        agreement = Agreement()
+        if known_before:
+            ask(agreement, around(0, 1))
+        ask(agreement, around(0, 100))
+        for name, span in around(0, 100).items():
+            agreement.ask(NS_PER_S, {name: span}, required=1, rate=STILL, silent=1)
+            is_faithful = known_before and name == "a"
+            assert believed(agreement) == ("a" if is_faithful else "")
+
+    agreement = Agreement()
+    ask(agreement, around(0, 100))
+    alone = {"b": around(0, 100)["b"]}
+    agreement.ask(NS_PER_S, alone, required=1, rate=STILL)
+    assert believed(agreement) == "b"  # The other one is gone for good.
+    agreement = Agreement()
+    ask(agreement, around(0, 100))
+    agreement.ask(3601 * NS_PER_S, alone, required=1, rate=STILL, silent=1)
+    assert believed(agreement) == "b"
+
+
 def test_two_that_contradicted_each_other_may_agree_an_hour_later() -> None:
     """Of two whose spans differ in width, the wide one may have to grow old for it."""
     agreement, wide = Agreement(), around(0, 300, half_us=160)

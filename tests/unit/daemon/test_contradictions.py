@@ -97,6 +97,17 @@ def test_two_are_apart_until_they_agree_as_sharply() -> None:
     assert not known.are_apart({"a", "b"})
 
 
+def test_one_is_left_of_two_that_are_apart() -> None:
+    """Of those two, not of others, and not of nobody's quarrel."""
+    known = Contradictions()
+    assert not known.is_left_of_two({"a"})
+    known.compare(0, {"a": AGREED, "b": LIE})
+    assert known.is_left_of_two({"a"})
+    assert known.is_left_of_two({"b"})
+    assert not known.is_left_of_two({"c"})
+    assert not known.is_left_of_two({"a", "b"})
+
+
 def test_of_three_none_are_apart() -> None:
     """Two of three are a majority: there is somebody to ask."""
     known = Contradictions()
