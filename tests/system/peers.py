@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -84,6 +86,14 @@ def wait_until(condition: object, limit_s: float = SERVED_S) -> None:
         assert time.monotonic() < deadline, "a peer did not come up in time"
         # A real process: there is no virtual time to wait on.
         threading.Event().wait(0.02)
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    """Whether it is there, and not only waiting to be counted out."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass

@@ -2,23 +2,23 @@
 
 Runs four servers on loopback in one process, a real daemon that measures them over UDP
 in another, and reads what it publishes from shared memory in this one, against the
-known truth. Three processes, so that drawing never delays a packet.
+known truth. Three processes, so that drawing never delays a packet; the other two end
+with this one, however that ends.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from chronotick.cli import demo_view, formats
+from chronotick.cli.companion import companion
 from chronotick.cli.demo_servers import Stage
 from chronotick.cli.demo_view import Scene
 from chronotick.cli.edge import Verb
@@ -34,16 +34,18 @@ from chronotick.client.status import read_status
 from chronotick.core.errors import ClockError, NoDaemon
 from chronotick.daemon.clocks import HostClock
 from chronotick.documents.quantities import format_duration
-from chronotick.shm.segment import scratch_directory
+from chronotick.shm.segment import SEGMENT_VARIABLE, scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
 
     from chronotick.cli.sighting import Sighting
     from chronotick.core.records import SourceReport
 
 __all__ = ["command"]
 
+_STDOUT, _STDERR = 1, 2
 _READ_EVERY_S = 0.01
 _DRAW_EVERY_S = 0.2
 _LINE_EVERY_S = 1.0
@@ -110,48 +112,38 @@ def _ignore_interrupts() -> None:
 
 
 @contextmanager
-def _daemon(stage: Stage, room: str) -> Iterator[_Child]:
-    """Run `chronotick daemon` as a child; end it with SIGTERM."""
-    config = Path(room, "chronotick.yaml")
+def _daemon(stage: Stage, room: str) -> Iterator[_Daemon]:
+    """Run `chronotick daemon` in a process of its own, which ends when this one does."""
+    config, log = Path(room, "chronotick.yaml"), Path(room, "daemon.log")
     servers = ", ".join(f'"{address}"' for address in stage.actors)
     config.write_text(_CONFIG.format(servers=servers, segment=f"{room}/segment"))
-    child = _Child(
-        [sys.executable, "-m", "chronotick", "daemon", "--config", str(config)],
-        Path(room, "daemon.log"),
-    )
-    try:
-        yield child
-    finally:
-        child.end()
+    log.touch()
+    with companion(_measure, str(config), str(log)) as line:
+        yield _Daemon(line, log)
 
 
-class _Child:
+def _measure(_line: Connection, config: str, log: str) -> None:
+    """Be the daemon; what it has to say goes to `log`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+    os.dup2(os.open(log, os.O_WRONLY), _STDERR)
+    os.environ.pop(SEGMENT_VARIABLE, None)
+    from chronotick.cli.daemon import command as daemon  # noqa: PLC0415 - runs there
+
+    daemon.main(["--config", config])
+
+
+class _Daemon(NamedTuple):
     """The daemon's process, and what it has to say."""
 
-    def __init__(self, words: list[str], log: Path) -> None:
-        self._log = log
-        environment = {k: v for k, v in os.environ.items() if k != "CHRONOTICK_SEGMENT"}
-        with log.open("wb") as file:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=file,
-                env=environment,
-            )
+    line: Connection
+    log: Path
 
     def check(self) -> None:
         """Raise if it has ended: its own last words are the reason."""
-        code = self._process.poll()
-        if code is not None:
-            said = self._log.read_text(errors="replace").split("\n")
-            words = next((line for line in reversed(said) if line), f"code {code}")
+        if self.line.poll():  # It says nothing here: what there is to hear is the end.
+            said = self.log.read_text(errors="replace").split("\n")
+            words = next((line for line in reversed(said) if line), "without a word")
             raise click.ClickException(f"the demo's daemon ended: {words}")
-
-    def end(self) -> None:
-        """Tell it to stop, and see it go."""
-        self._process.terminate()
-        self._process.wait()
 
 
 class _Show:
@@ -176,7 +168,7 @@ class _Show:
         click.echo("a daemon that knows only their addresses, publishing at")
         click.echo(f"  {self._path}\n")
 
-    def run(self, daemon: _Child) -> None:
+    def run(self, daemon: _Daemon) -> None:
         """Read and show until the time is up."""
         if not is_live(self._console):
             self._watch(
@@ -193,7 +185,7 @@ class _Show:
             )
 
     def _watch(
-        self, daemon: _Child, draw_every_s: float, draw: Callable[[Scene], None]
+        self, daemon: _Daemon, draw_every_s: float, draw: Callable[[Scene], None]
     ) -> None:
         draw_at_s = 0.0
         with Clock(self._path) as clock:

@@ -20,6 +20,7 @@ from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.embedded import serve_all
 from chronotick.daemon.serve import Legs, NtpService
 from chronotick.daemon.udp import UdpListener
+from chronotick.eval.children import end_with_us
 from chronotick.sim.path import Path
 from chronotick.sim.server import HonestServer, LyingServer, NtpResponder
 from chronotick.sim.specs import Exponential, Gamma, LegSpec, PathSpec
@@ -119,8 +120,8 @@ class Stage:
 
 
 def _play(services: list[NtpService]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_us(at_ctrl_c=signal.SIG_IGN)  # We are killed instead.
     anyio.run(serve_all, services)
 
 

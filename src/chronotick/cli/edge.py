@@ -150,12 +150,12 @@ def _replace_what_cannot_be_shown() -> None:
 def _fill_closed_streams() -> None:
     """Put /dev/null where whoever started us closed a standard stream.
 
-    A file that is opened later would get its number otherwise, and be printed into.
-    Standard input stays None: that nobody asks is for the verb to say.
+    A file that is opened later would get its number otherwise, and be printed into: here
+    or in a process of ours. Standard input stays None: that nobody asks is for the verb
+    to say.
     """
-    spare = 0
-    while spare <= _STDERR:
-        spare = os.open(os.devnull, os.O_RDWR)
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        os.set_inheritable(spare, True)
     os.close(spare)
     if sys.stdout is None:
         sys.stdout = os.fdopen(_STDOUT, "w", closefd=False)

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
+
+from system.peers import is_at_work, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,3 +285,25 @@ def test_the_demo_ends_its_daemon_when_it_is_ended() -> None:
     assert "what to type next" in rest
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_killed_demo_leaves_no_process() -> None:
+    """Its servers and its daemon see that it is gone, though nobody can tell them."""
+    with subprocess.Popen(
+        [CHRONOTICK, "demo"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        room = Path(next(line for line in lines if "/segment" in line).strip()).parent
+        next(line for line in lines if "held the truth" in line)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.wait()
+
+    try:
+        wait_until(lambda: not any(is_at_work(child) for child in children))
+    finally:
+        for child in filter(is_at_work, children):
+            child.kill()
+        shutil.rmtree(room)
+    assert len(children) >= len({"servers", "daemon"})

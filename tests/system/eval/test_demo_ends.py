@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from chronotick.cli.exit_codes import ExitCode
-from system.peers import wait_until
+from system.peers import is_at_work, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +52,6 @@ def children(process: subprocess.Popen[str], count: int) -> list[psutil.Process]
 def rooms() -> set[Path]:
     """Return the folders of demos."""
     return set(MEMORY.glob("chronotick_eval_*"))
-
-
-def is_at_work(process: psutil.Process) -> bool:
-    """Whether it is there, and not only waiting to be counted out."""
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

@@ -76,6 +76,24 @@ def test_what_is_opened_does_not_become_the_output(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_processes_of_ours_have_a_place_for_their_output(tmp_path: Path) -> None:
+    """They inherit it: their first file would be their output, or be closed for it."""
+    look = f"import os; os.close(os.open({str(tmp_path)!r}, 0)); os.write(1, b'.')"
+    code = (
+        "import subprocess, sys; from chronotick.cli.edge import Verb\n"
+        f"def body(): return subprocess.run([sys.executable, '-c', {look!r}]).returncode\n"
+        "Verb('verb', callback=body).main([])"
+    )
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_agent_needs_an_input(publication: Publication) -> None:
     """One line: there is nobody who could ask."""
     code, said = closed("<&-", "mcp", "--segment", publication.path)
