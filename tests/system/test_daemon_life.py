@@ -177,7 +177,10 @@ def test_what_somebody_cleans_up_is_put_back(tmp_path: Path, server: str) -> Non
             assert another.snapshot().sequence > before
         wait_until(lambda: clock.snapshot().sequence > before + 100)
         assert Reason.WRITER_SILENT not in clock.interval().reasons
+        status, stderr = daemon.stop()
     assert failures == []
+    assert status == 0
+    assert f"event=segment_put_back segment={segment} " in stderr
 
 
 def test_one_whose_place_was_taken_ends(tmp_path: Path, server: str) -> None:

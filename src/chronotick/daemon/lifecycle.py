@@ -95,7 +95,7 @@ async def serve(
     )
     instruments = Instruments()
     ending = anyio.CancelScope()
-    sink = _UntilLost(writer, ending.cancel)
+    sink = _UntilLost(writer, ending.cancel, log)
     ports = Ports(
         schedule=WallClock(),
         measured=measured,
@@ -117,12 +117,18 @@ class _UntilLost:
     """A frame sink that ends the daemon where its own place is lost, without a word.
 
     That is an operator's doing and no fault of a stage, which would be told with a
-    traceback.
+    traceback. So is what could be put back, which is told in a line.
     """
 
-    def __init__(self, writer: SegmentWriter, end: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        writer: SegmentWriter,
+        end: Callable[[], object],
+        logger: logging.Logger,
+    ) -> None:
         self._writer = writer
         self._end = end
+        self._log = logger
         self.lost: WriterError | None = None
 
     @property
@@ -132,11 +138,17 @@ class _UntilLost:
     def publish(self, frame: Frame) -> None:
         if self.lost is not None:
             return
+        before = self._writer.put_back_count
         try:
             self._writer.publish(frame)
         except WriterError as error:
             self.lost = error
             self._end()
+        if self._writer.put_back_count > before:
+            self._log.warning(
+                "event=segment_put_back segment=%s why='somebody removed it, or its lock'",
+                self._writer.path,
+            )
 
 
 class _Both:

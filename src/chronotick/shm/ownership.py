@@ -1,24 +1,30 @@
-"""Who may write a segment: one process, found out by a lock beside the file.
+"""Who may write a segment: one process, and in which file.
 
 Decides whether a file is used as it is or replaced, and refuses what others may have
-planted at our names. What is written is the writer's business.
+planted at our names. How others are kept out is `chronotick.shm.claim`'s business, what
+is written the writer's.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.errors import (
     NoDaemon,
     SegmentCorrupt,
-    SegmentLocked,
     SegmentUnwritable,
     SegmentVersionMismatch,
+)
+from chronotick.shm.claim import (
+    claim,
+    is_named,
+    lock_beside,
+    open_own,
+    refuse_claimed,
+    release,
 )
 from chronotick.shm.layout import HEADER, HEADER_AT, MAGIC, SEGMENT_SIZE, VERSION, State
 from chronotick.shm.segment import Mapping, check
@@ -30,27 +36,33 @@ __all__ = ["OwnedSegment", "acquire"]
 
 _OFFSETS = {field.name: HEADER_AT + field.offset for field in HEADER}
 _MODE = 0o644
-_LOCK_MODE = 0o600
-_COMMON = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+
+
+class _Claimed(NamedTuple):
+    """A mapped file, and the descriptor that has it locked."""
+
+    mapping: Mapping
+    fd: int
 
 
 class OwnedSegment:
     """A segment that this process alone may write, until `release`.
 
-    The lock is `flock`'s: it goes with the process, however that ends, but a forked
-    child holds it too. A process that publishes must not fork children that outlive it.
+    The locks go with the process, however that ends, but a forked child holds them too.
+    A process that publishes must not fork children that outlive it.
     """
 
-    def __init__(self, mapping: Mapping, lock_fd: int, *, reused: bool) -> None:
-        self.mapping = mapping
+    def __init__(self, file: _Claimed, lock_fd: int, *, reused: bool) -> None:
+        self.mapping = file.mapping
         self.reused = reused
         """Whether the file was there before and readers may be attached to it."""
+        self._claimed_fd = file.fd
         self._lock_fd = lock_fd
 
     def is_in_place(self) -> bool:
         """Say whether segment and lock still lie where they were put."""
         path = self.mapping.path
-        return self.mapping.is_current() and _is_named(path + ".lock", self._lock_fd)
+        return self.mapping.is_current() and is_named(path + ".lock", self._lock_fd)
 
     def put_back(self) -> None:
         """Own the path again after somebody has cleaned up there.
@@ -64,12 +76,14 @@ class OwnedSegment:
         """
         lost = self.mapping
         try:
-            if not _is_named(lost.path + ".lock", self._lock_fd):
-                lock_fd = _lock(lost.path)
+            if not is_named(lost.path + ".lock", self._lock_fd):
+                lock_fd = lock_beside(lost.path)
                 os.close(self._lock_fd)
                 self._lock_fd = lock_fd
             if not lost.is_current():
-                self.mapping = _replace(lost.path, bytes(lost.data))
+                file = _replace(lost.path, bytes(lost.data))
+                release(self._claimed_fd)
+                self.mapping, self._claimed_fd = file
                 lost.data[_OFFSETS["state"]] = State.RETIRED
         except OSError as exc:
             raise SegmentUnwritable(lost.path, exc.strerror or str(exc)) from exc
@@ -78,6 +92,7 @@ class OwnedSegment:
         """Let another daemon write. Removes nothing: readers go on. Idempotent."""
         fd, self._lock_fd = self._lock_fd, -1
         if fd >= 0:
+            release(self._claimed_fd)
             with contextlib.suppress(OSError):
                 os.ftruncate(fd, 0)
             os.close(fd)
@@ -103,7 +118,8 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
         # Before the lock, which would be left beside somebody's device, folder or data.
         with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
             _is_segment(path, fd)
-        lock_fd = _lock(path)
+            refuse_claimed(path, fd)
+        lock_fd = lock_beside(path)
         try:
             owned = _map_or_create(path, image, lock_fd)
         except BaseException:
@@ -114,54 +130,10 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
     return owned
 
 
-def _lock(path: str) -> int:
-    name = path + ".lock"
-    while True:
-        # Only the owner may open it: who can open a file can lock it.
-        fd = _open_own(path, name, os.O_RDWR | os.O_CREAT, _LOCK_MODE)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_named(name, fd):
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-                return fd
-        except BlockingIOError:
-            written = os.pread(fd, 32, 0).strip()
-            os.close(fd)
-            pid = int(written) if written.isdigit() else None
-            raise SegmentLocked(path, pid) from None
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)  # Removed while we waited: what we locked is nobody's lock.
-
-
-def _open_own(path: str, name: str, flags: int, mode: int = 0) -> int:
-    """Open our own regular file `name`, following nothing."""
-    try:
-        fd = os.open(name, flags | _COMMON, mode)
-    except OSError as exc:
-        if exc.errno == errno.ELOOP:
-            raise SegmentUnwritable(path, f"{name} is a symbolic link") from None
-        raise
-    status = os.fstat(fd)
-    what = None
-    if not stat.S_ISREG(status.st_mode):
-        what = "is not a regular file"
-    elif status.st_uid != os.geteuid():
-        what = f"belongs to uid {status.st_uid}, not to uid {os.geteuid()}"
-    elif status.st_nlink > 1:
-        what = "has another name too (hard link)"
-    if what is not None:
-        os.close(fd)
-        raise SegmentUnwritable(path, f"{name} {what}")
-    return fd
-
-
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int]:
     """Open what lies at the segment's path for the time of a block, if it is ours."""
-    fd = _open_own(path, path, os.O_RDWR)
+    fd = open_own(path, path, os.O_RDWR)
     try:
         yield fd
     finally:
@@ -172,23 +144,17 @@ def _map_or_create(path: str, image: bytes, lock_fd: int) -> OwnedSegment:
     with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
         mapping = _map_reusable(path, fd)
         if mapping is not None:
-            return OwnedSegment(mapping, lock_fd, reused=True)
+            file = _Claimed(mapping, claim(path, fd))
+            return OwnedSegment(file, lock_fd, reused=True)
     return OwnedSegment(_replace(path, image), lock_fd, reused=False)
 
 
-def _replace(path: str, image: bytes) -> Mapping:
+def _replace(path: str, image: bytes) -> _Claimed:
     """Put a new file that holds `image` at `path`, and retire the segment there."""
     with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
+        refuse_claimed(path, fd)
         _retire(path, fd)
     return _create(path, image)
-
-
-def _is_named(name: str, fd: int) -> bool:
-    """Say whether `name` still names the open file."""
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(name))
-    except FileNotFoundError:
-        return False
 
 
 def _map_reusable(path: str, fd: int) -> Mapping | None:
@@ -230,25 +196,30 @@ def _is_segment(path: str, fd: int) -> bool:
     return False
 
 
-def _create(path: str, image: bytes) -> Mapping:
+def _create(path: str, image: bytes) -> _Claimed:
     """Put a complete new file at `path` by rename: no reader ever sees half of one."""
     name = f"{path}.{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name)  # Of a process with our pid that was killed right here.
-    fd = _open_own(path, name, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
+    fd = open_own(path, name, os.O_RDWR | os.O_CREAT | os.O_EXCL, _MODE)
     try:
         os.fchmod(fd, _MODE)  # The umask must not shut readers out.
         _reserve(fd)
         os.pwrite(fd, image, 0)
         mapping = Mapping(path, fd, writable=True)
-        os.rename(name, path)
+        claimed_fd = claim(path, fd)
+        try:
+            os.rename(name, path)
+        except BaseException:
+            release(claimed_fd)
+            raise
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
     finally:
         os.close(fd)
-    return mapping
+    return _Claimed(mapping, claimed_fd)
 
 
 def _reserve(fd: int) -> None:

@@ -106,6 +106,8 @@ class SegmentWriter:
         self._hot = hot
         self._page = Page(self._owned.mapping, hot)
         self._place_due_raw_ns = 0
+        self.put_back_count = 0
+        """How often somebody has removed the segment or its lock, and it was put back."""
         self._closed = False
         self._told: tuple[object, ...] = ()
         self._history: deque[PastCorrection] = deque(maxlen=RING_ENTRIES)
@@ -229,6 +231,7 @@ class SegmentWriter:
         if self._heart is not None:
             self._heart.stop()
         self._owned.put_back()
+        self.put_back_count += 1
         self._page = Page(self._owned.mapping, self._hot)
         if self._heart is not None and self._hot is not None:
             self._heart = self._hot.Heart(self._page.data)

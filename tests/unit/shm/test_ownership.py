@@ -33,8 +33,9 @@ def test_a_second_writer_is_refused_and_told_the_first_ones_pid(
 def test_an_owner_that_has_not_written_its_pid_is_another_process(
     writer: SegmentWriter,
 ) -> None:
-    """Between its lock and its pid there is a moment without a name."""
+    """Between its lock and its segment there is a moment without a name."""
     Path(writer.path + ".lock").write_bytes(b"")
+    Path(writer.path).unlink()
 
     with pytest.raises(SegmentLocked, match="another process is already") as got:
         SegmentWriter(writer.path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +76,57 @@ def test_readers_of_a_removed_file_are_told_to_look_again(
         writer.publish(at_s(1.0))
         assert attached.header.state == State.RETIRED
         assert SegmentReader(path, hot=hot).header.state == State.LIVE
+
+
+def test_without_its_lock_a_segment_has_one_writer_all_the_same(
+    path: str, hot: ModuleType | None
+) -> None:
+    """Nor does the one that is refused keep the other from locking it anew."""
+    with SegmentWriter(path, hot=hot) as writer:
+        writer.publish(at_s(0.0))
+        os.unlink(path + ".lock")
+        with pytest.raises(SegmentLocked) as caught:
+            SegmentWriter(path, hot=hot)
+        assert caught.value.pid == os.getpid()
+        assert not os.path.exists(path + ".lock")
+        writer.publish(at_s(1.0))
+        assert os.path.exists(path + ".lock")
+    with SegmentWriter(path, hot=hot) as successor:
+        assert successor.start_id != writer.start_id
+
+
+def test_putting_back_takes_nobody_elses_segment(
+    path: str, hot: ModuleType | None
+) -> None:
+    """Not even one whose lock somebody has removed, too."""
+    first = SegmentWriter(path, hot=hot)
+    first.publish(at_s(0.0))
+    os.unlink(path)
+    os.unlink(path + ".lock")
+    with SegmentWriter(path, hot=hot) as second:
+        second.publish(at_s(0.5))
+        os.unlink(path + ".lock")
+        with pytest.raises(SegmentLocked):
+            first.publish(at_s(1.0))
+        first.close()
+        second.publish(at_s(1.5))
+        assert SegmentReader(path, hot=hot).header.start_id == second.start_id
+
+
+@pytest.mark.parametrize("kind", [fcntl.F_RDLCK, fcntl.F_WRLCK])
+def test_a_reader_cannot_keep_a_daemon_out(
+    path: str, hot: ModuleType | None, kind: int
+) -> None:
+    """It may open the file, and so lock it: but only as readers do."""
+    with SegmentWriter(path, hot=hot) as writer:
+        writer.publish(at_s(0.0))
+    asked = struct.pack("hhqqi0q", kind, os.SEEK_SET, 0, 0, 0)
+    with open(path, "rb") as reader:
+        with suppress(OSError):  # Which is what a lock for writing is refused with.
+            fcntl.fcntl(reader, fcntl.F_OFD_SETLK, asked)
+        with suppress(BlockingIOError):
+            fcntl.flock(reader, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        SegmentWriter(path, hot=hot).close()
 
 
 def test_what_another_daemon_has_taken_meanwhile_is_its_own(
