@@ -29,6 +29,7 @@ from chronotick.core.errors import NotSynchronized
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason
 from chronotick.core.units import NS_PER_S
+from chronotick.shm.moving import tell_of_moves
 from chronotick.shm.native import HOT
 from chronotick.shm.reader import SEQUENCE
 from chronotick.shm.vmclock import DisruptionMarker
@@ -106,6 +107,7 @@ class PythonClock:
         self._view: View | None
         self._line: Line
         self._forget()
+        tell_of_moves(self)
 
     @property
     def path(self) -> str:
@@ -293,6 +295,10 @@ class PythonClock:
     def close(self) -> None:
         """Detach. The memory goes when no thread is reading it any more."""
         self._attachment.close()
+        self._forget()
+
+    def on_moved(self) -> None:
+        """See `chronotick.shm.moving`; the next reading asks the segment's reader."""
         self._forget()
 
     def __enter__(self) -> Self:

@@ -29,6 +29,8 @@ what to do next.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AddressError",
     "ChronotickError",
@@ -55,6 +57,14 @@ __all__ = [
 
 class ChronotickError(Exception):
     """Base of all errors raised on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as it is, for other processes: it is not made anew.
+
+        By default an exception is, from its message alone; what fails then fails in the
+        process that waits, and leaves a pool broken.
+        """
+        return type(self).__new__, (type(self), *self.args), self.__dict__.copy()
 
 
 class ClockError(ChronotickError):
@@ -105,14 +115,21 @@ class StaleCorrection(ClockError):
 
 
 class ClockDisrupted(ClockError):
-    """The host slept, rebooted or was moved since the correction was made."""
+    """The host slept, rebooted or was moved since the correction was made.
 
-    def __init__(self, path: str, what: str) -> None:
-        super().__init__(
-            f"the correction at {path} does not apply any more ({what}): "
-            "a running daemon mends it with its next measurement; "
-            "otherwise start one with `chronotick daemon`"
-        )
+    Args:
+        path: The segment's.
+        what: One clause.
+        mend: What to do where no measurement of the daemon mends it.
+    """
+
+    def __init__(self, path: str, what: str, mend: str | None = None) -> None:
+        if mend is None:
+            mend = (
+                "a running daemon mends it with its next measurement; "
+                "otherwise start one with `chronotick daemon`"
+            )
+        super().__init__(f"the correction at {path} does not apply ({what}): {mend}")
         self.path = path
 
 

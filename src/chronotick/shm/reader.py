@@ -41,6 +41,7 @@ from chronotick.shm.layout import (
     State,
     codec,
 )
+from chronotick.shm.moving import tell_of_moves
 from chronotick.shm.native import HOT
 from chronotick.shm.segment import Mapping, attach, segment_path
 
@@ -116,6 +117,7 @@ class SegmentReader:
         self._mapping = attach(self.path)
         self._seen: Look | None = None
         self._check_origin(_origin(self._mapping))
+        tell_of_moves(self)
 
     @property
     def mapping(self) -> Mapping:
@@ -192,13 +194,26 @@ class SegmentReader:
         self._mapping = mapping
         return True
 
+    def on_moved(self) -> None:
+        """See `chronotick.shm.moving`: what was good for the parent is not good here."""
+        self._namespace = time_namespace()
+        self._seen = None
+
     def _check_origin(self, origin: bytes) -> None:
         if origin[:16] != self._boot_id:
+            if not any(self._boot_id):
+                raise ClockDisrupted(
+                    self.path,
+                    "without /proc nobody knows whether it is of this boot",
+                    "mount /proc where it is read",
+                )
             raise ClockDisrupted(self.path, "the host has rebooted since")
         theirs, ours = int.from_bytes(origin[16:], "little"), self._namespace
         if theirs and ours and theirs != ours:
             raise ClockDisrupted(
-                self.path, "it was made in another time namespace, with other clocks"
+                self.path,
+                "it was made in another time namespace, with other clocks",
+                "run `chronotick daemon` in this one",
             )
 
     def _decode(self, mapping: Mapping) -> Snapshot:

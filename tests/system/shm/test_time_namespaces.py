@@ -141,3 +141,23 @@ def test_attached_readers_refuse_a_daemon_with_other_clocks(
             with pytest.raises(ClockDisrupted, match="time namespace"):
                 now_ns()
             publish()
+
+
+@pytest.mark.parametrize("seconds", [-2, 2])
+@pytest.mark.parametrize("kind", ["native", "pure", "monotonic", "record", "segment"])
+def test_a_child_that_is_forked_into_other_clocks_is_refused(
+    tmp_path: Path, kind: str, seconds: int
+) -> None:
+    """With its parent's clock it would be off by the difference, and not see it."""
+    script, path = str(_TESTS / "system/shm/moved.py"), str(tmp_path / "segment")
+    user = _unshare()[: -len(_CLOCKS)]
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now(frame={"heartbeat_ns": 10**9}))
+        done = subprocess.run(
+            [*user, sys.executable, script, path, kind, str(seconds)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert done.stdout == "refused True\n" * 3, done.stderr

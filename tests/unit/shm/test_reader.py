@@ -245,6 +245,19 @@ def test_another_boot_is_disrupted(
         attach(writer.path)
 
 
+def test_a_reader_that_knows_no_boot_says_why(
+    writer: SegmentWriter,
+    attach: Callable[[str], SegmentReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has no /proc: the host may well not have rebooted."""
+    writer.publish(make_frame())
+    monkeypatch.setattr("chronotick.shm.reader.boot_id", lambda: bytes(16))
+
+    with pytest.raises(ClockDisrupted, match="mount /proc"):
+        attach(writer.path)
+
+
 def test_another_time_namespace_is_disrupted(
     writer: SegmentWriter, attach: Callable[[str], SegmentReader]
 ) -> None:

@@ -17,8 +17,9 @@
  *
  * Threads: a reader belongs to one thread at a time, since a call may replace what it has
  * mapped; keep one a thread (a page of memory). After fork the child may go on with the
- * parent's. A reader whose opening failed attaches at a later call, once there is a
- * daemon, and follows daemons that are restarted.
+ * parent's; in another time namespace (unshare(CLONE_NEWTIME), setns) it must open one
+ * anew, for its clocks are others. A reader whose opening failed attaches at a later
+ * call, once there is a daemon, and follows daemons that are restarted.
  *
  * The protocol and every field: docs/reference/shm-protocol.md. SPDX: MIT.
  */
