@@ -146,6 +146,23 @@ async def test_without_a_watchdog_only_ready_and_stopping_are_sent(
     assert [sock.recv(100), sock.recv(100)] == [b"READY=1", b"STOPPING=1"]
 
 
+@pytest.mark.parametrize("watchdog", [{}, {"WATCHDOG_USEC": "4000000"}])
+async def test_stopping_without_grace_is_told_too(
+    notify: tuple[socket.socket, str], watchdog: dict[str, str]
+) -> None:
+    """What is cancelled has no time left, and needs none for a datagram."""
+    sock, name = notify
+    clock = SimClock()
+    async with Supervisor(clock=clock) as sup:
+        sup.spawn(notify_systemd, environ={"NOTIFY_SOCKET": name, **watchdog})
+        await clock.advance(1)
+        await sup.stop(grace=0)
+    sock.setblocking(False)
+    heard = [sock.recv(100) for _ in range(1 + len(watchdog))]
+    assert b"STOPPING=1" not in heard
+    assert sock.recv(100) == b"STOPPING=1"
+
+
 async def test_without_systemd_nothing_happens() -> None:
     """The daemon ends at once, cleanly."""
     async with Supervisor() as sup:

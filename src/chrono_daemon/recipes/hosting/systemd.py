@@ -6,9 +6,11 @@ The protocol is one datagram a message (sd_notify(3)); no library is needed for 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.abc import SocketAttribute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from chrono_daemon.supervisor import DaemonHealth
 
 __all__ = ["is_healthy", "notify_systemd"]
+
+_STOPPING = b"STOPPING=1"
 
 
 def is_healthy(health: Mapping[str, DaemonHealth]) -> bool:
@@ -59,18 +63,33 @@ async def notify_systemd(
     if path.startswith("@"):
         path = "\0" + path[1:]
     async with await anyio.create_connected_unix_datagram_socket(path) as socket:
-        await ctx.supervisor.wait_all_started()
-        await _send(socket, b"READY=1")
-        period_s = _watchdog_period_s(environ)
-        if period_s is None:
-            await ctx.stop_event.wait()
-        else:
-            while True:
-                if healthy(ctx.supervisor.snapshot()):
-                    await _send(socket, b"WATCHDOG=1")
-                if not await ctx.sleep(period_s / 2):
-                    break
-        await _send(socket, b"STOPPING=1")
+        try:
+            await _until_stop(ctx, socket, healthy, _watchdog_period_s(environ))
+            await _send(socket, _STOPPING)
+        except anyio.get_cancelled_exc_class():
+            # Stopped without grace: it may not wait, not even where the socket is full.
+            raw = socket.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
+            with suppress(OSError):
+                raw.send(_STOPPING)
+            raise
+
+
+async def _until_stop(
+    ctx: Context,
+    socket: ConnectedUNIXDatagramSocket,
+    healthy: Callable[[Mapping[str, DaemonHealth]], bool],
+    period_s: float | None,
+) -> None:
+    await ctx.supervisor.wait_all_started()
+    await _send(socket, b"READY=1")
+    if period_s is None:
+        await ctx.stop_event.wait()
+        return
+    while True:
+        if healthy(ctx.supervisor.snapshot()):
+            await _send(socket, b"WATCHDOG=1")
+        if not await ctx.sleep(period_s / 2):
+            return
 
 
 async def _send(socket: ConnectedUNIXDatagramSocket, message: bytes) -> None:
