@@ -19,7 +19,7 @@ from chronotick.core.units import NS_PER_S
 from chronotick.ntp import Mode, decode
 
 if TYPE_CHECKING:
-    from chrono_daemon import Context
+    from chrono_daemon import Clock, Context
     from chronotick.core.ports import Link, MeasuredClock, Transport
     from chronotick.core.records import Endpoint
     from chronotick.daemon.ntp_server import RateLimit
@@ -30,7 +30,7 @@ __all__ = ["NtpRelay", "Pending"]
 # No client waits longer for a reply, and a table of cookies must not grow for ever.
 _EXPIRES_NS = 5 * NS_PER_S
 _MAX_PENDING = 4096
-_TRY_AGAIN_S = 5.0
+_TRY_AGAIN_S, _RECEIVE_AGAIN_S = 5.0, 0.001
 # So many requests in a row without a reply, for so long: a name may lead elsewhere now,
 # and a port stays at the address that the host had when it was opened.
 _MANY = 8
@@ -148,7 +148,7 @@ class NtpRelay:
                 try:
                     endpoint = (await self._transport.resolve(*self._server))[0]
                     async with self._transport.open(endpoint) as link:
-                        await self._relay(link)
+                        await self._relay(ctx.clock, link)
                 except OSError as error:
                     why = error.strerror or error
                     ctx.logger.warning(
@@ -158,10 +158,10 @@ class NtpRelay:
         finally:
             self._listener.close()
 
-    async def _relay(self, link: Link) -> None:
+    async def _relay(self, clock: Clock, link: Link) -> None:
         self._unanswered, self._heard_raw_ns = 0, self._measured.raw_ns()
         async with anyio.create_task_group() as group:
-            group.start_soon(self._return, link)
+            group.start_soon(self._return, clock, link)
             await self._forward(link)
             group.cancel_scope.cancel()
 
@@ -185,13 +185,15 @@ class NtpRelay:
         silent_ns = self._measured.raw_ns() - self._heard_raw_ns
         return self._unanswered >= _MANY and silent_ns >= _LOOK_AGAIN_NS
 
-    async def _return(self, link: Link) -> None:
+    async def _return(self, clock: Clock, link: Link) -> None:
         while True:
             try:
                 datagram = await link.receive()
             except OSError:
-                # An ICMP answer to an earlier packet: the server is not there now.
+                # An ICMP answer to an earlier packet: the server is not there now. Or
+                # the link only fails any more, and must not keep others from the loop.
                 self.pending.counts["unreachable"] += 1
+                await clock.sleep(_RECEIVE_AGAIN_S)
                 continue
             caller = self.pending.reply(datagram.payload, self._measured.raw_ns())
             if caller is not None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DelayingRelay"]
 
+_AGAIN_S = 0.001
+
 
 class DelayingRelay:
     """One port that leads to one target.
@@ -94,7 +96,10 @@ class DelayingRelay:
             try:
                 datagram = await link.receive()
             except OSError:
-                continue  # The kernel tells of an earlier packet that nobody took.
+                # The kernel tells of an earlier packet that nobody took; or the link
+                # does nothing else any more, and must not keep others from the loop.
+                await clock.sleep(_AGAIN_S)
+                continue
             for delay_s, payload in self._carry(self._path.backward, datagram):
                 group.start_soon(self._deliver, clock, client, delay_s, payload)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import anyio
 import pytest
@@ -11,15 +12,65 @@ import pytest
 from chrono_daemon import Supervisor
 from chronotick.core.records import Endpoint
 from chronotick.daemon.clocks import HostClock
+from chronotick.daemon.ntp_relay import NtpRelay
+from chronotick.daemon.ntp_server import RateLimit
 from chronotick.daemon.udp import UdpListener, UdpTransport
 from chronotick.eval.streaming.relay import DelayingRelay
 from chronotick.sim.path import Path
 from chronotick.sim.specs import LegSpec, PathSpec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+
+    from chronotick.core.records import Datagram
 
 pytestmark = pytest.mark.anyio
+
+
+class Broken:
+    """A network whose links only fail, and at once; not for ever, to end a bad test."""
+
+    failures = 0
+
+    @asynccontextmanager
+    async def open(self, endpoint: Endpoint) -> AsyncIterator[Self]:
+        """Open what is no good."""
+        yield self
+
+    async def resolve(self, host: str, port: int) -> Sequence[Endpoint]:
+        """Know every name."""
+        return [Endpoint("127.0.0.1", port)]
+
+    async def send(self, payload: bytes) -> int:
+        """Fail."""
+        raise OSError(errno.EBADF, "no socket")
+
+    async def receive(self) -> Datagram:
+        """Fail."""
+        self.failures += 1
+        assert self.failures < 10_000
+        raise OSError(errno.EBADF, "no socket")
+
+
+@pytest.mark.parametrize("kind", ["delaying", "ntp"])
+async def test_a_broken_link_does_not_hold_the_loop_up(kind: str) -> None:
+    """Others go on meanwhile, and the relay can be stopped."""
+    clock, network = HostClock(), Broken()
+    door = UdpListener(Endpoint("127.0.0.1", 0), clock)
+    way: DelayingRelay | NtpRelay
+    if kind == "ntp":
+        way = NtpRelay(door, network, clock, "server", 123, RateLimit())
+    else:
+        path = Path(PathSpec(forward=LegSpec(base_us=1.0)), seed=1, name="p")
+        way = DelayingRelay(door, network, Endpoint("127.0.0.1", 1), path, 0)
+    async with Supervisor(on_error="shutdown") as supervisor:
+        supervisor.spawn(way.run, name="relay")
+        async with UdpTransport(clock).open(door.endpoint) as link:
+            await link.send(b"there")
+            while network.failures < 3:
+                await supervisor.clock.sleep(0.001)
+        await supervisor.stop(grace=0)
+    assert network.failures < 10_000
 
 
 @asynccontextmanager
