@@ -9,7 +9,6 @@ with this one, however that ends.
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from chronotick.cli.demo_servers import Stage
 from chronotick.cli.demo_view import Scene
 from chronotick.cli.edge import Verb
 from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.interrupts import heed_all, ignore_all
 from chronotick.cli.invocation import program
 from chronotick.cli.options import Duration
 from chronotick.cli.pacing import ticks
@@ -83,8 +83,7 @@ def command(for_s: float | None) -> int:
     machine's own clock, so the truth is known and every reading is checked against it.
     Nothing leaves this machine. Ends with 0 if every reading contained the truth.
     """
-    # Ended by SIGTERM the demo must end its daemon too, as it does after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_all()  # However it is told to end, it cleans up.
     with tempfile.TemporaryDirectory(
         prefix="chronotick_demo_", dir=scratch_directory()
     ) as room:
@@ -98,17 +97,11 @@ def command(for_s: float | None) -> int:
                 if not show.tally.readings:
                     raise  # Nothing has been seen that could be summed up.
             finally:
-                _ignore_interrupts()
+                ignore_all()
         show.conclude()
     if not show.tally.readings:
         raise click.ClickException(show.why_without_readings())
     return ExitCode.OK if show.tally.all_held else ExitCode.FAILURE
-
-
-def _ignore_interrupts() -> None:
-    """Let a second Ctrl-C not cut the cleaning up short; it takes no time."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

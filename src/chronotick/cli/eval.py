@@ -7,7 +7,6 @@ Decides how the evaluation is asked for and how it answers; it is done in
 from __future__ import annotations
 
 import json
-import signal
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -18,6 +17,7 @@ from chronotick.cli.edge import HELP_FLAGS, Edge, Verb, complain
 from chronotick.cli.eval_nodes import coordinator, worker
 from chronotick.cli.eval_run import connected, run
 from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.interrupts import heed_all
 from chronotick.cli.options import Duration, Real, Scheduler, json_option
 
 if TYPE_CHECKING:
@@ -218,8 +218,7 @@ def demo(
     recorded against the truth. Takes about a minute and a half. Ends with 1 if a claim
     is broken.
     """
-    # Ended by SIGTERM it must clean up, too, as it does after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    heed_all()  # However it is told to end, it cleans up.
     with _Progress() as progress:
         result = _demo(output, seed, pattern, duration_s, progress)
     statistics = result.analysis.statistics

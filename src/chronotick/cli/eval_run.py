@@ -16,6 +16,7 @@ import click
 
 from chronotick.cli.edge import Verb, complain
 from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.interrupts import heed_all
 from chronotick.cli.options import (
     Scheduler,
     course_options,
@@ -106,6 +107,7 @@ def run(
         ) from error
     if options["num_events"] is None and options["target_s"] is None:
         raise click.UsageError("say when to end: --num-events or --target-duration")
+    heed_all()  # However it is told to end, it ends the workers.
     with ExitStack() as stack:
         launcher, found = _launcher(how, nodes, output / "logs", options, stack)
         settings = _settings(how, found, output, options)

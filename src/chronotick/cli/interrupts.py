@@ -2,7 +2,8 @@
 
 Decides when an interrupt is Python's exception, which a command can clean up after, and
 when not: amid imports and at the interpreter's end nobody would catch it, or only half
-of it. Imports next to nothing, for it must be there before all else.
+of it. And which other signals mean the same to a command that cleans up. Imports next to
+nothing, for it must be there before all else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from chronotick.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["heed", "quiet"]
+__all__ = ["heed", "heed_all", "ignore_all", "quiet"]
+
+_INIT = 1
+_ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -27,6 +31,9 @@ def quiet() -> Iterator[None]:
     What has been started without interrupts, as by `nohup`, goes on without.
     """
     _swap(signal.default_int_handler, _leave)
+    if os.getpid() == _INIT:
+        # A container's: the kernel keeps from it what it has not asked for.
+        _swap(signal.SIG_DFL, _terminate, signal.SIGTERM)
     try:
         yield
     except KeyboardInterrupt:
@@ -40,10 +47,27 @@ def heed() -> None:
     _swap(_leave, signal.default_int_handler)
 
 
-def _swap(old: object, new: object) -> None:
-    if signal.getsignal(signal.SIGINT) is old:
-        signal.signal(signal.SIGINT, new)  # type: ignore[arg-type]
+def heed_all() -> None:
+    """Let SIGTERM, and the SIGHUP of a terminal that closes, be interrupts, too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        _swap(signal.SIG_DFL, signal.default_int_handler, number)
+        _swap(_terminate, signal.default_int_handler, number)
+
+
+def ignore_all() -> None:
+    """Let a second interrupt not cut the cleaning up short; it takes no time."""
+    for number in _ALL:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _swap(old: object, new: object, number: int = signal.SIGINT) -> None:
+    if signal.getsignal(number) is old:
+        signal.signal(number, new)  # type: ignore[arg-type]
 
 
 def _leave(*_: object) -> None:
     os._exit(ExitCode.INTERRUPTED)
+
+
+def _terminate(*_: object) -> None:
+    os._exit(128 + signal.SIGTERM)

@@ -266,8 +266,9 @@ def test_the_demo_ends_by_itself_and_proves_its_point() -> None:
     assert set(MEMORY.glob("chronotick_demo_*")) <= before
 
 
-def test_the_demo_ends_its_daemon_when_it_is_ended() -> None:
-    """SIGTERM or Ctrl-C: the summary, and no process that stays."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_demo_ends_its_daemon_when_it_is_ended(number: signal.Signals) -> None:
+    """Ctrl-C, SIGTERM or a closed terminal: the summary, and nothing that stays."""
     with subprocess.Popen(
         [CHRONOTICK, "demo"], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -278,11 +279,12 @@ def test_the_demo_ends_its_daemon_when_it_is_ended() -> None:
         pid = json.loads(run(CHRONOTICK, "status", "--json", "--segment", path).stdout)[
             "pid"
         ]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest = process.stdout.read()
         assert process.wait() == 0
 
     assert "what to type next" in rest
+    assert not Path(path).parent.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

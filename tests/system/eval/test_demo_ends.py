@@ -54,7 +54,9 @@ def rooms() -> set[Path]:
     return set(MEMORY.glob("chronotick_eval_*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL]
+)
 def test_an_ended_demo_leaves_no_process(
     tmp_path: Path, number: signal.Signals
 ) -> None:

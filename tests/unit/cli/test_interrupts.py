@@ -93,3 +93,32 @@ def test_who_started_us_without_interrupts_gets_none() -> None:
             assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, kept)
+
+
+AS_INIT = """\
+import os, signal, sys
+os.getpid = lambda: 1
+from chronotick.cli import main, wait
+wait.ticks = lambda *_: signal.raise_signal(signal.SIGTERM)
+main()
+"""
+
+
+def test_process_1_of_a_container_ends_at_sigterm() -> None:
+    """Without a handler the kernel would not even deliver it: ten seconds to a kill."""
+    done = run(AS_INIT, "wait", "--segment", "/nonexistent/segment")
+
+    assert (done.returncode, done.stderr) == (128 + signal.SIGTERM, "")
+
+
+def test_who_started_us_without_an_end_gets_none() -> None:
+    """`nohup`: a terminal that closes is no interrupt."""
+    kept = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        interrupts.heed_all()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
