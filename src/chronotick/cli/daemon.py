@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from chronotick.cli import formats
 from chronotick.cli.greedy import GreedyVerb
-from chronotick.cli.options import Real, segment_option
+from chronotick.cli.options import Real, named, segment_option
 from chronotick.cli.terminal import is_live, stderr_console
 from chronotick.client.explain import explain
 from chronotick.core.errors import ConfigError
@@ -57,6 +57,7 @@ class _Flags(TypedDict):
     "--config",
     "config_file",
     metavar="FILE",
+    callback=named,
     help="YAML configuration; see docs/reference/config.md.",
 )
 @click.option(

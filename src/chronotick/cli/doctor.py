@@ -14,7 +14,7 @@ from chronotick.cli import checks
 from chronotick.cli.checks import Verdict
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.greedy import GreedyVerb
-from chronotick.cli.options import Duration, json_option, segment_option
+from chronotick.cli.options import Duration, json_option, named, segment_option
 from chronotick.cli.probe import probe_all
 from chronotick.cli.terminal import show, stderr_console
 from chronotick.daemon.config import Config, Server
@@ -29,7 +29,13 @@ _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"
 
 
 @click.command("doctor", cls=GreedyVerb)
-@click.option("--config", "config_file", metavar="FILE", help="Whose servers to ask.")
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    callback=named,
+    help="Whose servers to ask.",
+)
 @click.option(
     "--server",
     "servers",

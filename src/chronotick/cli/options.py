@@ -20,6 +20,7 @@ __all__ = [
     "Scheduler",
     "course_options",
     "json_option",
+    "named",
     "segment_option",
     "together",
 ]
@@ -132,10 +133,8 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _named(
-    _ctx: click.Context, _param: click.Parameter, path: str | None
-) -> str | None:
-    """Refuse an empty path: daemon and readers would make different things of it."""
+def named(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:
+    """Refuse an empty path, as of a variable that is not set: it is no default."""
     if path == "":
         raise click.BadParameter("the path is empty")
     return path
@@ -148,7 +147,7 @@ def segment_option(verb: _F) -> _F:
         metavar="PATH",
         envvar="CHRONOTICK_SEGMENT",
         show_envvar=True,
-        callback=_named,
+        callback=named,
         help="Shared-memory file of the daemon. Default: /dev/shm/chronotick_shm.",
     )(verb)
 

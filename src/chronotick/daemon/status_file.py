@@ -95,10 +95,15 @@ class StatusFile:
         # there must not lead this write elsewhere.
         fresh.unlink(missing_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(fresh, flags, 0o644), "wb") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-        fresh.replace(self._path)
+        file = os.fdopen(os.open(fresh, flags, 0o644), "wb")
+        try:
+            with file:
+                os.fchmod(file.fileno(), 0o644)
+                file.write(content)
+            fresh.replace(self._path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
 
 
 def _rss_bytes() -> int | None:

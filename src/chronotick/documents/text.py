@@ -26,6 +26,8 @@ Place: TypeAlias = tuple[str | int, ...]
 # How TOML and INI begin: `[section]`, or `key = value`.
 _OTHER = re.compile(r"\[+[\w.\" -]+\]+\s*(#.*)?$|[\w.\"-]+\s*=")
 _LONGEST_LINE = 40
+# What people write has some kilobytes; a device or a recording ends much later, or never.
+_LONGEST_FILE = 1 << 20
 
 
 class Blame(Exception):
@@ -76,10 +78,16 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text in the file at `path`.
 
     Raises:
-        ConfigError: it cannot be read, or is not UTF-8.
+        ConfigError: it cannot be read, is far too long, or is not UTF-8.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        with Path(path).open("rb") as file:
+            read = file.read(_LONGEST_FILE + 1)
+        if len(read) > _LONGEST_FILE:
+            raise ConfigError(
+                f"{path}: more than {_LONGEST_FILE >> 20} MiB: not for us"
+            )
+        return read.decode()
     except OSError as error:
         raise ConfigError(f"{path}: cannot read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -101,6 +101,7 @@ def test_the_variable_wins_over_the_file(
         ("--server ntp.se:0", "servers[0]: 'ntp.se:0' names no server"),
         ("--server a a", "servers[1]: a is the same server as servers[0]"),
         ("--config /does/not/exist.yaml", "/does/not/exist.yaml: cannot read"),
+        ("--config=", "the path is empty"),
     ],
 )
 def test_wrong_usage_starts_nothing(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,9 +13,6 @@ from hypothesis import strategies as st
 from chronotick.core.errors import ConfigError
 from chronotick.daemon.config import Config, Server
 from chronotick.daemon.config_file import load_config, parse_config
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FULL = """\
 servers:
@@ -258,6 +256,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         (tmp_path / "missing.yaml", "cannot read: No such file or directory"),
         (tmp_path, "cannot read: Is a directory"),
         (binary, "not UTF-8 text (byte 9)"),
+        (Path("/dev/zero"), "more than 1 MiB: not for us"),
     ):
         with pytest.raises(ConfigError) as caught:
             load_config(path)

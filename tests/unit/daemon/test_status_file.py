@@ -56,6 +56,14 @@ def test_a_report_holds_the_daemon_and_its_servers(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["segment.status"]
 
 
+def test_what_cannot_be_put_in_place_is_not_left_beside_it(tmp_path: Path) -> None:
+    """A full disk would keep half a report for ever."""
+    path = tmp_path / "segment.status"
+    path.mkdir()
+    status_file(path).report(REPORT)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["segment.status"]
+
+
 def test_a_link_laid_in_its_way_is_not_followed(tmp_path: Path) -> None:
     """In a world-writable directory, the target of somebody's link stays as it is."""
     victim = tmp_path / "victim"
