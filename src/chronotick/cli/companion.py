@@ -37,14 +37,15 @@ def companion(
     context = multiprocessing.get_context("spawn")
     ours, its = context.Pipe()
     process = context.Process(target=_run, args=(target, its, args), daemon=True)
-    with starting():
-        process.start()
-    its.close()  # Or its end of the line would never be seen to close.
     try:
+        with starting():
+            process.start()
+        its.close()  # Or its end of the line would never be seen to close.
         yield ours
     finally:
-        process.kill()
-        process.join()
+        if process.pid is not None:
+            process.kill()
+            process.join()
         process.close()
         ours.close()
 

@@ -20,7 +20,7 @@ from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.embedded import serve_all
 from chronotick.daemon.serve import Legs, NtpService
 from chronotick.daemon.udp import UdpListener
-from chronotick.eval.children import end_with_us
+from chronotick.eval.children import end_with_us, starting
 from chronotick.sim.path import Path
 from chronotick.sim.server import HonestServer, LyingServer, NtpResponder
 from chronotick.sim.specs import Exponential, Gamma, LegSpec, PathSpec
@@ -111,12 +111,15 @@ class Stage:
         process = multiprocessing.get_context("fork").Process(
             target=_play, args=(self.services,), daemon=True
         )
-        process.start()
         try:
+            # A fork has hooks, in which an interrupt would be lost.
+            with starting():
+                process.start()
             yield
         finally:
-            process.kill()
-            process.join()
+            if process.pid is not None:
+                process.kill()
+                process.join()
 
 
 def _play(services: list[NtpService]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["end_with_us", "starting"]
 
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -35,8 +35,10 @@ def starting() -> Iterator[None]:
     resource_tracker.ensure_running()
     came: list[int] = []
     # The mask is this thread's, and Python has it answer for the others, too.
-    kept = {n: signal.signal(n, lambda n, _: came.append(n)) for n in _INTERRUPTS}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    # Those that are ignored, as under `nohup`, must be in the processes, too.
+    heeded = [n for n in _INTERRUPTS if signal.getsignal(n) is not signal.SIG_IGN]
+    kept = {n: signal.signal(n, lambda n, _: came.append(n)) for n in heeded}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, heeded)
     try:
         yield
     finally:

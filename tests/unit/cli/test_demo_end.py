@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -33,7 +35,8 @@ class Empty(Stage):
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
     """The verb sets the process's own."""
-    kept = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {n: signal.getsignal(n) for n in numbers}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -89,3 +92,24 @@ def test_the_advice_can_be_typed_here(
     told = capsys.readouterr().out
     assert "  .venv/bin/chronotick daemon   measure real servers" in told
     assert "  import chronotick             use it" in told
+
+
+AMID_FORK = """\
+import os, signal
+from chronotick.cli import main
+os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.{number}))
+main()
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_interrupt_amid_a_fork_is_not_lost(number: str) -> None:
+    """Python swallows what is raised in a fork's hooks, of which logging has some."""
+    done = subprocess.run(
+        [sys.executable, "-c", AMID_FORK.format(number=number), "demo", "--for", "1s"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "")
