@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -213,6 +215,33 @@ def test_sigterm_ends_it_cleanly_and_readers_keep_the_last_correction(
         assert status == 0
         assert "Traceback" not in stderr
         assert becomes_readable(clock)
+
+
+@pytest.mark.parametrize("log", ["full", "closed"])
+def test_a_log_that_cannot_be_written_ends_no_daemon(
+    tmp_path: Path, server: str, log: str
+) -> None:
+    """A disk that is full, a reader that is gone: others need the time all the same."""
+    segment = tmp_path / "segment"
+    if log == "full":
+        stderr = os.open("/dev/full", os.O_WRONLY)
+    else:
+        unread, stderr = os.pipe()
+        os.close(unread)
+    words = ["daemon", "--segment", str(segment), "--server", server]
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "chronotick", *words], stderr=stderr
+        ) as p,
+        Clock(segment) as clock,
+    ):
+        os.close(stderr)
+        try:
+            wait_until(lambda: p.poll() is not None or becomes_readable(clock))
+            assert becomes_readable(clock)
+        finally:
+            p.terminate()
+        assert p.wait() == 0
 
 
 def test_without_a_daemon_the_error_says_how_to_start_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ a terminal sees meanwhile. What the daemon does is `chronotick.daemon.lifecycle`
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypedDict
 
 import click
@@ -179,7 +179,11 @@ class WarmUp:
         self._is_warm = False
 
     def __call__(self, report: DaemonReport) -> None:
-        """Take in a report."""
+        """Take in a report. A terminal that is gone, as after `disown`, sees none."""
+        with suppress(OSError):
+            self._tell(report)
+
+    def _tell(self, report: DaemonReport) -> None:
         self._show(progress_line(report))
         correction = report.correction
         if not self._has_time and correction.status is not Status.UNKNOWN:
@@ -213,14 +217,26 @@ def progress_line(report: DaemonReport) -> str:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Writes above a live line, without interpreting what is written."""
+    """Writes above a live line, without interpreting what is written.
+
+    A line that cannot be written, on a full disk or to a reader that is gone, is lost:
+    others need the time more than somebody needs the log.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(self.format(record), markup=False)
+        line = self.format(record)
+        with suppress(OSError):
+            if self._console.is_terminal:
+                self._console.print(line, markup=False)
+                return
+            # Not rich, which ends the process at a closed pipe.
+            file = self._console.file
+            file.write(f"{line}\n")
+            file.flush()
 
 
 def _logger(console: Console, level: LogLevel) -> logging.Logger:

@@ -18,7 +18,7 @@ from chronotick.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["heed", "heed_all", "ignore_all", "quiet"]
+__all__ = ["heed", "heed_all", "ignore_all", "leave_at_once", "quiet"]
 
 _INIT = 1
 _ALL = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,7 +30,7 @@ def quiet() -> Iterator[None]:
 
     What has been started without interrupts, as by `nohup`, goes on without.
     """
-    _swap(signal.default_int_handler, _leave)
+    leave_at_once()
     if os.getpid() == _INIT:
         # A container's: the kernel keeps from it what it has not asked for.
         _swap(signal.SIG_DFL, _terminate, signal.SIGTERM)
@@ -45,6 +45,11 @@ def quiet() -> Iterator[None]:
 def heed() -> None:
     """Let an interrupt raise KeyboardInterrupt: there is something to clean up now."""
     _swap(_leave, signal.default_int_handler)
+
+
+def leave_at_once() -> None:
+    """Let an interrupt end the process: there is nothing to clean up, or nothing can."""
+    _swap(signal.default_int_handler, _leave)
 
 
 def heed_all() -> None:

@@ -16,6 +16,7 @@ from chronotick.agents.gate import rules_for
 from chronotick.agents.service import TimeService
 from chronotick.agents.starting import prepare
 from chronotick.cli.edge import Verb
+from chronotick.cli.interrupts import heed, leave_at_once
 from chronotick.cli.options import Real, segment_option
 from chronotick.cli.tokens import read_token
 from chronotick.core.errors import ConfigError
@@ -113,6 +114,8 @@ def _serve_stdio(service: TimeService) -> None:
     with _importing():
         prepare()
         from chronotick.agents.server import serve_stdio  # noqa: PLC0415
+    # A thread waits for the next line of input, and the event loop would for the thread.
+    leave_at_once()
     try:
         anyio.run(serve_stdio, service)
     except BaseExceptionGroup as group:
@@ -121,6 +124,8 @@ def _serve_stdio(service: TimeService) -> None:
             _say_nothing_of_the_pipe()
             raise BrokenPipeError from group
         raise
+    finally:
+        heed()
 
 
 def _say_nothing_of_the_pipe() -> None:

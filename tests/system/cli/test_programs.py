@@ -309,3 +309,37 @@ def test_a_killed_demo_leaves_no_process() -> None:
             child.kill()
         shutil.rmtree(room)
     assert len(children) >= len({"servers", "daemon"})
+
+
+def test_an_agents_server_ends_at_ctrl_c(tmp_path: Path) -> None:
+    """Though it waits for a line of input that nobody is going to write."""
+    said = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+    with subprocess.Popen(
+        [CHRONOTICK, "mcp", "--segment", str(tmp_path / "none")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(said) + "\n")
+        process.stdin.flush()
+        assert "serverInfo" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        try:
+            # Not the context's end, which would close its input: what it waits for.
+            wait_until(lambda: process.poll() is not None)
+        finally:
+            process.kill()
+        assert process.stderr is not None
+        assert (process.returncode, process.stderr.read()) == (130, "")
