@@ -130,7 +130,7 @@ def judge(
         targets=1000,
         skip_s=skip_s,
     )
-    document = perform(settings, locally(jobs, len(settings.subjects)), tell)
+    document = perform(settings, locally(jobs), tell)
     found = {
         (r["scenario"], r["subject"], r["horizon_s"]): r for r in document["results"]
     }

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from chronotick.cli.edge import Verb
-from chronotick.cli.exit_codes import ExitCode
+from chronotick.cli.exit_codes import ExitCode, exit_code_for
 from chronotick.cli.folders import make_folder, writing_to
 from chronotick.cli.options import Durations, Real, Scheduler, json_option
 from chronotick.cli.progress import progress
 from chronotick.cli.tabulate import show_table
+from chronotick.core.errors import ChronotickError
 from chronotick.sim.scenario import load_scenario, scenario_names
 
 if TYPE_CHECKING:
-    from chronotick.eval.accuracy.bench_scores import Document
+    from collections.abc import Iterator
+
+    from chronotick.eval.accuracy.bench_kept import KeptCells
+    from chronotick.eval.accuracy.bench_scores import BenchSettings, Document
 
 __all__ = ["command"]
 
@@ -108,7 +113,8 @@ _MOST_HOURS = 24.0 * 366.0
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Also write report.md and bench.json there.",
+    help="Also write report.md and bench.json there, and each cell as soon as it is "
+    "done: the same command goes on where another one ended.",
 )
 @json_option
 def command(
@@ -146,28 +152,77 @@ def command(
             hours=asked["hours"],
             targets=asked["targets"],
         )
-        mapper = (
-            locally(jobs, len(subjects)) if not scheduler else on_cluster(scheduler)
-        )
+        mapper = locally(jobs) if not scheduler else on_cluster(scheduler)
     except ModuleNotFoundError as error:
         extra = "dask" if scheduler else "eval"
         raise click.ClickException(
             f"the bench needs more than the base installation ({error.name}): "
             f"pip install 'chronotick[{extra}]'"
         ) from error
-    if out is not None:
-        make_folder(out)
-    try:
-        with progress("bench", unit=("cells", 1.0)) as tell:
-            document = perform(settings, mapper, tell)
-    except BrokenExecutor as error:
-        raise click.ClickException(
-            "a process of the bench was ended from outside, perhaps for want of memory: "
-            "try fewer --jobs"
-        ) from error
+    kept = None if out is None else _kept(out, settings)
+    with _going_on(kept), progress("bench", unit=("cells", 1.0)) as tell:
+        document = perform(settings, mapper, tell, kept)
     _tell(document, out, as_json)
     broken = document["hard"]["violations"] > 0
     return ExitCode.BROKEN_BOUND if broken else ExitCode.OK
+
+
+def _kept(out: Path, settings: BenchSettings) -> KeptCells:
+    """Make `out`; return what is done there, and say what it is."""
+    from chronotick.eval.accuracy.bench import cells  # noqa: PLC0415
+    from chronotick.eval.accuracy.bench_kept import KeptCells  # noqa: PLC0415
+
+    make_folder(out)
+    kept = KeptCells(out / "cells", cells(settings))
+    if kept.found:
+        _note(f"done before: {_count(kept)}")
+    if kept.other:
+        _note(
+            f"{kept.other} cells in {kept.folder} were made with other parameters or "
+            "versions, and are computed anew"
+        )
+    if kept.damaged:
+        _note(
+            f"{kept.damaged} cells in {kept.folder} cannot be read, and are computed anew"
+        )
+    return kept
+
+
+@contextmanager
+def _going_on(kept: KeptCells | None) -> Iterator[None]:
+    """However the bench ends in the block, say what is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if kept is not None:
+            _note(_rest(kept))
+        raise
+    except BrokenExecutor as error:
+        raise click.ClickException(
+            "a process of the bench was ended from outside, perhaps for want of memory: "
+            f"try fewer --jobs{_and(kept)}"
+        ) from error
+    except ChronotickError as error:
+        if exit_code_for(error) is not ExitCode.FAILURE:
+            raise
+        raise click.ClickException(f"{error}{_and(kept)}") from error
+
+
+def _and(kept: KeptCells | None) -> str:
+    return "" if kept is None else f"; {_rest(kept)}"
+
+
+def _rest(kept: KeptCells) -> str:
+    goes_on = "; the same command goes on from there" if kept.kept else ""
+    return f"kept: {_count(kept)}{goes_on}"
+
+
+def _count(kept: KeptCells) -> str:
+    return f"{kept.kept} of {kept.wanted} cells, in {kept.folder}"
+
+
+def _note(text: str) -> None:
+    click.secho(text, err=True, dim=True)
 
 
 def _tell(document: Document, out: Path | None, as_json: bool) -> None:

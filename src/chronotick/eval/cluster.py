@@ -7,6 +7,7 @@ installed on the workers too: nothing is pickled but names and plain values.
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -29,6 +30,8 @@ _REQUIRE_S = 30.0
 # A batch system may take workers away and bring others; it does so within minutes.
 _DESERTED_S = 600.0
 _PACKAGE = "chronotick"
+# Where the client tells of a lost scheduler, with its traceback: we do, in one line.
+_TALKATIVE = logging.getLogger("distributed.client")
 
 
 class Unreachable(ChronotickError):
@@ -52,6 +55,7 @@ class Cluster:
 
     def __init__(self, scheduler: str, *, connect_s: float = 10.0) -> None:
         self.scheduler = scheduler
+        self._mute = lambda _record: False
         # Half of what the client offers has no types.
         connect: Any = distributed.Client
         try:
@@ -63,6 +67,7 @@ class Cluster:
                 f"no Dask scheduler answers at {scheduler} within {connect_s:g} s: "
                 f"{_line(error)}"
             ) from error
+        _TALKATIVE.addFilter(self._mute)
 
     def workers(self) -> dict[str, str]:
         """Return the Dask workers' names by address, in the order of the addresses."""
@@ -131,7 +136,7 @@ class Cluster:
         *,
         limit_s: float,
     ) -> Iterator[tuple[str, _T]]:
-        """Yield what `function` makes of each of `values`, in order, as it is known.
+        """Yield what `function` makes of each of `values` as it is known, in any order.
 
         They are computed wherever there is room.
 
@@ -139,20 +144,35 @@ class Cluster:
             CallFailed: one of them raised, not all were done within `limit_s`, or all
                 workers left and none came.
         """
-        clock = HostClock()
-        until_ns = clock.raw_ns() + round(limit_s * NS_PER_S)
+        patience = _Patience(self, limit_s)
         futures = {
             name: self._client.submit(function, *words, pure=False)
             for name, words in values.items()
         }
+        waiting = dict(futures)
         try:
-            for name, future in futures.items():
-                # Whoever is told may take long himself; what is done by then is had.
-                left_s = max((until_ns - clock.raw_ns()) / NS_PER_S, _LOOK_S)
-                yield name, self._result(future, name, left_s)
+            while waiting:
+                done = [name for name, future in waiting.items() if future.done()]
+                if not done:
+                    self._await_one(waiting, patience)
+                for name in done:
+                    # Whoever is told may take long himself; what is done by then is had.
+                    yield name, self._result(waiting.pop(name), name, _LOOK_S)
         finally:
             # After a failure, those that have not begun need not begin.
             self._client.cancel(list(futures.values()))
+
+    def _await_one(self, waiting: Mapping[str, Any], patience: _Patience) -> None:
+        wait: Any = distributed.wait
+        try:
+            with self._client.as_current():
+                wait(list(waiting.values()), _LOOK_S, return_when="FIRST_COMPLETED")
+        except TimeoutError as error:
+            patience.lose(next(iter(waiting)), error)
+        # One was cancelled: whoever asks for its result is told why.
+        except Exception:
+            if not any(future.done() for future in waiting.values()):
+                raise
 
     def _result(
         self,
@@ -161,28 +181,13 @@ class Cluster:
         limit_s: float,
         on: str | None = None,
     ) -> Any:  # noqa: ANN401
-        clock = HostClock()
-        manned_ns = clock.raw_ns()
-        until_ns = manned_ns + round(limit_s * NS_PER_S)
+        patience = _Patience(self, limit_s)
         try:
             while True:
-                now_ns = clock.raw_ns()
-                left_s = max(until_ns - now_ns, 0) / NS_PER_S
                 try:
-                    return future.result(timeout=min(left_s, _LOOK_S))
+                    return future.result(timeout=min(patience.left_s, _LOOK_S))
                 except TimeoutError as error:
-                    workers = self.workers()
-                    # What is pinned to a worker waits for it for ever.
-                    if on is not None and on not in workers:
-                        raise CallFailed(f"{whose} has left the cluster") from error
-                    if workers:
-                        manned_ns = now_ns
-                    elif now_ns - manned_ns > _DESERTED_S * NS_PER_S:
-                        why = f"{whose}: no workers for {_DESERTED_S:g} s: start some"
-                        raise CallFailed(f"{why} and ask again") from error
-                    if left_s <= _LOOK_S:
-                        why = f"{whose}: no answer within {limit_s:.3g} s"
-                        raise CallFailed(why) from error
+                    patience.lose(whose, error, on)
         except CallFailed:
             future.cancel()
             raise
@@ -190,18 +195,66 @@ class Cluster:
             raise CallFailed(f"{whose}: {error}") from error
         # What a worker raises may be of any kind; it has its traceback there.
         except Exception as error:
-            why = f"{type(error).__name__}: {_line(error)}"
+            if self._client.status != "running":
+                why = f"the Dask scheduler at {self.scheduler} is gone"
+            else:
+                why = f"{type(error).__name__}: {_line(error)}"
             raise CallFailed(f"{whose}: {why}") from error
 
     def close(self) -> None:
         """Disconnect; the cluster runs on."""
-        self._client.close()
+        try:
+            self._client.close()
+        finally:
+            _TALKATIVE.removeFilter(self._mute)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Patience:
+    """How long a call may take, and for how long there may be nobody to do it."""
+
+    def __init__(self, cluster: Cluster, limit_s: float) -> None:
+        self._cluster = cluster
+        self._limit_s = limit_s
+        self._clock = HostClock()
+        self._manned_ns = self._clock.raw_ns()
+        self._until_ns = self._manned_ns + round(limit_s * NS_PER_S)
+
+    @property
+    def left_s(self) -> float:
+        """How much longer."""
+        return max(self._until_ns - self._clock.raw_ns(), 0) / NS_PER_S
+
+    def lose(self, whose: str, error: TimeoutError, on: str | None = None) -> None:
+        """Look what is going on after a while without an answer.
+
+        Args:
+            whose: What is waited for.
+            error: What told that there was none.
+            on: The only worker that can give it; None: any.
+
+        Raises:
+            CallFailed: there is no use in waiting on.
+        """
+        workers = self._cluster.workers()
+        # What is pinned to a worker waits for it for ever.
+        if on is not None and on not in workers:
+            raise CallFailed(f"{whose} has left the cluster") from error
+        now_ns = self._clock.raw_ns()
+        if workers:
+            self._manned_ns = now_ns
+        elif now_ns - self._manned_ns > _DESERTED_S * NS_PER_S:
+            why = f"{whose}: no workers for {_DESERTED_S:g} s: start some"
+            raise CallFailed(f"{why} and ask again") from error
+        if self.left_s <= 0.0:
+            raise CallFailed(
+                f"{whose}: no answer within {self._limit_s:.3g} s"
+            ) from error
 
 
 def _line(error: BaseException) -> str:

@@ -26,6 +26,8 @@ class Running(NamedTuple):
     scheduler: str
     workers: dict[str, subprocess.Popen[bytes]]
     """By name."""
+    head: subprocess.Popen[bytes]
+    """The scheduler's program."""
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def dask_cluster(
     folder.mkdir()
     told = folder / "scheduler.json"
     with ExitStack() as stack:
-        stack.enter_context(
+        head = stack.enter_context(
             _program(
                 "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
                 "--scheduler-file", str(told),
@@ -79,4 +81,4 @@ def dask_cluster(
         }  # fmt: skip
         with distributed.Client(address, set_as_default=False) as client:  # type: ignore[no-untyped-call]
             client.wait_for_workers(len(names), timeout=STARTED_S)
-        yield Running(address, workers)
+        yield Running(address, workers, head)

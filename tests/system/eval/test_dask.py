@@ -147,6 +147,32 @@ def test_results_are_told_as_they_come(tmp_path: Path, local: Cluster) -> None:
     assert list(found) == [("b", "2")]
 
 
+def test_what_is_done_is_told_before_what_was_asked_first(
+    tmp_path: Path, local: Cluster
+) -> None:
+    """Whoever keeps it loses nothing, however long the other one takes."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    os.mkfifo(first)
+    second.write_text("2")
+    found = local.map(Path.read_text, {"a": (first,), "b": (second,)}, limit_s=100.0)
+
+    assert next(found) == ("b", "2")
+    first.write_text("1")
+    assert list(found) == [("a", "1")]
+
+
+def test_all_of_it_has_one_deadline(tmp_path: Path, local: Cluster) -> None:
+    """And what has not been done by then is named."""
+    never = tmp_path / "never"
+    os.mkfifo(never)
+    found = local.map(Path.read_text, {"a": (never,)}, limit_s=0.2)
+    try:
+        with pytest.raises(CallFailed, match=r"a: no answer within 0\.2 s"):
+            list(found)
+    finally:
+        never.write_text("")
+
+
 def test_another_version_on_a_worker_is_named(tmp_path: Path) -> None:
     """Before anything is called there that it may not have."""
     fake = tmp_path / "path" / "chronotick-99.0.dist-info"

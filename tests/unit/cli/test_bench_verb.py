@@ -12,11 +12,14 @@ import pytest
 from chronotick.cli.bench import _MODELS, command
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.group import VERBS
-from chronotick.eval.accuracy import bench
+from chronotick.core.errors import ChronotickError
+from chronotick.eval.accuracy import bench, bench_cells
 from chronotick.eval.accuracy.bench_cells import SUBJECTS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from chronotick.eval.accuracy.bench_cells import Cell, Outcome
 
 SMALL = ("--scenario", "lan", "--seeds", "1", "--hours", "0.5", "--targets", "10")
 
@@ -110,6 +113,82 @@ def test_a_process_that_dies_is_one_line(
     said = capsys.readouterr().err
     assert "fewer --jobs" in said
     assert said.count("\n") == 1
+
+
+BOTH = (*SMALL, "--model", "hold", "--model", "kalman", "--horizons", "60s")
+
+
+def interrupt_after(
+    done: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Have the bench compute some cells, and then `error`."""
+
+    def compute(cell: Cell) -> Outcome:
+        nonlocal done
+        done -= 1
+        if done < 0:
+            raise error
+        return bench_cells.compute(cell)
+
+    monkeypatch.setattr(bench, "compute", compute)
+
+
+def test_an_interrupted_bench_says_what_is_kept_and_goes_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same command ends with the files of one that was never interrupted."""
+    folder = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        interrupt_after(1, KeyboardInterrupt(), patched)
+        assert run(*BOTH, "--out", str(folder)) == ExitCode.INTERRUPTED
+    interrupted = capsys.readouterr()
+    assert not (folder / "bench.json").exists()
+
+    assert run(*BOTH, "--out", str(folder)) == ExitCode.OK
+    resumed = capsys.readouterr()
+    assert run(*BOTH, "--out", str(tmp_path / "whole")) == ExitCode.OK
+
+    place = f"1 of 2 cells, in {folder / 'cells'}"
+    assert interrupted.err == f"kept: {place}; the same command goes on from there\n"
+    assert resumed.err == f"done before: {place}\n"
+    for name in ("bench.json", "report.md"):
+        one, other = (path / name for path in (folder, tmp_path / "whole"))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_bench_that_fails_says_what_is_kept_in_its_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A cluster that is lost, for instance."""
+    interrupt_after(1, ChronotickError("the cluster is lost"), monkeypatch)
+
+    assert run(*BOTH, "--out", str(tmp_path)) == ExitCode.FAILURE
+
+    said = capsys.readouterr().err
+    assert "error: the cluster is lost; kept: 1 of 2 cells, in " in said
+    assert said.count("\n") == 1
+
+
+def test_what_was_made_otherwise_is_said_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What has other parameters, and what cannot be read."""
+    run(*BOTH, "--out", str(tmp_path))
+    run(*BOTH, "--out", str(tmp_path), "--hours", "0.6")
+    said = capsys.readouterr().err
+    for path in (tmp_path / "cells").iterdir():
+        path.write_bytes(b"")
+    run(*BOTH, "--out", str(tmp_path))
+
+    cells = f"2 cells in {tmp_path / 'cells'}"
+    assert said == (
+        f"{cells} were made with other parameters or versions, and are computed anew\n"
+    )
+    assert capsys.readouterr().err == f"{cells} cannot be read, and are computed anew\n"
 
 
 def test_a_name_with_brackets_is_a_name(

@@ -18,6 +18,7 @@ from chronotick.eval.accuracy.bench_exchanges import can_be_replayed, recorded
 from chronotick.eval.accuracy.bench_simulation import is_unknowable
 from chronotick.eval.accuracy.bench_world import DAEMONS, Plan, run
 from chronotick.eval.accuracy.contenders import MODELS, contender
+from chronotick.eval.accuracy.made_with import made_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,8 @@ class Outcome:
     scenario: str
     seed: int
     subject: str
+    made_with: str
+    """From `chronotick.eval.accuracy.made_with`, of the process that computed it."""
     foretold: tuple[Foretold, ...]
     """Per horizon. Of the daemon: what it claimed and could know."""
     hard_violations: int = 0
@@ -92,6 +95,7 @@ def compute(cell: Cell) -> Outcome:
         scenario=cell.scenario.name,
         seed=cell.seed,
         subject=cell.subject,
+        made_with=made_with(),
         foretold=replay(recording, subject, cell.horizons_s),
     )
 
@@ -116,6 +120,7 @@ def _daemon(cell: Cell, kind: str) -> Outcome:
         scenario=cell.scenario.name,
         seed=cell.seed,
         subject=cell.subject,
+        made_with=made_with(),
         foretold=tuple(
             _foretold(h, [each for each in told if each.horizon_s == h])
             for h in ahead_s

@@ -70,7 +70,9 @@ def outcome(
         slack_ns=zeros,
         hard_slack_ns=zeros,
     )
-    return Outcome(scenario="lan", seed=seed, subject=subject, foretold=(foretold,))
+    return Outcome(
+        scenario="lan", seed=seed, subject=subject, made_with="", foretold=(foretold,)
+    )
 
 
 DAY = settings(hours=24.0, skip_s=0.0)
@@ -93,7 +95,7 @@ def test_cells_are_the_product_and_those_of_a_world_stand_together() -> None:
 def test_processes_give_the_numbers_of_this_process() -> None:
     """Bit for bit, pages included."""
     here = perform(settings(), locally(1))
-    there = perform(settings(), locally(2, together=2))
+    there = perform(settings(), locally(2))
 
     assert json.dumps(here) == json.dumps(there)
     assert markdown(here) == markdown(there)
@@ -114,7 +116,7 @@ def test_processes_end_with_the_terminal_s_ctrl_c() -> None:
     """Nobody waits for the cells that they have begun."""
     mapper: Any = locally(2)
     # Of the standard library, since other processes need not find this file.
-    handlers = list(mapper(signal.getsignal, [signal.SIGINT] * 2))
+    handlers = list(mapper(signal.getsignal, [[signal.SIGINT]] * 2))
     assert handlers == [signal.SIG_DFL] * 2
 
 
@@ -122,7 +124,7 @@ def test_processes_that_end_end_the_bench(capfd: pytest.CaptureFixture[str]) -> 
     """With one error, and none beside it of a thread that nobody knows."""
     mapper: Any = locally(2)
     with pytest.raises(BrokenProcessPool):
-        list(mapper(os._exit, [1] * 5000))
+        list(mapper(os._exit, [[1]] * 5000))
 
     assert "Traceback" not in capfd.readouterr().err
 
