@@ -48,6 +48,14 @@ def test_tables_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
 
 
+def test_the_daemon_is_judged_now(capsys: pytest.CaptureFixture[str]) -> None:
+    """A horizon of nothing is one, too."""
+    assert run(*SMALL, "--model", "daemon:hold", "--horizons", "0s") == ExitCode.OK
+
+    rows = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert ["lan", "daemon:hold", "now"] in rows
+
+
 def test_json_is_the_document_alone(capsys: pytest.CaptureFixture[str]) -> None:
     """One object; no bar where there is no terminal."""
     assert run(*SMALL, "--model", "hold", "--horizons", "60s", "--json") == 0

@@ -148,9 +148,9 @@ def prepare(
             "--assume-delay 100ms",
         )
     targets = _known(trace, shift_ns) if trace.has_truth else _quiet(samples)
-    thinned = np.unique(
-        np.linspace(0, len(targets) - 1, min(most_targets, len(targets))).round()
-    )
+    count, last = min(most_targets, len(targets)), len(targets) - 1
+    # Of one, the last: before the first, nothing has been heard to answer from.
+    thinned = np.unique(np.linspace(last if count == 1 else 0, last, count).round())
     return Recording(
         trace=trace,
         samples=tuple(sorted(samples, key=_arrival_ns)),

@@ -23,8 +23,10 @@ from chronotick.eval.accuracy.made_with import made_with
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chronotick.sim.recorder import Outlook
+    from chronotick.sim.recorder import Outlook, Publication
     from chronotick.sim.scenario import Scenario
+
+    _Told = Outlook | Publication
 
 __all__ = ["DAEMON", "SUBJECTS", "Cell", "Outcome", "compute", "is_possible"]
 
@@ -33,7 +35,8 @@ SUBJECTS = (*MODELS, DAEMON, *(f"{DAEMON}:{name}" for name in DAEMONS))
 """What can be judged: estimators on the exchanges of a world, or the whole daemon in it.
 
 An estimator answers for an instant ahead by all that it knows; of the daemon, what a
-reader would make of the frame that is published, a straight line.
+reader would make of the frame that is published, a straight line. 0 s ahead, that is
+the frame at the instant of its publication.
 """
 
 _NORMAL_99, _NORMAL_999 = 2.5758293035489, 3.2905267314919
@@ -101,30 +104,28 @@ def compute(cell: Cell) -> Outcome:
 
 
 def _daemon(cell: Cell, kind: str) -> Outcome:
-    ahead_s = tuple(h for h in cell.horizons_s if h > 0.0)
+    every_s = max(_OUTLOOK_EVERY_S, cell.length_s / cell.targets)
     plan = Plan(
         seed=cell.seed,
         daemon=kind,
         length_s=cell.length_s,
-        horizons_s=ahead_s,
-        outlook_every_s=max(_OUTLOOK_EVERY_S, cell.length_s / cell.targets),
-        keep_every_s=cell.length_s,
+        # Now is not ahead: that is what is published, at the instant when it is.
+        horizons_s=tuple(h for h in cell.horizons_s if h > 0.0),
+        outlook_every_s=every_s,
+        keep_every_s=every_s if 0.0 in cell.horizons_s else cell.length_s,
     )
     recorder = run(cell.scenario, plan).recorder
-    told = [
-        each
-        for each in recorder.outlooks
-        if not is_unknowable(cell.scenario, each.true_s - each.horizon_s, each.true_s)
-    ]
+    told: dict[float, list[_Told]] = {h: [] for h in cell.horizons_s}
+    if 0.0 in told:
+        told[0.0] += recorder.publications
+    for each in recorder.outlooks:
+        told[each.horizon_s].append(each)
     return Outcome(
         scenario=cell.scenario.name,
         seed=cell.seed,
         subject=cell.subject,
         made_with=made_with(),
-        foretold=tuple(
-            _foretold(h, [each for each in told if each.horizon_s == h])
-            for h in ahead_s
-        ),
+        foretold=tuple(_foretold(cell.scenario, h, rows) for h, rows in told.items()),
         hard_violations=sum(
             not is_unknowable(cell.scenario, v.true_s - v.age_s, v.true_s)
             for v in recorder.violations
@@ -133,8 +134,13 @@ def _daemon(cell: Cell, kind: str) -> Outcome:
     )
 
 
-def _foretold(horizon_s: float, outlooks: Sequence[Outlook]) -> Foretold:
-    known = [each for each in outlooks if each.status is not Status.UNKNOWN]
+def _foretold(scenario: Scenario, horizon_s: float, told: Sequence[_Told]) -> Foretold:
+    known = [
+        each
+        for each in told
+        if each.status is not Status.UNKNOWN
+        and not is_unknowable(scenario, each.true_s - horizon_s, each.true_s)
+    ]
     half_widths = np.array(
         [
             (

@@ -146,6 +146,17 @@ def test_too_many_targets_are_thinned_evenly() -> None:
     assert steps.max() - steps.min() <= 64 * S
 
 
+def test_one_target_is_one_that_can_be_answered() -> None:
+    """Before the first instant nothing was heard, and early ones are not scored."""
+    trace = recorded(hours=12.0)
+
+    alone, all_ = (prepare(trace, most_targets=most) for most in (1, 10**6))
+
+    assert alone.targets == all_.targets[-1:]
+    (foretold,) = replay(alone, contender("hold", trace.sources), [3600.0])
+    assert np.isfinite(foretold.error_ns).tolist() == [True]
+
+
 def test_progress_is_told_up_to_all() -> None:
     """The last call says that all questions have been asked."""
     told: list[tuple[int, int]] = []

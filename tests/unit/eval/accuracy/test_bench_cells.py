@@ -129,11 +129,20 @@ def test_the_daemon_answers_for_its_bounds_too() -> None:
     assert (np.abs(outcome.foretold[0].error_ns) <= widths["hard"]).all()
 
 
-def test_what_is_ahead_of_now_only_is_asked_of_the_daemon() -> None:
-    """A reader of a frame always reads it later."""
-    outcome = compute(cell("daemon", horizons_s=(0.0, 60.0)))
+def test_now_is_what_the_daemon_publishes_when_it_does() -> None:
+    """Nothing ahead is another number because now is asked for, too."""
+    both = compute(cell("daemon", horizons_s=(0.0, 60.0)))
+    ahead = compute(cell("daemon", horizons_s=(60.0,)))
 
-    assert [each.horizon_s for each in outcome.foretold] == [60.0]
+    now, later = both.foretold
+    assert [now.horizon_s, later.horizon_s] == [0.0, 60.0]
+    assert without_nan(rows(both)[1:]) == without_nan(rows(ahead))
+    assert both.hard_checked == ahead.hard_checked
+    assert now.t_s.size >= 10
+    assert np.isfinite(now.half_width_ns["hard"]).all()
+    assert (np.abs(now.error_ns) <= now.half_width_ns["hard"]).all()
+    # A frame is narrower when it is new.
+    assert np.median(now.half_width_ns["hard"]) < np.median(later.half_width_ns["hard"])
 
 
 @pytest.mark.parametrize(
