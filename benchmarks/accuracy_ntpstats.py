@@ -27,6 +27,7 @@ from ntpstats.series import TimeSeries
 from ntpstats.simulate import PRESETS, simulate_multi
 
 from chronotick.eval.accuracy.bench_referee import BOUNDS, Referee
+from chronotick.eval.accuracy.bootstrap import tails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,7 +180,7 @@ def ratio_interval(ours: list[Errors], its: list[Errors]) -> tuple[float, float]
     squares = np.array(blocks)
     drawn = np.random.default_rng(0).integers(0, len(blocks), (DRAWS, len(blocks)))
     above, below = squares[drawn].sum(axis=1).T
-    low, high = np.quantile(np.sqrt(above / below), (0.025, 0.975))
+    low, high = np.quantile(np.sqrt(above / below), tails(len(blocks)))
     return float(low), float(high)
 
 

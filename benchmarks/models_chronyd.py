@@ -30,6 +30,7 @@ from chronotick.core.units import NS_PER_S
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.weights import packaged_network
+from chronotick.eval.accuracy.bootstrap import tails
 from chronotick.models.bank import BankModel
 from chronotick.models.dual import DualModel
 from chronotick.models.hold import HoldModel
@@ -346,7 +347,7 @@ def ratio_interval(runs: list[Run], rng: np.random.Generator) -> tuple[float, fl
             theirs.append(np.mean(run.reference_us[block == value] ** 2))
     drawn = rng.integers(0, len(ours), (2000, len(ours)))
     ratios = np.sqrt(np.array(ours)[drawn].sum(1) / np.array(theirs)[drawn].sum(1))
-    low, high = np.quantile(ratios, (0.025, 0.975))
+    low, high = np.quantile(ratios, tails(len(ours)))
     return float(low), float(high)
 
 

@@ -1,12 +1,14 @@
 """How sure a score is: intervals by block bootstrap, seeded.
 
 Errors of a clock are correlated over hours, so rows are not drawn one by one: whole
-blocks of time are. Decides how blocks are cut and drawn; what is scored is
-`chronotick.eval.accuracy.scores`'.
+blocks of time are. Decides how blocks are cut and drawn, and which of the draws are the
+ends; what is scored is `chronotick.eval.accuracy.scores`'.
 """
 
 from __future__ import annotations
 
+from math import sqrt
+from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["BLOCK_S", "LEAST_BLOCKS", "Bootstrap", "Interval", "blocks_of"]
+__all__ = ["BLOCK_S", "LEAST_BLOCKS", "Bootstrap", "Interval", "blocks_of", "tails"]
 
 BLOCK_S = 7200.0
 """Usual length of a block: what happened two hours ago says little of an error now."""
@@ -51,6 +53,40 @@ def blocks_of(t_s: Sequence[Vector], block_s: float = BLOCK_S) -> Ints:
     return np.concatenate(found)
 
 
+def tails(blocks: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the quantiles of the draws that are the ends of an interval.
+
+    Few draws of few blocks differ by less than the blocks' own mean does: by the factor
+    √(n / (n − 1)), and as normal deviates where Student's are due. So quantiles further
+    out are taken, the *expanded* percentiles of Hesterberg (The American Statistician 69,
+    2015, p. 379): with six blocks 0.24 and 99.76 % for 95 %, with sixty 2.2 and 97.8 %.
+
+    Args:
+        blocks: How many were drawn from, `LEAST_BLOCKS` or more.
+        confidence: Of the interval.
+    """
+    deviate = _student((1.0 + confidence) / 2.0, blocks - 1)
+    low = NormalDist().cdf(-sqrt(blocks / (blocks - 1)) * deviate)
+    return low, 1.0 - low
+
+
+def _student(p: float, freedom: int) -> float:
+    """Return a quantile of Student's t: Abramowitz and Stegun 26.7.5.
+
+    The expansion is right to 2·10⁻⁴ for 95 % and five degrees of freedom, and better for
+    more.
+    """
+    z = NormalDist().inv_cdf(p)
+    terms = (
+        (z**3 + z) / 4.0,
+        (5.0 * z**5 + 16.0 * z**3 + 3.0 * z) / 96.0,
+        (3.0 * z**7 + 19.0 * z**5 + 17.0 * z**3 - 15.0 * z) / 384.0,
+        (79.0 * z**9 + 776.0 * z**7 + 1482.0 * z**5 - 1920.0 * z**3 - 945.0 * z)
+        / 92_160.0,
+    )
+    return z + sum(term / float(freedom) ** k for k, term in enumerate(terms, start=1))
+
+
 class Bootstrap:
     """Draws blocks with replacement, the same draws for every score of a set of rows.
 
@@ -58,7 +94,7 @@ class Bootstrap:
         block: Each row's block, from `blocks_of`.
         seed: Of the draws: the same seed gives the same intervals.
         draws: How many times.
-        confidence: Share of the draws within an interval.
+        confidence: How often an interval is to contain what is scored; see `tails`.
     """
 
     def __init__(
@@ -67,8 +103,8 @@ class Bootstrap:
         self._block = block
         self.blocks = int(block.max()) + 1 if block.size else 0
         """How many blocks there are."""
-        self._tails = ((1.0 - confidence) / 2.0, (1.0 + confidence) / 2.0)
         rng = np.random.default_rng(seed)
+        self._confidence = confidence
         share = np.full(self.blocks, 1.0 / max(self.blocks, 1))
         # How often each block is in each draw.
         self._times = (
@@ -121,5 +157,5 @@ class Bootstrap:
         return means
 
     def _span(self, drawn: Vector) -> Interval:
-        low, high = np.quantile(drawn, self._tails)
+        low, high = np.quantile(drawn, tails(self.blocks, self._confidence))
         return Interval(float(low), float(high))
