@@ -18,6 +18,7 @@ from chronotick.cli.folders import make_folder, writing_to
 from chronotick.cli.options import Real, json_option
 from chronotick.cli.progress import progress
 from chronotick.core.errors import ConfigError
+from chronotick.documents.quantities import format_duration
 from chronotick.documents.text import in_file
 from chronotick.sim.scenario import is_path, load_scenario, scenario_names
 
@@ -129,6 +130,7 @@ def _simulate(
     scenario: Scenario, path: str | None, plan: Plan, out: Path | None
 ) -> dict[str, Any]:
     from chronotick.eval.accuracy.bench_simulation import (  # noqa: PLC0415
+        is_unknowable,
         summarize,
         write_rows,
         write_summary,
@@ -146,7 +148,12 @@ def _simulate(
     if out is not None:
         rows = done.recorder.publications
         title = f"{scenario.name}, seed {plan.seed}: {scenario.summary}"
-        figure = draw_simulation(rows, title=title, length_s=done.length_s)
+        figure = draw_simulation(
+            rows,
+            title=title,
+            length_s=done.length_s,
+            is_excused=lambda each: is_unknowable(scenario, each.true_s, each.true_s),
+        )
         with writing_to(out):
             write_rows(out / "published.csv", rows)
             write_summary(out / "summary.json", document)
@@ -196,22 +203,25 @@ def _show_scores(document: dict[str, Any]) -> None:
     from rich import table  # noqa: PLC0415
 
     from chronotick.cli.terminal import show  # noqa: PLC0415
+    from chronotick.eval.accuracy.report import size_text  # noqa: PLC0415
 
     shown = table.Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("read", "RMSE µs", "99 % µs", "worst µs"):
+    for name in ("read", "RMSE", "99 %", "worst"):
         shown.add_column(name, justify="left" if name == "read" else "right")
-    for name in ("hard holds %", "± µs", "99 % holds %", "± µs", "99.9 % holds %"):
+    for name in ("hard holds %", "±", "99 % holds %", "±", "99.9 % holds %"):
         shown.add_column(name, justify="right")
-    ahead = {f"after {float(k):g} s": v for k, v in document["ahead"].items()}
+    ahead = {
+        f"after {format_duration(float(k))}": v for k, v in document["ahead"].items()
+    }
     for name, scores in {"at once": document["now"], **ahead}.items():
         if scores is None:
             shown.add_row(name, "nothing claimed")
             continue
-        sizes = (scores[key] / 1e3 for key in ("rmse_ns", "p99_ns", "max_ns"))
+        sizes = (scores[key] for key in ("rmse_ns", "p99_ns", "max_ns"))
         coverage = scores["coverage"]
         shown.add_row(
             name,
-            *(f"{size:.4g}" for size in sizes),
+            *map(size_text, sizes),
             _share(coverage["hard"]),
             _width(coverage["hard"]),
             _share(coverage["99"]),
@@ -232,4 +242,6 @@ def _share(coverage: dict[str, Any] | None) -> str:
 def _width(coverage: dict[str, Any] | None) -> str:
     if coverage is None:
         return "–"
-    return f"{coverage['median_half_width_ns'] / 1e3:.4g}"
+    from chronotick.eval.accuracy.report import size_text  # noqa: PLC0415
+
+    return size_text(coverage["median_half_width_ns"])

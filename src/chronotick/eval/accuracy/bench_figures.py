@@ -1,6 +1,6 @@
 """Figures of simulations and benches: every number is given, none is computed here.
 
-Drawn with what `chronotick.eval.streaming.figures` hands out. Colors are Okabe and Ito's; line
+Drawn with what `chronotick.eval.plots` hands out. Colors are Okabe and Ito's; line
 styles and hatches say the same again.
 """
 
@@ -15,8 +15,9 @@ from chronotick.core.status import Status
 from chronotick.eval.plots import blank, plain, to_png
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -37,12 +38,22 @@ _US = 1e3
 
 
 def draw_simulation(
-    publications: Sequence[Publication], *, title: str, length_s: float
+    publications: Sequence[Publication],
+    *,
+    title: str,
+    length_s: float,
+    is_excused: Callable[[Publication], bool] = lambda _: False,
 ) -> bytes:
     """Return a PNG: error and both bounds over the time of the world.
 
     Above, sizes on a logarithmic scale; below, the signed error within the calibrated
     bound. What was published with the status SYNCHRONIZED has a white background.
+
+    Args:
+        publications: In their order.
+        title: Of the figure.
+        length_s: Of the world.
+        is_excused: Whether nobody could have known that an interval was wrong.
     """
     figure = blank(10.0, 7.0)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -51,6 +62,15 @@ def draw_simulation(
     hard_us = _column([_known(each, each.bound_ns) for each in publications])
     calibrated_us = _column([each.calibrated_99_ns for each in publications])
     _sizes(above, t_h, error_us, hard_us, calibrated_us)
+    for mark, label, excused in (
+        ("x", "hard bound missed", False),
+        ("+", "hard bound missed, RAW had just leapt or stood still", True),
+    ):
+        missed = np.array(
+            [not each.holds and is_excused(each) is excused for each in publications],
+            np.bool_,
+        )
+        _misses(above, t_h[missed], error_us[missed], mark, label)
     _signed(below, t_h, error_us, calibrated_us)
     for axes in (above, below):
         _backdrop(axes, publications, length_s)
@@ -59,10 +79,12 @@ def draw_simulation(
     below.set_xlabel("time since the start (h)")
     # A dollar in a summary is no formula, and half of one would be an error.
     above.set_title(title, loc="left", fontsize=11, parse_math=False)
-    handles, labels = above.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
+    unique: dict[str, Artist] = {}
+    for axes in (above, below):
+        handles, labels = axes.get_legend_handles_labels()
+        unique |= dict(zip(labels, handles, strict=True))
     figure.legend(
-        unique.values(), unique.keys(), loc="outside lower center", ncols=4,
+        list(unique.values()), list(unique), loc="outside lower center", ncols=3,
         frameon=False,
     )  # fmt: skip
     return to_png(figure)
@@ -78,19 +100,20 @@ def _sizes(
         label="calibrated bound (99 %)",
     )  # fmt: skip
     axes.plot(t_h, size_us, color=_ERROR, linewidth=0.7, label="size of the error")
-    missed = np.abs(error_us) > hard_us
-    if missed.any():
-        axes.plot(
-            t_h[missed], size_us[missed], "x", color=_WRONG, label="hard bound missed"
-        )
     axes.set_yscale("log")
     axes.set_ylabel("published − true UTC,\nsize (µs, logarithmic)")
 
 
+def _misses(axes: Axes, t_h: Vector, error_us: Vector, mark: str, label: str) -> None:
+    if t_h.size:
+        axes.plot(t_h, np.abs(error_us), mark, color=_WRONG, label=label)
+
+
 def _signed(axes: Axes, t_h: Vector, error_us: Vector, calibrated_us: Vector) -> None:
     axes.fill_between(
-        t_h, -calibrated_us, calibrated_us, color=_CALIBRATED, alpha=0.2, linewidth=0.0
-    )
+        t_h, -calibrated_us, calibrated_us, color=_CALIBRATED, alpha=0.2, linewidth=0.0,
+        label="within the calibrated bound",
+    )  # fmt: skip
     axes.plot(t_h, error_us, color=_ERROR, linewidth=0.7)
     axes.axhline(0.0, color="black", linewidth=0.4)
     axes.set_ylabel("published − true UTC (µs)")

@@ -104,11 +104,16 @@ def notes(document: Document) -> list[str]:
     """Return what a reader of the numbers must know."""
     about = document["about"]
     seeds = ", ".join(map(str, about["seeds"]))
-    block = format_duration(about["block_s"])
+    made_with = f"numpy {about['numpy']}, Python {about['python']}"
+    spans = ", ".join(f"{name} {hours:g} h" for name, hours in about["hours"].items())
+    at_most = "instants at most of each world, horizon and estimator"
+    blocks = f"blocks of {format_duration(about['block_s'])} or of the horizon"
+    none = "none of fewer than six blocks, nor where nothing was missed"
     lines = [
-        f"Made by chronotick {about['chronotick']} with the seeds {seeds}.",
+        f"Made by chronotick {about['chronotick']} ({made_with}), seeds {seeds}.",
+        f"Simulated: {spans}; asked for {about['targets']:,} {at_most}.",
         "Errors are against the imagined worlds' truth, pooled over seeds.",
-        f"Intervals are 95 %, by bootstrap over blocks of {block}, or of the horizon.",
+        f"Intervals are 95 %, by bootstrap over {blocks}; {none}.",
         "Not scored at the start: "
         + ", ".join(
             f"{name} {format_duration(skip_s)}"
@@ -135,6 +140,8 @@ def markdown(document: Document) -> str:
     parts = ["# Bench", "", *(f"- {line}" for line in notes(document))]
     tables = [ratios_table(document), errors_table(document), bounds_table(document)]
     for title, head, rows, names in tables:
+        if not rows:
+            continue
         rule = ["---"] * names + ["---:"] * (len(head) - names)
         parts += ["", f"## {title}", "", _row(head), _row(rule), *map(_row, rows)]
     return "\n".join(parts) + "\n"

@@ -1,6 +1,6 @@
 """Figures of a backtest: every number comes from its document, none is computed.
 
-Drawn with what `chronotick.eval.streaming.figures` hands out. Colors are Okabe and Ito's; markers
+Drawn with what `chronotick.eval.plots` hands out. Colors are Okabe and Ito's; markers
 and line styles say the same again.
 """
 
@@ -46,6 +46,12 @@ _BOUNDS = {
     "sigma_99": ("2.58 σ", _Style("#CC79A7", "s", ":")),
 }
 _MAX_PANELS = 6
+# Doubling over and over, more would run into each other.
+_MOST_TIMES = 8
+_PLAIN = "{x:,.15g}"
+_WHOLE = 1000.0
+# A promise, where to draw it, and in whose color.
+_PROMISES = (("calibrated_99", 1.0), ("calibrated_999", 0.1))
 
 
 def draw_accuracy(document: Document) -> dict[str, bytes]:
@@ -68,8 +74,13 @@ def _errors(document: Document) -> Figure | None:
     figure = blank(10.0, 1.4 + 2.6 * len(traces))
     panels = figure.subplots(len(traces), 1, squeeze=False)[:, 0]
     names = names_of(each["trace"] for each in document["series"])
+    known = {
+        each["path"]: "truth" if each["yardstick"] == "truth" else "measured"
+        for each in document["traces"]
+    }
     for axes, (trace, parts) in zip(panels, traces.items(), strict=True):
         _draw_errors(axes, parts)
+        axes.set_ylabel(f"estimate − {known[trace]} (µs)")
         _title(axes, names[trace])
     panels[-1].set_xlabel("time since the first measurement (h)")
     horizon_s = next(iter(traces.values()))[0]["horizon_s"]
@@ -98,15 +109,25 @@ def _draw_errors(axes: Axes, parts: list[Document]) -> None:
                 linewidth=0, label=f"{label} of {last['model']}",
             )  # fmt: skip
             break
-    sizes = sorted(abs(e) for p in parts for e in p["error_ns"] if e is not None)
-    # A start-up may be a thousand times as wrong as what follows: linear where nearly
-    # all of the errors are, logarithmic beyond.
-    usual_us = max(sizes[int(0.9 * len(sizes))] / 1e3, 1e-3)
+    # A start-up may be a thousand times as wrong as what follows, and a baseline always
+    # is: linear where nearly all errors of the best one are, logarithmic beyond.
+    usual_us = max(min(_usual_us(part) for part in parts), 1e-3)
     axes.set_yscale("symlog", linthresh=usual_us, linscale=2.0)
-    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter(_PLAIN)
     axes.axhline(0.0, color="black", linewidth=0.8)
-    axes.set_ylabel("error (µs)")
+    for side in (-usual_us, usual_us):
+        axes.axhline(side, color="black", linewidth=0.4, linestyle=":")
+    axes.annotate(
+        f"linear within ± {_plain(usual_us)} µs (dotted), logarithmic beyond",
+        (1.0, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=8,
+    )  # fmt: skip
     plain(axes)
+
+
+def _usual_us(part: Document) -> float:
+    """Return what nine of ten errors are below."""
+    sizes = sorted(abs(e) for e in part["error_ns"] if e is not None)
+    return sizes[int(0.9 * len(sizes))] / 1e3 if sizes else float("inf")
 
 
 def _horizons(document: Document) -> Figure | None:
@@ -130,7 +151,7 @@ def _horizons(document: Document) -> Figure | None:
             _draw_horizons(axes, model, points)
         _title(axes, "all recordings" if trace == POOLED else names[trace])
         _log_axes(axes)
-        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_major_formatter(_PLAIN)
         every = sorted({row["horizon_s"] for row in rows})
         axes.set_xticks(every, [format_duration(h_s) for h_s in every])
         axes.minorticks_off()
@@ -178,17 +199,19 @@ def _stability(document: Document) -> Figure | None:
                 # The clock itself runs away by seconds: it would hide all the others.
                 _draw_points(right, part["mtie"], 1e-3, options)
         _title(left, names[trace])
-        left.set_ylabel("Allan deviation")
+        left.set_ylabel("overlapping Allan deviation")
         left.set_xlabel("averaging time (s)")
         right.set_ylabel("MTIE (µs)")
         right.set_xlabel("window (s)")
         for axes in (left, right):
             _log_axes(axes)
-            # At the times themselves: a span of less than a decade has no other tick.
+            axes.grid(axis="x", linewidth=0.4, alpha=0.6)
             times_s = [point["tau_s"] for point in parts[-1]["adev"]]
-            axes.set_xticks(times_s, [f"{each:,.4g}" for each in times_s], fontsize=8)
-            axes.minorticks_off()
-        right.yaxis.set_major_formatter("{x:g}")
+            if len(times_s) <= _MOST_TIMES:
+                # At the times themselves: a span below a decade has no other tick.
+                axes.set_xticks(times_s, [_plain(each) for each in times_s], fontsize=8)
+                axes.minorticks_off()
+        right.yaxis.set_major_formatter(_PLAIN)
     _legend(figure, panels[0, 0], "Stability of what is left after the correction")
     return figure
 
@@ -202,7 +225,7 @@ def _draw_points(
 
 
 def _coverage(document: Document) -> Figure | None:
-    """Coverage against width, a panel for each horizon, of the last model."""
+    """Misses against width, a panel for each horizon, of the last model."""
     parts = [r for r in document["results"] if r["bounds"]]
     if any(r["trace"] == POOLED for r in parts):
         parts = [r for r in parts if r["trace"] == POOLED]
@@ -221,13 +244,14 @@ def _coverage(document: Document) -> Figure | None:
         for name, (label, style) in _BOUNDS.items():
             if name in part["bounds"]:
                 _draw_curve(axes, part["bounds"][name], label, style)
+        _draw_promises(axes, part)
         axes.set_xscale("log")
-        axes.set_ylim(0.0, 105.0)
-        axes.set_title(f"{format_duration(part['horizon_s'])} ahead", fontsize=10)
+        ahead = format_duration(part["horizon_s"])
+        axes.set_title(f"{ahead} ahead" if part["horizon_s"] else "now", fontsize=10)
         axes.set_xlabel("mean half width (µs)")
-        axes.set_ylabel("holds (%)")
+        axes.set_ylabel("misses (%)")
         plain(axes)
-    title = f"How much of the bounds of {last['model']} is needed (ring: as claimed)"
+    title = f"How much of the bounds of {last['model']} is needed (ring: as claimed; dashed: promised)"
     _legend(figure, figure.axes[0], title)
     return figure
 
@@ -236,15 +260,34 @@ def _draw_curve(axes: Axes, bound: Document, label: str, style: _Style) -> None:
     curve = [p for p in bound["curve"] if p["mean_width_ns"] > 0.0]
     axes.plot(
         [p["mean_width_ns"] / 1e3 for p in curve],
-        [100.0 * p["coverage"] for p in curve],
+        [_missed(p["coverage"], bound["count"]) for p in curve],
         color=style.color, marker=style.marker, linestyle=style.line, markersize=3.5,
         label=label,
     )  # fmt: skip
     axes.plot(
-        bound["mean_width_ns"] / 1e3, 100.0 * bound["coverage"], marker="o",
-        markersize=11, markerfacecolor="none", markeredgecolor="black",
+        bound["mean_width_ns"] / 1e3, _missed(bound["coverage"], bound["count"]),
+        marker="o", markersize=11, markerfacecolor="none", markeredgecolor="black",
         linestyle="none",
     )  # fmt: skip
+
+
+def _draw_promises(axes: Axes, part: Document) -> None:
+    """Scale the misses so that one in a thousand shows, and none has a place."""
+    none = min(_missed(1.0, bound["count"]) for bound in part["bounds"].values())
+    ticks = [tick for tick in (100.0, 10.0, 1.0, 0.1, 0.01, 0.001) if tick > none]
+    axes.set_yscale("log")
+    axes.set_ylim(none / 1.5, 150.0)
+    axes.set_yticks([*ticks, none], [*(f"{tick:g}" for tick in ticks), "none"])
+    axes.minorticks_off()
+    for name, share in _PROMISES:
+        if name in part["bounds"] and share > none:
+            color = _BOUNDS[name][1].color
+            axes.axhline(share, color=color, linewidth=0.8, linestyle="--", alpha=0.7)
+
+
+def _missed(coverage: float, count: int) -> float:
+    """Return the misses in percent; half of one where there was none."""
+    return 100.0 * max(1.0 - coverage, 0.5 / count)
 
 
 def _title(axes: Axes, name: str) -> None:
@@ -277,6 +320,10 @@ def _by(parts: list[Document], key: str) -> dict[str, list[Document]]:
     for part in parts:
         groups.setdefault(part[key], []).append(part)
     return dict(list(groups.items())[:_MAX_PANELS])
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE else f"{value:.4g}"
 
 
 def _micro(value: float | None) -> float:

@@ -1,7 +1,8 @@
 """Score what was foretold: one document of JSON's own types, from which all else is made.
 
 Decides which rows count (those foretold after a stated time to settle), what is pooled,
-and how sure each number is. Nothing here is rounded; saying it is `accuracy_report`'s.
+and how sure each number is. Nothing here is rounded; saying it is
+`chronotick.eval.accuracy.report`'s.
 """
 
 from __future__ import annotations

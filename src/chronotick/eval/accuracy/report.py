@@ -203,7 +203,10 @@ def _caveats(trace: Document) -> Iterable[str]:
     if trace["without_delay"]:
         yield f"{trace['without_delay']:,} × left out: no delay recorded"
     if trace["targets"] < trace["candidates"]:
-        yield f"asked for {trace['targets']:,} of {trace['candidates']:,} instants"
+        yield (
+            f"asked for {trace['targets']:,} of {trace['candidates']:,} instants: MTIE "
+            "and warm-up see nothing of what is in between (more: --targets)"
+        )
     yield from trace["notes"]
 
 
@@ -256,11 +259,15 @@ def _recordings(document: Document) -> Table:
             trace["yardstick"],
             trace["sha256"][:12],
             f"{trace['span_s'] / 3600:.1f} h",
-            f"{trace['measurements']:,} of {len(trace['sources'])} server(s)",
+            f"{trace['measurements']:,} from {_servers(len(trace['sources']))}",
         ]
         for trace in document["traces"]
     ]
     return Table("Recordings", head, rows, 5)
+
+
+def _servers(count: int) -> str:
+    return "1 server" if count == 1 else f"{count} servers"
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -253,6 +253,16 @@ def test_unanswered_questions_are_no_errors() -> None:
     assert nothing["results"] == []
 
 
+def test_a_table_without_rows_is_not_in_the_report() -> None:
+    """Nothing was compared with the baseline, for one."""
+    error = np.random.default_rng(1).normal(0.0, 100.0, 1440)
+    text = markdown(judge([outcome("hold", 1, error)], DAY))
+
+    assert "## Errors" in text
+    assert "RMSE over that of" not in text
+    assert "Simulated: lan 24 h; asked for 8 instants" in text
+
+
 def test_the_report_names_what_was_left_out(tmp_path: Path) -> None:
     """Seeds, worlds that cannot be replayed, and every table; JSON without NaN."""
     found = perform(settings(scenarios=(LAN, STEPS), seeds=(1,)), locally(1))
@@ -260,7 +270,7 @@ def test_the_report_names_what_was_left_out(tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
 
     assert "bank in steps, hold in steps" in text
-    assert "with the seeds 1." in text
+    assert ", seeds 1." in text
     for table in (errors_table(found), bounds_table(found), ratios_table(found)):
         assert f"## {table.title}" in text
         assert all(len(row) == len(table.head) for row in table.rows)

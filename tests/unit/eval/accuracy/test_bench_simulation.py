@@ -170,3 +170,7 @@ def test_the_figure_shows_statuses_and_misses() -> None:
     missed = [row._replace(bound_ns=1_000) for row in rows]
 
     assert first != draw_simulation(missed, title="x", length_s=100.0)
+    excused = draw_simulation(
+        missed, title="x", length_s=100.0, is_excused=lambda _: True
+    )
+    assert excused not in {first, draw_simulation(missed, title="x", length_s=100.0)}

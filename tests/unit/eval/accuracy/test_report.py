@@ -7,10 +7,12 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chronotick.eval.accuracy import figures
 from chronotick.eval.accuracy.backtest import prepare, replay
 from chronotick.eval.accuracy.contenders import contender
 from chronotick.eval.accuracy.figures import draw_accuracy
@@ -24,6 +26,7 @@ from chronotick.eval.accuracy.report import (
     size_text,
     write_backtest,
 )
+from chronotick.eval.plots import to_png
 from unit.eval.accuracy.clocks import recorded
 
 if TYPE_CHECKING:
@@ -98,6 +101,7 @@ def test_what_was_left_out_or_assumed_is_said() -> None:
     assert "against later measurements" in text
     assert "100ms was assumed" in text
     assert re.search(r"asked for 50 of \d+ instants", text)
+    assert "MTIE and warm-up see nothing of what is in between" in text
     assert "8h ahead: the recording is too short" in text
     assert "no calibrated bound was claimed" in text
 
@@ -116,13 +120,13 @@ def test_a_table_has_a_cell_for_every_head() -> None:
 def test_files_are_all_there_and_named_in_the_page(tmp_path: Path) -> None:
     """Page, numbers and figures; the page shows each figure that was drawn."""
     found = parsed(1, 2)
-    figures = draw_accuracy(found)
+    drawn = draw_accuracy(found)
 
-    page = write_backtest(tmp_path / "new", found, figures)
+    page = write_backtest(tmp_path / "new", found, drawn)
 
-    assert set(CAPTIONS) == set(figures)
+    assert set(CAPTIONS) == set(drawn)
     text = page.read_text(encoding="utf-8")
-    for name in figures:
+    for name in drawn:
         assert f"({name}.png)" in text
         assert (page.parent / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert found == json.loads((page.parent / "backtest.json").read_text())
@@ -131,6 +135,67 @@ def test_files_are_all_there_and_named_in_the_page(tmp_path: Path) -> None:
 def test_figures_are_the_same_for_the_same_numbers() -> None:
     """No date and no version gets into them."""
     assert draw_accuracy(parsed(1)) == draw_accuracy(parsed(1))
+
+
+@pytest.mark.parametrize("step_s", [0.5, 61.7, 576.0, 20_000.0])
+def test_numbers_at_axes_are_written_as_people_write_them(step_s: float) -> None:
+    """18,432 s and 1,000,000 µs: no 1.843e+04, and no 1e+06."""
+    found = parsed(1)
+    for part in found["stability"]:
+        kept = part["adev"][0], part["mtie"][0]
+        for name, point in zip(("adev", "mtie"), kept, strict=True):
+            part[name] = [point | {"tau_s": step_s * 2**k} for k in range(8)]
+            part[name][-1] = part[name][-1] | {"value": 1e4 * point["value"]}
+    for result in found["results"]:
+        if result["error"] is not None:
+            result["error"]["rmse_ns"] *= 1e4
+
+    for drawing in (figures._errors, figures._horizons, figures._stability):
+        figure = drawing(found)
+        assert figure is not None
+        to_png(figure)
+        for axes in figure.axes:
+            labels = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+            assert not [text for text in labels if "e+" in text.get_text()]
+
+
+def test_misses_have_a_place_for_none_and_for_one_in_a_thousand() -> None:
+    """On a scale of percents that hold, 99 % and 99.9 % would be one line."""
+    found = parsed(1)
+    (result,) = [r for r in found["results"] if r["bounds"]][-1:]
+    (bound,) = [result["bounds"][name] for name in ("sigma_99",)]
+    for count, ticks in (
+        (5000, ["100", "10", "1", "0.1", "none"]),
+        (100, ["100", "10", "1", "none"]),
+    ):
+        bound |= {"count": count, "coverage": 1.0}
+        for point in bound["curve"]:
+            point["coverage"] = 1.0
+        result["bounds"] = {"calibrated_99": bound}
+        figure = figures._coverage(found)
+        assert figure is not None
+        (axes,) = figure.axes[-1:]
+        low, _ = axes.get_ylim()
+        assert [text.get_text() for text in axes.get_yticklabels()] == ticks
+        assert low < 100.0 * 0.5 / count
+        assert all(np.min(np.asarray(line.get_ydata())) > low for line in axes.lines)
+
+
+def test_the_scale_of_errors_is_that_of_the_best() -> None:
+    """A baseline that is a thousand times as wrong hides nobody."""
+    found = parsed(1)
+    for part in found["series"]:
+        wrong = 1e3 if part["model"] == "hold" else 1.0
+        part["error_ns"] = [wrong * (-1) ** k * 1e5 for k in range(len(part["t_s"]))]
+
+    figure = figures._errors(found)
+
+    assert figure is not None
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [
+        "linear within ± 100 µs (dotted), logarithmic beyond"
+    ]
+    assert axes.get_ylabel() == "estimate − truth (µs)"
 
 
 def test_where_nothing_was_answered_nothing_is_drawn() -> None:
