@@ -38,7 +38,7 @@ pytestmark = pytest.mark.timeout(240)
 def local() -> Iterator[Cluster]:
     """Yield a LocalCluster of two processes."""
     started = distributed.LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=2, threads_per_worker=2, dashboard_address=None
+        n_workers=2, threads_per_worker=2, dashboard_address=":0"
     )
     with started as running, Cluster(running.scheduler_address) as cluster:
         yield cluster

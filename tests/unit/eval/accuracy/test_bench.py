@@ -106,7 +106,7 @@ def dask(workers: int) -> Iterator[str]:
     """Run a Dask scheduler and workers in this process; yield the former's address."""
     started = distributed.LocalCluster(  # type: ignore[no-untyped-call]
         n_workers=workers, threads_per_worker=1, processes=False,
-        dashboard_address=None, protocol="tcp://", host="127.0.0.1",
+        dashboard_address=":0", protocol="tcp://", host="127.0.0.1",
     )  # fmt: skip
     with started as running:
         yield running.scheduler_address
