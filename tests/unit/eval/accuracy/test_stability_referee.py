@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import allantools
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,8 +20,6 @@ from chronotick.eval.accuracy.stability import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-allantools = pytest.importorskip("allantools")
 
 PHASES_NS = st.one_of(
     st.lists(st.integers(-(10**9), 10**9), min_size=5, max_size=90),
