@@ -24,7 +24,11 @@ class Interval(NamedTuple):
     source: Source
     reasons: Reason
     sigma_ns: float
-    """Standard deviation that the model claims for the midpoint; no bound by itself."""
+    """Standard deviation that the model claims for the midpoint; no bound by itself.
+
+    The model doesn't see the hard bound. Soon after a start, before it knows the rate,
+    this can be more than half the width.
+    """
 
     @property
     def midpoint_ns(self) -> int:
