@@ -18,6 +18,7 @@ from chronotick.core.status import Reason, Source, Status
 from chronotick.daemon.config import Config, Server
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -220,6 +221,16 @@ def test_milestones_are_said_once() -> None:
     assert "warm-up complete" in said[1]
 
 
+@pytest.fixture
+def _logs() -> Iterator[None]:
+    """Take back what a daemon in this process sets for all of its logs."""
+    logger = logging.getLogger("chronotick")
+    kept = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = kept
+
+
+@pytest.mark.usefixtures("_logs")
 def test_logs_go_to_standard_error_as_they_are(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -228,7 +239,6 @@ def test_logs_go_to_standard_error_as_they_are(
     logger = daemon_verb._logger(console, "info")
     logger.debug("event=hidden")
     logger.info("event=status servers=[red]")
-    logging.getLogger("chronotick").handlers.clear()
 
     out, err = capsys.readouterr()
     assert out == ""
