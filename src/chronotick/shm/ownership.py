@@ -76,6 +76,8 @@ class OwnedSegment:
         """
         lost = self.mapping
         try:
+            if not lost.is_current():
+                _refuse_others(lost.path)
             if not is_named(lost.path + ".lock", self._lock_fd):
                 lock_fd = lock_beside(lost.path)
                 os.close(self._lock_fd)
@@ -115,10 +117,7 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
         SegmentUnwritable: the operating system refuses, or see above.
     """
     try:
-        # Before the lock, which would be left beside somebody's device, folder or data.
-        with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
-            _is_segment(path, fd)
-            refuse_claimed(path, fd)
+        _refuse_others(path)
         lock_fd = lock_beside(path)
         try:
             owned = _map_or_create(path, image, lock_fd)
@@ -128,6 +127,17 @@ def acquire(path: str, image: bytes) -> OwnedSegment:
     except OSError as exc:
         raise SegmentUnwritable(path, exc.strerror or str(exc)) from exc
     return owned
+
+
+def _refuse_others(path: str) -> None:
+    """Refuse what is not ours to write, before anything is locked beside it.
+
+    A lock would be left beside somebody's device, folder or data; and a daemon that
+    publishes there, whose lock was removed, could not put its own back.
+    """
+    with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
+        _is_segment(path, fd)
+        refuse_claimed(path, fd)
 
 
 @contextlib.contextmanager
