@@ -30,12 +30,12 @@ STATUS_STYLES = {
 def stdout_console() -> Console:
     """Return the console for results; wide where nobody's terminal sets the width."""
     width = None if sys.stdout.isatty() else _PLAIN_WIDTH
-    return Console(highlight=False, width=width)
+    return Console(highlight=False, emoji=False, width=width)
 
 
 def stderr_console() -> Console:
     """Return the console for progress and logs."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def show(renderable: RenderableType) -> None:
