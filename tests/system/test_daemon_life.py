@@ -217,26 +217,60 @@ def test_sigterm_ends_it_cleanly_and_readers_keep_the_last_correction(
         assert becomes_readable(clock)
 
 
-@pytest.mark.parametrize("log", ["full", "closed"])
+def unwritable(kind: str) -> int:
+    """Return a descriptor that nothing can be written to, soon."""
+    if kind == "full":
+        return os.open("/dev/full", os.O_WRONLY)
+    reader, writer = os.openpty() if kind == "terminal" else os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.parametrize("is_colored", [False, True], ids=["plain", "colored"])
+@pytest.mark.parametrize("log", ["full", "closed", "terminal"])
 def test_a_log_that_cannot_be_written_ends_no_daemon(
-    tmp_path: Path, server: str, log: str
+    tmp_path: Path, server: str, log: str, is_colored: bool
 ) -> None:
     """A disk that is full, a reader that is gone: others need the time all the same."""
     segment = tmp_path / "segment"
-    if log == "full":
-        stderr = os.open("/dev/full", os.O_WRONLY)
-    else:
-        unread, stderr = os.pipe()
-        os.close(unread)
+    stderr = unwritable(log)
     words = ["daemon", "--segment", str(segment), "--server", server]
+    environment = os.environ | ({"FORCE_COLOR": "1"} if is_colored else {})
     with (
         subprocess.Popen(
-            [sys.executable, "-m", "chronotick", *words], stderr=stderr
+            [sys.executable, "-m", "chronotick", *words],
+            stderr=stderr,
+            env=environment,
         ) as p,
         Clock(segment) as clock,
     ):
         os.close(stderr)
         try:
+            wait_until(lambda: p.poll() is not None or becomes_readable(clock))
+            assert becomes_readable(clock)
+        finally:
+            p.terminate()
+        assert p.wait() == 0
+
+
+def test_a_terminal_that_is_closed_ends_no_daemon(tmp_path: Path, server: str) -> None:
+    """As after `disown`: nor does its end fail, which would take the line away."""
+    segment = tmp_path / "segment"
+    terminal, stderr = os.openpty()
+    words = ["daemon", "--segment", str(segment), "--server", server]
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "chronotick", *words],
+            stderr=stderr,
+            start_new_session=True,
+            env=os.environ | {"TERM": "xterm"},
+        ) as p,
+        Clock(segment) as clock,
+    ):
+        os.close(stderr)
+        try:
+            assert os.read(terminal, 1)
+            os.close(terminal)
             wait_until(lambda: p.poll() is not None or becomes_readable(clock))
             assert becomes_readable(clock)
         finally:

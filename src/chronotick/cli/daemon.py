@@ -7,8 +7,9 @@ a terminal sees meanwhile. What the daemon does is `chronotick.daemon.lifecycle`
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TextIO, TypedDict, cast
 
 import click
 from msgspec.structs import replace
@@ -148,6 +149,7 @@ def _run(config: Config) -> None:
     from chronotick.daemon.lifecycle import run  # noqa: PLC0415
 
     console = stderr_console()
+    console.file = cast("TextIO", _Lossy(sys.stderr))
     logger = _logger(console, config.process.log_level)
     with ExitStack() as stack:
         on_report = None
@@ -179,11 +181,7 @@ class WarmUp:
         self._is_warm = False
 
     def __call__(self, report: DaemonReport) -> None:
-        """Take in a report. A terminal that is gone, as after `disown`, sees none."""
-        with suppress(OSError):
-            self._tell(report)
-
-    def _tell(self, report: DaemonReport) -> None:
+        """Take in a report."""
         self._show(progress_line(report))
         correction = report.correction
         if not self._has_time and correction.status is not Status.UNKNOWN:
@@ -216,27 +214,38 @@ def progress_line(report: DaemonReport) -> str:
     return line
 
 
-class _ConsoleHandler(logging.Handler):
-    """Writes above a live line, without interpreting what is written.
+class _Lossy:
+    """A stream that loses what cannot be written, on a full disk or to nobody.
 
-    A line that cannot be written, on a full disk or to a reader that is gone, is lost:
-    others need the time more than somebody needs the log.
+    Others need the time more than somebody needs the log. What rich cannot write it
+    keeps, for ever; and it ends the process at a closed pipe.
     """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes above a live line, without interpreting what is written."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        line = self.format(record)
-        with suppress(OSError):
-            if self._console.is_terminal:
-                self._console.print(line, markup=False)
-                return
-            # Not rich, which ends the process at a closed pipe.
-            file = self._console.file
-            file.write(f"{line}\n")
-            file.flush()
+        self._console.print(self.format(record), markup=False)
 
 
 def _logger(console: Console, level: LogLevel) -> logging.Logger:
