@@ -56,9 +56,11 @@ def end_with_us(at_ctrl_c: signal.Handlers = signal.SIG_DFL) -> None:
     reaches all of a terminal's processes; a signal to the parent only that.
 
     Args:
-        at_ctrl_c: What Ctrl-C does here: ends at once, or nothing (`SIG_IGN`).
+        at_ctrl_c: What Ctrl-C does here: ends at once, or nothing (`SIG_IGN`). Nothing
+            in any case where it does nothing to the parent.
     """
-    signal.signal(signal.SIGINT, at_ctrl_c)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, at_ctrl_c)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -15,3 +15,9 @@ if multiprocessing.current_process().name != "MainProcess":
 def play() -> None:
     """Be what a process of ours is for."""
     end_with_us()
+
+
+def insist() -> None:
+    """Be interrupted once more, later."""
+    end_with_us()
+    os.kill(os.getpid(), signal.SIGINT)

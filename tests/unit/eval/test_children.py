@@ -29,6 +29,20 @@ def test_an_interrupt_amid_the_imports_ends_without_a_word(
     assert capfd.readouterr().err == ""
 
 
+def test_who_was_started_without_interrupts_has_processes_without() -> None:
+    """As in a script's background: Ctrl-C would end them, and leave us without."""
+    process = multiprocessing.get_context("spawn").Process(target=interrupting.insist)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with starting():
+            process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    process.join()
+
+    assert process.exitcode == 0
+
+
 def test_an_interrupt_amid_a_start_comes_after_it() -> None:
     """Half a start would leave a process that nobody knows of."""
     done = False
