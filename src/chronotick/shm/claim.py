@@ -17,6 +17,7 @@ import fcntl
 import os
 import stat
 import struct
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from chronotick.core.errors import SegmentLocked, SegmentUnwritable
@@ -28,7 +29,6 @@ __all__ = [
     "lock_beside",
     "open_own",
     "refuse_claimed",
-    "release",
 ]
 
 _LOCK_MODE = 0o600
@@ -76,21 +76,35 @@ def lock_beside(path: str) -> int:
         os.close(fd)  # Removed while we waited: what we locked is nobody's lock.
 
 
-def claim(path: str, fd: int) -> int:
-    """Lock the segment's own file, open as `fd`, too; return a descriptor to keep.
+def claim(path: str, name: str, fd: int) -> int:
+    """Lock the segment's own file, too; return a descriptor that holds it until closed.
 
-    Of the open file, not of the process (OFD): one more reader of ours that closes the
-    file would else give the lock away.
+    Of an open file (OFD), not of the process: one more reader of ours that closes the
+    file would else give the lock away. And not of the open file that is mapped: a forked
+    child that closes all it has would keep it.
+
+    Args:
+        path: The segment's.
+        name: What its file is called now.
+        fd: The file, open.
 
     Raises:
-        SegmentLocked: another process writes it.
+        SegmentLocked: another process writes it, or has put another file there.
+        SegmentUnwritable: what lies there is not ours.
+        OSError: the operating system refuses.
     """
-    try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _FLOCK.pack(*_Whole(fcntl.F_WRLCK)))
-    except OSError:
-        # A reader's lock, or a file system without: no reason to refuse.
-        refuse_claimed(path, fd)
-    return os.dup(fd)
+    own_fd = open_own(path, name, os.O_RDWR)
+    with ExitStack() as undone:
+        undone.callback(os.close, own_fd)
+        if not os.path.samestat(os.fstat(own_fd), os.fstat(fd)):
+            raise SegmentLocked(path, None)
+        try:
+            fcntl.fcntl(own_fd, fcntl.F_OFD_SETLK, _FLOCK.pack(*_Whole(fcntl.F_WRLCK)))
+        except OSError:
+            # A reader's lock, or a file system without: no reason to refuse.
+            refuse_claimed(path, own_fd)
+        undone.pop_all()
+    return own_fd
 
 
 def refuse_claimed(path: str, fd: int) -> None:
@@ -107,17 +121,6 @@ def refuse_claimed(path: str, fd: int) -> None:
     if found.type == fcntl.F_WRLCK:
         pid = int.from_bytes(os.pread(fd, 4, _PID_AT), "little")
         raise SegmentLocked(path, pid or None)
-
-
-def release(claimed_fd: int) -> None:
-    """Give back what `claim` returned: a mapping may hold the open file for longer."""
-    try:
-        free = _FLOCK.pack(*_Whole(fcntl.F_UNLCK))
-        fcntl.fcntl(claimed_fd, fcntl.F_OFD_SETLK, free)
-    except OSError:
-        pass  # A file system without: there was nothing to give back.
-    finally:
-        os.close(claimed_fd)
 
 
 def is_named(name: str, fd: int) -> bool:

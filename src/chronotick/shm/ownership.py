@@ -24,7 +24,6 @@ from chronotick.shm.claim import (
     lock_beside,
     open_own,
     refuse_claimed,
-    release,
 )
 from chronotick.shm.layout import HEADER, HEADER_AT, MAGIC, SEGMENT_SIZE, VERSION, State
 from chronotick.shm.segment import Mapping, check
@@ -84,7 +83,7 @@ class OwnedSegment:
                 self._lock_fd = lock_fd
             if not lost.is_current():
                 file = _replace(lost.path, bytes(lost.data))
-                release(self._claimed_fd)
+                os.close(self._claimed_fd)
                 self.mapping, self._claimed_fd = file
                 lost.data[_OFFSETS["state"]] = State.RETIRED
         except OSError as exc:
@@ -94,7 +93,7 @@ class OwnedSegment:
         """Let another daemon write. Removes nothing: readers go on. Idempotent."""
         fd, self._lock_fd = self._lock_fd, -1
         if fd >= 0:
-            release(self._claimed_fd)
+            os.close(self._claimed_fd)
             with contextlib.suppress(OSError):
                 os.ftruncate(fd, 0)
             os.close(fd)
@@ -154,7 +153,7 @@ def _map_or_create(path: str, image: bytes, lock_fd: int) -> OwnedSegment:
     with contextlib.suppress(FileNotFoundError), _opened(path) as fd:
         mapping = _map_reusable(path, fd)
         if mapping is not None:
-            file = _Claimed(mapping, claim(path, fd))
+            file = _Claimed(mapping, claim(path, path, fd))
             return OwnedSegment(file, lock_fd, reused=True)
     return OwnedSegment(_replace(path, image), lock_fd, reused=False)
 
@@ -217,11 +216,11 @@ def _create(path: str, image: bytes) -> _Claimed:
         _reserve(fd)
         os.pwrite(fd, image, 0)
         mapping = Mapping(path, fd, writable=True)
-        claimed_fd = claim(path, fd)
+        claimed_fd = claim(path, name, fd)
         try:
             os.rename(name, path)
         except BaseException:
-            release(claimed_fd)
+            os.close(claimed_fd)
             raise
     except BaseException:
         with contextlib.suppress(OSError):

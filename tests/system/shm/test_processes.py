@@ -150,6 +150,24 @@ def test_a_second_daemon_is_refused_by_the_first_ones_pid(path: str) -> None:
         SegmentWriter(path).close()
 
 
+def test_what_a_writer_has_forked_keeps_no_lock_by_what_is_mapped(path: str) -> None:
+    """Who closes all that he inherits, as a service does, has the page all the same."""
+    script = _TESTS / "system/shm/bereft.py"
+    with subprocess.Popen(
+        [sys.executable, str(script), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.read(1) == b"x"
+        with pytest.raises(SegmentLocked):
+            SegmentWriter(path)
+        writer.kill()
+        os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)
+
+        SegmentWriter(path).close()
+
+
 # ── other users, other places ───────────────────────────────────────────────────────
 
 
