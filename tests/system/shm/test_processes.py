@@ -168,6 +168,20 @@ def test_what_a_writer_has_forked_keeps_no_lock_by_what_is_mapped(path: str) -> 
         SegmentWriter(path).close()
 
 
+def test_a_forked_child_gives_no_lock_of_its_parents_away(path: str) -> None:
+    """It may well close what it has inherited."""
+    with SegmentWriter(path) as writer:
+        pid = os.fork()
+        if pid == 0:
+            writer.close()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        os.unlink(path + ".lock")
+
+        with pytest.raises(SegmentLocked):
+            SegmentWriter(path)
+
+
 # ── other users, other places ───────────────────────────────────────────────────────
 
 
