@@ -51,5 +51,9 @@ def show(renderable: RenderableType) -> None:
 
 
 def is_live(console: Console) -> bool:
-    """Say whether a view may be redrawn in place."""
-    return console.is_terminal and not console.is_dumb_terminal
+    """Say whether a view may be redrawn in place.
+
+    To rich a file is a terminal, too, where FORCE_COLOR is set.
+    """
+    is_shown = console.is_terminal and console.file.isatty()
+    return is_shown and not console.is_dumb_terminal

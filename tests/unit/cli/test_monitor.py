@@ -75,6 +75,7 @@ def test_the_live_view_shows_the_same_facts(
     publication.publish()
     console = Console(force_terminal=True, width=100, record=True)
     monkeypatch.setattr("chronotick.cli.terminal.stdout_console", lambda: console)
+    monkeypatch.setattr("chronotick.cli.terminal.is_live", lambda _: True)
 
     result = watch(publication.path)
 

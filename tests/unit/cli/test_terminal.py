@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 
-from chronotick.cli.terminal import stderr_console, stdout_console
+from chronotick.cli.terminal import is_live, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,3 +26,17 @@ def test_an_address_is_no_emoji(console: Callable[[], Console]) -> None:
     printing.print(address, markup=False)
 
     assert printing.file.getvalue() == f"{address}\n"
+
+
+def test_what_is_told_to_color_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log would get every frame of a live line, ten a second."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    console = stderr_console()
+    console.file = StringIO()
+    assert not is_live(console)
+
+    controller, terminal = os.openpty()
+    with open(controller, "rb"), open(terminal, "w", encoding="utf-8") as file:
+        console.file = file
+        assert is_live(console)
