@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,10 +93,12 @@ class Verb(Edge):
 
 
 def complain(message: str) -> None:
-    """Write the one line of an error."""
+    """Write the one line of an error; where it can't be written, the code says it."""
     mark = click.style("error:", fg="red", bold=True)
     color = False if os.environ.get("NO_COLOR") else None
-    click.echo(f"chronotick: {mark} {' '.join(message.split())}", err=True, color=color)
+    line = f"chronotick: {mark} {' '.join(message.split())}"
+    with suppress(OSError):
+        click.echo(line, err=True, color=color)
 
 
 def _end(ending: BaseException, name: str) -> int:

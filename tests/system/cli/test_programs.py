@@ -149,6 +149,23 @@ def test_whoever_stops_listening_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.parametrize("stderr", ["full", "closed"])
+def test_an_error_that_cannot_be_told_has_its_code(tmp_path: Path, stderr: str) -> None:
+    """It is what scripts and units go by; the line is for people."""
+    if stderr == "full":
+        unwritable = os.open("/dev/full", os.O_WRONLY)
+    else:
+        unread, unwritable = os.pipe()
+        os.close(unread)
+    words = [CHRONOTICK, "read", "--segment", str(tmp_path / "none")]
+    try:
+        done = subprocess.run(words, stderr=unwritable, check=False)
+    finally:
+        os.close(unwritable)
+
+    assert done.returncode == 3
+
+
 def test_a_full_disk_is_one_line() -> None:
     """What could not be written was not written: that is a failure."""
     with Path("/dev/full").open("w") as full:
