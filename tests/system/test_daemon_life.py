@@ -314,11 +314,18 @@ def garbage_server() -> Iterator[str]:
 
 
 def verdict_of(tmp_path: Path, server: str) -> tuple[dict[str, object], Clock]:
-    """Run a daemon on one bad server until it says something of it; return its row."""
-    segment = tmp_path / "segment"
+    """Run a daemon on one bad server until it says something of it; return its row.
+
+    Its burst is over at once: the log tells of a loss with the third in a row.
+    """
+    segment, config = tmp_path / "segment", tmp_path / "c.yaml"
     clock = Clock(segment)
-    with running_daemon(segment, "--server", server) as daemon:
-        wait_until(lambda: _row(daemon.segment)["verdict"] != "pending")
+    config.write_text(
+        "polling: {burst_interval: 0.1s, timeout: 0.2s}\n"
+        f"servers: [{{address: '{server}', private: true}}]\n"
+    )
+    with running_daemon(segment, "--config", str(config)) as daemon:
+        wait_until(lambda: _is_told(_row(daemon.segment)))
         row = _row(daemon.segment)
         assert isinstance(read(clock), NotSynchronized)
         status, stderr = daemon.stop()
@@ -329,6 +336,14 @@ def verdict_of(tmp_path: Path, server: str) -> tuple[dict[str, object], Clock]:
     assert len(said) == 1
     assert server in said[0]
     return row, clock
+
+
+def _is_told(row: dict[str, object]) -> bool:
+    """Whether the log has it, too; of a loss, where the burst is over."""
+    if row["verdict"] != "unreachable":
+        return row["verdict"] != "pending"
+    assert isinstance(row["poll_s"], float)
+    return row["poll_s"] > 10.0
 
 
 def _row(segment: Path) -> dict[str, object]:

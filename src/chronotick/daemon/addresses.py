@@ -2,9 +2,8 @@
 
 Two names can lead to one server (localhost and 127.0.0.1, two names of a pool). Asked
 under both it would have two votes, of which a majority may be made, and twice the
-queries that are polite. Decides who asks an address: whoever came first, until an answer
-came from another of its addresses. Two addresses are two servers; nothing in their
-answers proves otherwise.
+queries that are polite. Decides who asks an address: whoever came first, until it leaves
+it. Two addresses are two servers; nothing in their answers proves otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chronotick.core.records import Endpoint
 
 __all__ = ["Addresses"]
@@ -32,17 +33,17 @@ class Addresses:
         """Return the name that `endpoint` is asked under: `name` if it was free."""
         return self._asked_as.setdefault(_server_at(endpoint), name)
 
-    def settle(self, endpoint: Endpoint, name: str) -> None:
-        """Leave all else that `name` has claimed to others: `endpoint` has answered.
+    def settle(self, kept: Iterable[Endpoint], name: str) -> None:
+        """Leave all that `name` has claimed to others, but `kept`.
 
-        Not before: until then its newest answer, which may be from another address,
-        counts.
+        That is what it asks, and whatever its newest answer came from as long as that
+        counts: another name's would be a second vote.
         """
-        kept = _server_at(endpoint)
+        theirs = {_server_at(each) for each in kept}
         self._asked_as = {
             each: holder
             for each, holder in self._asked_as.items()
-            if holder != name or each == kept
+            if holder != name or each in theirs
         }
 
 

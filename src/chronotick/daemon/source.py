@@ -91,24 +91,25 @@ async def poll_server(
     """
     source = _Source(settings, transport, entropy, shared.addresses)
     reachability = shared.reachability
-    state = "ok"
+    diary = _Diary()
     returns = deque([reachability.returns], SILENT)
     try:
         while not ctx.stopping:
             lost = source.losses
             returns.append(reachability.returns)
             exchange, wait_s = await source.poll(ctx.clock)
-            if exchange.state != state:
-                state = exchange.state
+            if diary.is_news(exchange.state):
                 ctx.logger.log(
-                    logging.INFO if state == "ok" else logging.WARNING,
+                    logging.INFO if exchange.state == "ok" else logging.WARNING,
                     'event=server server=%s state=%s why="%s"',
-                    *(settings.name, state, exchange.detail or "answers again"),
+                    settings.name,
+                    exchange.state,
+                    exchange.detail or "answers again",
                 )
             await out.send(exchange)
+            source.settle()
             if exchange.sample is not None:
                 reachability.answered(lost)
-                source.settle()
             if wait_s is None:
                 return
             await reachability.rest(
@@ -120,6 +121,22 @@ async def poll_server(
             )
     finally:
         await out.aclose()
+
+
+class _Diary:
+    """Which state of a server the log was told of last."""
+
+    def __init__(self) -> None:
+        self._told = "ok"
+        self._lost = 0
+
+    def is_news(self, state: str) -> bool:
+        """Say whether to tell of `state`; single packets are lost on any path."""
+        self._lost = self._lost + 1 if state == "lost" else 0
+        if state == self._told or 0 < self._lost < SILENT:
+            return False
+        self._told = state
+        return True
 
 
 class _Source:
@@ -144,6 +161,7 @@ class _Source:
         self._endpoints: Sequence[Endpoint] = ()
         self._at = 0
         self._endpoint: Endpoint | None = None
+        self._answered: Endpoint | None = None
         self._taken_by = ""
         self._refused = False
 
@@ -175,9 +193,16 @@ class _Source:
         return self._exchange(endpoint, outcome, wait_s), wait_s
 
     def settle(self) -> None:
-        """Keep to the address that has answered."""
-        if self._endpoint is not None:
-            self._addresses.settle(self._endpoint, self._settings.name)
+        """Leave to others what is not asked, once its last answer has no vote."""
+        kept: set[Endpoint] = set()
+        if not self._taken_by:
+            if self._endpoint is None:
+                return
+            kept.add(self._endpoint)
+            may_vote = self.losses < SILENT and self._schedule.demobilized is None
+            if self._answered is not None and may_vote:
+                kept.add(self._answered)
+        self._addresses.settle(kept, self._settings.name)
 
     async def _address(self) -> Endpoint:
         """Return the address to ask, looking the name up again when all have failed.
@@ -251,6 +276,7 @@ class _Source:
     def _note(self, outcome: Outcome | Lost) -> None:
         match outcome:
             case Emit():
+                self._answered = self._endpoint
                 self._schedule = self._schedule.answered()
             case Kiss(code=code):
                 self._schedule = self._schedule.kissed(code)

@@ -21,14 +21,18 @@ def test_whoever_comes_first_asks() -> None:
     assert addresses.claim(HERE._replace(port=124), "b") == "b"
 
 
-def test_an_address_is_left_once_another_one_has_answered() -> None:
+def test_an_address_is_left_unless_it_is_kept() -> None:
     """Until then its own newest answer, from the old address, still has a vote."""
     addresses = Addresses()
     addresses.claim(HERE, "a")
     addresses.claim(THERE, "a")
 
     assert addresses.claim(HERE, "b") == "a"
-    addresses.settle(THERE, "a")
+    addresses.settle([HERE, THERE], "a")
+    assert addresses.claim(HERE, "b") == "a"
+    addresses.settle([THERE], "b")
+    assert addresses.claim(HERE, "b") == "a"
+    addresses.settle([THERE], "a")
     assert addresses.claim(HERE, "b") == "b"
     assert addresses.claim(THERE, "b") == "a"
 
@@ -49,7 +53,7 @@ def test_one_server_in_two_spellings_is_one(one: str, other: str) -> None:
         addresses.claim(Endpoint(first, 123), "a")
 
         assert addresses.claim(Endpoint(second, 123), "b") == "a"
-        addresses.settle(Endpoint(first, 123), "a")
+        addresses.settle([Endpoint(first, 123)], "a")
         assert addresses.claim(Endpoint(second, 123), "b") == "a"
 
 

@@ -286,6 +286,68 @@ async def test_a_server_that_refuses_is_never_asked_again(code: bytes) -> None:
     assert len(network.asked) == 1
 
 
+def states_logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the states that the log was told of, in order."""
+    said = [record.getMessage() for record in caplog.records]
+    return [each.split("state=")[1].split()[0] for each in said if "state=" in each]
+
+
+async def test_a_packet_that_is_lost_now_and_then_is_not_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two of three polls for hours, and the log has not a line."""
+    polls = itertools.count()
+
+    def lossy(request: bytes, utc_ns: int) -> list[bytes]:
+        return honest(request, utc_ns) if next(polls) % 3 == 0 else []
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": lossy})
+    with caplog.at_level("INFO"):
+        ended = await run(network, "192.0.2.1", 20_000.0)
+
+    assert sum(exchange.state == "lost" for exchange in ended) > 100
+    assert states_logged(caplog) == []
+
+
+async def test_a_server_that_is_gone_is_said_at_the_third_loss_and_its_return(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Once each; one that was never there is said to be gone, too."""
+    polls = itertools.count()
+
+    def goes(request: bytes, utc_ns: int) -> list[bytes]:
+        return [] if 4 <= next(polls) < 12 else honest(request, utc_ns)
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": goes})
+    with caplog.at_level("INFO"):
+        await run(network, "192.0.2.1", 20_000.0)
+    assert states_logged(caplog) == ["lost", "ok"]
+
+    caplog.clear()
+    for polled_s, said in ((3.5, []), (30.0, ["lost"])):
+        network = FakeNetwork(SimClock(), {"192.0.2.1": silent})
+        with caplog.at_level("INFO"):
+            await run(network, "192.0.2.1", polled_s)
+        assert states_logged(caplog) == said
+
+
+async def test_what_a_server_says_is_said_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That it has no time, from its first answer to its last; no loss amid them."""
+    polls = itertools.count()
+
+    def restarts(request: bytes, utc_ns: int) -> list[bytes]:
+        answers = [honest, unsynchronized, silent, unsynchronized, silent, honest]
+        return answers[min(next(polls), 5)](request, utc_ns)
+
+    network = FakeNetwork(SimClock(), {"192.0.2.1": restarts})
+    with caplog.at_level("INFO"):
+        await run(network, "192.0.2.1", 1000.0)
+
+    assert states_logged(caplog) == ["rejected", "ok"]
+
+
 async def test_a_network_that_refuses_is_weather() -> None:
     """An OSError of the kernel is a lost poll with its text, not a crash."""
 
@@ -393,3 +455,66 @@ async def test_a_host_that_slept_asks_the_same_address_again() -> None:
 
     assert [exchange.state for exchange in exchanges[:2]] == ["lost", "ok"]
     assert {str(exchange.endpoint) for exchange in exchanges} == {"192.0.2.1:123"}
+
+
+async def test_a_name_holds_no_address_that_it_does_not_ask() -> None:
+    """Its resolver sends it where another name asks: it leaves its old one to others."""
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": honest, "192.0.2.2": honest},
+        names={"a.test": ["192.0.2.2"], "b.test": ["192.0.2.1"], "c.test": []},
+    )
+
+    def moves(request: bytes, utc_ns: int) -> list[bytes]:
+        if network.clock.now() < 60.0:
+            return honest(request, utc_ns)
+        network.names |= {"b.test": ["192.0.2.2"], "c.test": ["192.0.2.1"]}
+        is_back = network.clock.now() > 400.0
+        return honest(request, utc_ns) if is_back else []
+
+    network.servers = {"192.0.2.1": moves, "192.0.2.2": honest}
+    ended = await run_all(network, 8000.0)
+    last = {name: each[-1].state for name, each in ended.items()}
+
+    assert last == {"a.test": "ok", "b.test": "duplicate", "c.test": "ok"}
+
+
+async def test_a_name_that_is_refused_service_holds_only_who_refused() -> None:
+    """Never asked again, it would keep another name from a server that is well."""
+
+    def wakes(request: bytes, utc_ns: int) -> list[bytes]:
+        return honest(request, utc_ns) if network.clock.now() > 200.0 else []
+
+    def refuses(request: bytes, utc_ns: int) -> list[bytes]:
+        network.names["c.test"] = ["192.0.2.2"]
+        return kiss(b"DENY")(request, utc_ns)
+
+    pool = ["192.0.2.1", "192.0.2.2"]
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": wakes, "192.0.2.2": refuses},
+        names={"a.test": pool, "b.test": pool[:1], "c.test": []},
+    )
+    ended = await run_all(network, 8000.0)
+    last = {name: each[-1].state for name, each in ended.items()}
+
+    assert last == {"a.test": "denied", "b.test": "ok", "c.test": "duplicate"}
+
+
+async def test_a_name_that_only_fails_leaves_what_it_has_given_up() -> None:
+    """Of many addresses, none of which answers it, it holds the one that it asks."""
+    pool = [f"192.0.2.{k}" for k in range(1, 9)]
+
+    def wakes(request: bytes, utc_ns: int) -> list[bytes]:
+        return honest(request, utc_ns) if network.clock.now() > 200.0 else []
+
+    network = FakeNetwork(
+        SimClock(),
+        {**dict.fromkeys(pool, silent), "192.0.2.1": wakes},
+        names={"a.test": pool, "b.test": pool[:1]},
+    )
+    ended = await run_all(network, 3600.0)
+
+    assert ended["b.test"][0].state == "duplicate"
+    assert ended["b.test"][-1].state == "ok"
+    assert {e.state for e in ended["a.test"]} == {"lost"}
