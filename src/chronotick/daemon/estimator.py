@@ -93,16 +93,16 @@ class Estimator:
             self._pass_leap_second(exchange.sample.raw_ns)
             if self._leap_second.is_straddled_by(exchange.sample):
                 return
-        moved = self._roster.has_moved(exchange)
+        left = self._roster.moved_from(exchange)
         sample = self._roster.observe(exchange, self._frequency.rate)
         if sample is None:
             return
         before = self._agreed_span(sample.raw_ns)
         self._sample_count += 1
         self._samples_since_leap += 1
-        if moved:
-            self._panel.move(sample.server, str(exchange.endpoint))
-        if moved or self._roster.is_on_probation(sample.server):
+        if left is not None:
+            self._panel.move(sample.server, str(left), str(exchange.endpoint))
+        if left is not None or self._roster.is_on_probation(sample.server):
             # Its past is another server's, or worthless now, whoever jumped.
             self._agreement.absolve(sample.server)
             self._history = deque(

@@ -102,6 +102,7 @@ class Panel:
         self._auditor = Auditor()
         self._calibrator = Calibrator()
         self._known_as: dict[str, str] = {}
+        self._first_at: dict[str, str] = {}
         self.restart()
 
     def restart(self) -> None:
@@ -121,13 +122,20 @@ class Panel:
         self.sample_count = 0
         """Samples that the models have taken in since the start or a restart."""
 
-    def move(self, server: str, address: str) -> None:
-        """Take what `server` says from now on for another server's, at `address`.
+    def move(self, server: str, left: str, address: str) -> None:
+        """Take what `server` says from now on for another server's.
 
         What is known of the one before (its constant, floor and scatter) says nothing of
-        this one; it stays beside it, like that of a server that has fallen silent.
+        this one; it stays beside it, like that of a server that has fallen silent, and
+        counts again where the name leads back.
+
+        Args:
+            server: The name.
+            left: Where it was asked until now.
+            address: Where it is asked from now on.
         """
-        self._known_as[server] = f"{server} at {address}"
+        is_back = self._first_at.setdefault(server, left) == address
+        self._known_as[server] = server if is_back else f"{server} at {address}"
 
     def relearn(self, shown: Iterable[Shown]) -> None:
         """Start on `shown`, in order: what others said was not the truth."""

@@ -13,7 +13,13 @@ from chronotick.daemon.server_state import ServerState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chronotick.core.records import Correction, Exchange, Sample, SourceReport
+    from chronotick.core.records import (
+        Correction,
+        Endpoint,
+        Exchange,
+        Sample,
+        SourceReport,
+    )
     from chronotick.core.span import Span
     from chronotick.fusion import RateSpan
     from chronotick.ntp import Selection
@@ -123,9 +129,10 @@ class Roster:
         """Whether any server has ever answered."""
         return any(server.samples for server in self._servers.values())
 
-    def has_moved(self, exchange: Exchange) -> bool:
-        """Say whether another address than before answers under the server's name."""
-        return self._servers[exchange.server].has_moved(exchange)
+    def moved_from(self, exchange: Exchange) -> Endpoint | None:
+        """Return the address of before where now another answers under the name."""
+        server = self._servers[exchange.server]
+        return server.endpoint if server.has_moved(exchange) else None
 
     def is_on_probation(self, name: str) -> bool:
         """Say whether `name` has just contradicted its own past."""

@@ -448,6 +448,25 @@ def test_another_address_of_a_name_is_another_server(others: int) -> None:
     assert set(bench.verdicts().values()) == {"selected"}
 
 
+def test_a_name_that_leads_back_is_the_server_that_it_was() -> None:
+    """Each of two askew paths counts once, however often it is taken."""
+    askew_ns = 5_000_000
+    first, second = (Endpoint(f"192.0.2.{k}", 123) for k in (1, 2))
+    server = Server("a", delay_ns=20_000_000)
+    bench = Bench([server])
+    for endpoint, lie_ns in ((first, askew_ns), (second, -askew_ns)) * 2:
+        server.endpoint, server.lie_ns = endpoint, lie_ns
+        for _ in range(30):
+            bench.round()
+        if server.endpoint == second:
+            assert abs(error_ns(bench)) < askew_ns // 6
+    server.endpoint, server.lie_ns = first, askew_ns
+    for _ in range(30):
+        bench.round()
+
+    assert abs(error_ns(bench)) < askew_ns // 6
+
+
 def test_an_address_without_answer_costs_nothing_of_the_one_before() -> None:
     """A name's other address was tried in vain: its first one's past still counts."""
     first, second = (Endpoint(f"192.0.2.{k}", 123) for k in (1, 2))

@@ -207,7 +207,7 @@ def test_the_answer_of_another_address_is_not_held_against_the_one_before() -> N
             sample=sample(at_ns, offset_ns),
             reach=1,
         )
-        assert servers.has_moved(exchange) is (endpoint == second)
+        assert servers.moved_from(exchange) == (None if endpoint == first else first)
         servers.observe(exchange, ANY)
 
     assert not servers.is_on_probation("a")
