@@ -11,6 +11,8 @@ import hashlib
 import io
 import os
 import re
+import zipfile
+import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,16 @@ __all__ = ["CellNotKept", "KeptCells"]
 _ENDING = ".cell"
 _DIGEST_OCTETS = 32
 _LONGEST_NAME = 60
+# What numpy makes of octets that we did not write, though their digest is right.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class CellNotKept(ChronotickError):
@@ -98,12 +110,14 @@ class KeptCells:
     def _read(self, cell: Cell) -> None:
         try:
             arrays = _unpacked((self.folder / _name(cell)).read_bytes())
-        except OSError:
-            arrays = None
-        if arrays is None or str(arrays["identity"]) != _identity(cell):
+            is_ours = str(arrays["identity"]) == _identity(cell)
+            found = _outcome(cell, arrays) if is_ours else None
+        except _UNREADABLE:
+            found = None
+        if found is None:
             self.damaged += 1
             return
-        self.found[cell] = _outcome(cell, arrays)
+        self.found[cell] = found
         self.kept += 1
 
 
@@ -129,10 +143,10 @@ def _packed(arrays: _Arrays) -> bytes:
     return hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue()
 
 
-def _unpacked(octets: bytes) -> _Arrays | None:
+def _unpacked(octets: bytes) -> _Arrays:
     digest, packed = octets[:_DIGEST_OCTETS], octets[_DIGEST_OCTETS:]
     if hashlib.sha256(packed).digest() != digest:
-        return None
+        raise ValueError("cut off, or an octet changed")
     with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
 

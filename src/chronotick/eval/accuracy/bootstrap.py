@@ -126,9 +126,12 @@ class Bootstrap:
         return None if drawn is None else self._span(np.sqrt(drawn))
 
     def rms_ratio(self, ours: Vector, theirs: Vector) -> Interval | None:
-        """Return the interval of RMS(ours) / RMS(theirs), row against row."""
+        """Return the interval of RMS(ours) / RMS(theirs), row against row.
+
+        None also where a draw may hold nothing but rows in which theirs are 0.
+        """
         above, below = self._means(np.square(ours)), self._means(np.square(theirs))
-        if above is None or below is None:
+        if above is None or below is None or not below.all():
             return None
         return self._span(np.sqrt(above / below))
 

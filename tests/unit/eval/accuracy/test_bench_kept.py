@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
+import pickle
 import random
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import chronotick
@@ -169,6 +174,50 @@ def test_a_damaged_cell_is_computed_anew(tmp_path: Path) -> None:
     again = Interrupted(99)
     assert bench(tmp_path / "cells", again, small) == whole
     assert len(again.computed) == 1
+
+
+class Planted:
+    """Would make a folder if it were unpickled."""
+
+    def __init__(self, trap: Path) -> None:
+        self.trap = trap
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Return what unpickling calls."""
+        return os.mkdir, (str(self.trap),)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "object", "array", "empty", "lean"])
+def test_a_planted_cell_runs_nothing_and_is_computed_anew(
+    kind: str, tmp_path: Path
+) -> None:
+    """Its digest may be right: anyone can compute one."""
+    small = replace(SMALL, seeds=(1,), subjects=("hold",))
+    whole = bench(tmp_path / "cells", Interrupted(99), small)
+    (file,) = (tmp_path / "cells").iterdir()
+    with np.load(io.BytesIO(file.read_bytes()[32:])) as arrays:
+        identity = arrays["identity"]
+    trap, planted = tmp_path / "trap", io.BytesIO()
+    match kind:
+        case "pickle":
+            pickle.dump(Planted(trap), planted)
+        case "object":
+            evil = np.array([Planted(trap)], object)
+            np.savez(planted, allow_pickle=True, identity=identity, rows0=evil)
+        case "array":
+            np.save(planted, identity)
+        case "empty":
+            np.savez(planted)
+        case _:
+            np.savez(planted, identity=identity, hard=np.zeros(2), horizons_s=[60.0])
+    octets = planted.getvalue()
+    file.write_bytes(hashlib.sha256(octets).digest() + octets)
+
+    kept = KeptCells(tmp_path / "cells", cells(small))
+
+    assert (kept.found, kept.damaged) == ({}, 1)
+    assert not trap.exists()
+    assert bench(tmp_path / "cells", Interrupted(99), small) == whole
 
 
 def test_where_nothing_can_be_written_it_is_said(tmp_path: Path) -> None:

@@ -111,6 +111,14 @@ def test_a_ratio_of_equals_is_one() -> None:
     assert pytest.approx(tuple(found)) == (2.0, 2.0)
 
 
+def test_a_ratio_to_what_may_be_none_has_no_interval() -> None:
+    """One block of six has errors at all: a third of the draws leave it out."""
+    block = np.repeat(np.arange(LEAST_BLOCKS), 10)
+    theirs = np.where(block == 0, 1.0, 0.0)
+
+    assert Bootstrap(block, seed=0).rms_ratio(np.ones(60), theirs) is None
+
+
 def test_a_quantile_lies_within_its_interval() -> None:
     """The interval of the median brackets the median of many rows."""
     values = np.random.default_rng(8).exponential(1.0, 4000)
