@@ -113,8 +113,8 @@ _MOST_HOURS = 24.0 * 366.0
     "--out",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Also write report.md and bench.json there, and each cell as soon as it is "
-    "done: the same command goes on where another one ended.",
+    help="Also write report.md and bench.json there, and on the way what is done: "
+    "the same command goes on where another one ended.",
 )
 @json_option
 def command(

@@ -81,7 +81,8 @@ def announced_by(samples: Sequence[Sample]) -> Leap:
 
     Not only what most do: those that tell the time right after a leap second need not
     announce it. To heed a false one costs a minute without time at the end of a month,
-    to ignore a true one an interval that is wrong by a second.
+    and what the models have learned; to ignore a true one, an interval that is wrong by a
+    second.
     """
     said = {sample.leap for sample in samples}
     return next((leap for leap in ANNOUNCED if leap in said), Leap.NONE)
