@@ -45,7 +45,7 @@ def option(address: str) -> tuple[int, int] | None:
 
 
 def destination(ancillary: Iterable[_Message]) -> str | None:
-    """Return our address that was asked, None where the kernel doesn't say."""
+    """Return our address that was asked; None: a group's, or the kernel doesn't say."""
     for level, kind, data in ancillary:
         if (level, kind) == (_IPPROTO_IP, _IP_PKTINFO):
             _, ours, _ = _INFO_V4.unpack(data)
@@ -53,6 +53,8 @@ def destination(ancillary: Iterable[_Message]) -> str | None:
         if (level, kind) == (_IPPROTO_IPV6, _IPV6_PKTINFO):
             ours, index = _INFO_V6.unpack(data)
             address = ipaddress.IPv6Address(ours)
+            if address.is_multicast:
+                return None
             scope = f"%{index}" if address.is_link_local else ""
             return f"{address}{scope}"
     return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
+import struct
 
 import pytest
 
@@ -32,6 +34,13 @@ def test_only_a_port_on_all_addresses_needs_to_be_told() -> None:
     assert option(ANY_V4) == (socket.IPPROTO_IP, 8)
     assert option("::") == (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)
     assert destination([(socket.SOL_SOCKET, 35, bytes(16))]) is None
+
+
+def test_nothing_leaves_from_a_group() -> None:
+    """All nodes of a link hear ff02::1, and each has an address of its own."""
+    group = ipaddress.IPv6Address("ff02::1").packed + struct.pack("@i", 2)
+
+    assert destination([(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, group)]) is None
 
 
 @pytest.mark.anyio
