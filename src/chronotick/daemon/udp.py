@@ -151,7 +151,14 @@ class UdpListener:
                 if error.errno != errno.ECANCELED:
                     raise
             finally:
-                self._reference = self._clock.pair()
+                self._renew_reference()
+
+    def _renew_reference(self) -> None:
+        """Keep it younger than a rest, but older than what waits to be read."""
+        now, reference = self._clock.pair(), self._reference
+        age_ns = now.raw_ns - reference.raw_ns
+        if age_ns > _MAX_STAMP_AGE_NS or not now.is_continuous_with(reference):
+            self._reference = now
 
     def send(self, payload: bytes, to: Endpoint, source: str | None = None) -> bool:
         """Send `payload`; False where the kernel's buffer is full: UDP may lose it.
@@ -317,4 +324,9 @@ def arrival(
         return now.raw_ns, None
     if shift_ns > _MAX_PAIR_SHIFT_NS:
         return now.raw_ns, None
-    return now.raw_ns - late_ns, error_ns
+    raw_ns = now.raw_ns - late_ns
+    if raw_ns + error_ns < reference.raw_ns:
+        # It waited to be read since before the reference, which can't tell whether the
+        # clock was stepped in between: forwards, the arrival would look too early.
+        return now.raw_ns, None
+    return raw_ns, error_ns

@@ -66,6 +66,23 @@ def test_a_step_of_the_system_clock_discards_the_stamp(step_ns: int) -> None:
     assert arrival(9_000_000, read, sent) == (10_000_000, None)
 
 
+@given(
+    st.integers(1, 49_000_000), st.integers(0, 49_000_000), st.integers(-(10**8), 10**8)
+)
+def test_what_came_before_the_reference_is_never_too_early(
+    early_ns: int, age_ns: int, step_ns: int
+) -> None:
+    """It lay there as the clock was stepped, unseen by both looks at the clocks."""
+    reference_ns = 10**9
+    arrived_ns, read_ns = reference_ns - early_ns, reference_ns + age_ns
+    found_ns, error_ns = arrival(
+        arrived_ns,
+        pair(read_ns, read_ns + step_ns),
+        pair(reference_ns, reference_ns + step_ns),
+    )
+    assert found_ns + (error_ns or 0) >= arrived_ns
+
+
 def test_without_a_stamp_the_read_serves() -> None:
     """A kernel or sandbox that stamps nothing costs accuracy, not soundness."""
     assert arrival(None, pair(5_000, 9_000), pair(0, 4_000)) == (5_000, None)
@@ -141,6 +158,20 @@ async def test_a_name_that_no_thread_can_look_up_is_weather(
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(OSError, match="no thread"):
         await UdpTransport(HostClock()).resolve("localhost", 123)
+
+
+@pytest.mark.anyio
+async def test_what_waits_in_line_keeps_its_stamp() -> None:
+    """The second was there before the first was read."""
+    listener = UdpListener(LOOPBACK[0], HostClock())
+    try:
+        async with UdpTransport(HostClock()).open(listener.endpoint) as link:
+            for payload in (b"first", b"second"):
+                await link.send(payload)
+            stamped = [(await listener.receive()).kernel_stamp for _ in range(2)]
+    finally:
+        listener.close()
+    assert stamped == [kernel_stamps_supported()] * 2
 
 
 class SleepingClock(HostClock):
