@@ -24,6 +24,9 @@ LANGCHAIN_CLIENTS := langchain-mcp-adapters==0.3.2
 BACKENDS ?= .backends
 TORCH ?= torch
 
+# What pyproject.toml allows at least, each at its oldest, to see that this is true.
+OLDEST ?= .oldest
+
 UV := $(shell command -v uv 2>/dev/null)
 ifdef UV
   CREATE := uv venv --quiet --seed --allow-existing --python $(PYTHON) $(VENV)
@@ -35,7 +38,7 @@ endif
 INSTALL += --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-agents test-backends check format docs bench soak system-packages build clean
+.PHONY: help run test test-agents test-oldest test-backends check format docs bench soak system-packages build clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -48,6 +51,10 @@ test: $(VENV)/.develops system-packages ## run every test
 
 test-agents: $(VENV)/.develops $(AGENT_CLIENTS)/.made system-packages ## run real agent clients against our servers
 	@CHRONOTICK_AGENT_CLIENTS=$(abspath $(AGENT_CLIENTS)) $(BIN)/pytest tests/system/agents
+
+test-oldest: $(OLDEST)/.made ## run the unit tests with the oldest dependencies that are allowed
+	@# They warn of what newer ones do otherwise.
+	@$(OLDEST)/bin/pytest tests/unit --override-ini filterwarnings=default
 
 test-backends: $(VENV)/.develops $(BACKENDS)/.made ## run real forecasting libraries on tiny weights
 	@CHRONOTICK_BACKENDS=$(abspath $(BACKENDS)) $(BIN)/pytest tests/system/backends
@@ -88,7 +95,7 @@ build: $(VENV)/.develops ## build wheel and sdist into dist/
 	@$(BIN)/python -m build --outdir dist
 
 clean: ## remove what make made
-	@rm -rf $(VENV) $(AGENT_CLIENTS) $(BACKENDS) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf $(VENV) $(AGENT_CLIENTS) $(OLDEST) $(BACKENDS) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache \
 	  .hypothesis .import_linter_cache
 
 system-packages:
@@ -123,6 +130,12 @@ $(VENV)/.made:
 	  echo "make: $(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12" >&2; \
 	  exit 1; }
 	@$(CREATE) || { echo "make: cannot create $(VENV); Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(OLDEST)/.made: pyproject.toml
+	@echo "installing the oldest dependencies that are allowed into $(OLDEST)"
+	@$(PYTHON) -m venv $(OLDEST) && $(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[dev]'
 	@touch $@
 
 # Makes the environment that a target `FOLDER/.NAME` stands for, and installs into it.

@@ -20,7 +20,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.models_chronyd import BLOCK_S, Run, grouped, recordings, replay
-
 from chronotick.eval.accuracy.bootstrap import Bootstrap, blocks_of
 
 if TYPE_CHECKING:

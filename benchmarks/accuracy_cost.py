@@ -27,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from benchmarks.models_chronyd import DATA, Product, load, to_sample
 from benchmarks.pace import Paced, pace_ns, undisturbed
-
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.weights import packaged_network
 from chronotick.models.bank import BankModel

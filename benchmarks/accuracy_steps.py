@@ -28,7 +28,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.models_chronyd import PRECISION_NS, SERVER, SUBJECTS
-
 from chronotick.core.records import Sample
 from chronotick.core.units import NS_PER_S
 from chronotick.sim.oscillator import Oscillator

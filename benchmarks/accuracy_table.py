@@ -38,7 +38,6 @@ from benchmarks import (
     models_longterm,
     sim_day,
 )
-
 from chronotick.eval.accuracy.bench_simulation import summarize
 from chronotick.eval.accuracy.bench_world import Pace, Plan, run
 from chronotick.sim.scenario import load_scenario, scenario_names
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.models_chronyd import Run
-
     from chronotick.sim.scenario import Scenario
 
 MODELS, DAEMON = "dual", "product"

@@ -38,7 +38,6 @@ from mcp.server import Server
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.pace import Paced, pace_ns, undisturbed
-
 from chronotick.agents.server import build_server
 from chronotick.agents.service import TimeService
 from chronotick.agents.tools import call
