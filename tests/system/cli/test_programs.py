@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from system.peers import is_at_work, wait_until
+from unit.agents.lab import HELLO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -330,16 +331,6 @@ def test_a_killed_demo_leaves_no_process() -> None:
 
 def test_an_agents_server_ends_at_ctrl_c(tmp_path: Path) -> None:
     """Though it waits for a line of input that nobody is going to write."""
-    said = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-06-18",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
     with subprocess.Popen(
         [CHRONOTICK, "mcp", "--segment", str(tmp_path / "none")],
         stdin=subprocess.PIPE,
@@ -349,7 +340,7 @@ def test_an_agents_server_ends_at_ctrl_c(tmp_path: Path) -> None:
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(json.dumps(said) + "\n")
+        process.stdin.write(json.dumps(HELLO) + "\n")
         process.stdin.flush()
         assert "serverInfo" in process.stdout.readline()
         process.send_signal(signal.SIGINT)

@@ -59,6 +59,17 @@ def test_a_closed_output_is_as_one_that_nobody_reads(
     assert "Traceback" not in found[1]
 
 
+def without_output(code: str) -> tuple[int, str]:
+    """Run Python's `code` with descriptor 1 closed; return exit code and errors."""
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
 def test_what_is_opened_does_not_become_the_output(tmp_path: Path) -> None:
     """Descriptor 1 is taken, so no file of ours is written to by accident."""
     code = (
@@ -66,14 +77,8 @@ def test_what_is_opened_does_not_become_the_output(tmp_path: Path) -> None:
         f"def body(): fd = os.open({str(tmp_path)!r}, os.O_RDONLY); assert fd > 1, fd\n"
         "Verb('verb', callback=body).main([])"
     )
-    done = subprocess.run(
-        ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, "-c", code],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert without_output(code) == (0, "")
 
 
 def test_processes_of_ours_have_a_place_for_their_output(tmp_path: Path) -> None:
@@ -84,14 +89,8 @@ def test_processes_of_ours_have_a_place_for_their_output(tmp_path: Path) -> None
         f"def body(): return subprocess.run([sys.executable, '-c', {look!r}]).returncode\n"
         "Verb('verb', callback=body).main([])"
     )
-    done = subprocess.run(
-        ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, "-c", code],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert without_output(code) == (0, "")
 
 
 def test_an_agent_needs_an_input(publication: Publication) -> None:

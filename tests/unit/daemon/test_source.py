@@ -34,6 +34,18 @@ def counting() -> Callable[[int], bytes]:
     return lambda size: next(numbers).to_bytes(size, "big")
 
 
+def settings_for(host: str, *, is_public: bool = True) -> SourceSettings:
+    """Return how a server is polled in all of these tests."""
+    return SourceSettings(
+        name=host,
+        host=host,
+        port=123,
+        is_public=is_public,
+        policy=POLICY,
+        limits=ExchangeLimits(timeout_s=1.0),
+    )
+
+
 async def run(
     network: FakeNetwork,
     host: str,
@@ -47,14 +59,7 @@ async def run(
     At `back_s` another server answers that had been silent, too.
     """
     shared = Shared()
-    settings = SourceSettings(
-        name=host,
-        host=host,
-        port=123,
-        is_public=is_public,
-        policy=POLICY,
-        limits=ExchangeLimits(timeout_s=1.0),
-    )
+    settings = settings_for(host, is_public=is_public)
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
         supervisor.spawn(
@@ -82,14 +87,7 @@ async def run_all(network: FakeNetwork, seconds: float) -> dict[str, list[Exchan
     }
     async with Supervisor(clock=network.clock) as supervisor:
         for name, channel in channels.items():
-            settings = SourceSettings(
-                name=name,
-                host=name,
-                port=123,
-                is_public=True,
-                policy=POLICY,
-                limits=ExchangeLimits(timeout_s=1.0),
-            )
+            settings = settings_for(name)
             supervisor.spawn(
                 poll_server,
                 settings,
@@ -187,14 +185,7 @@ async def test_garbage_is_counted_and_the_real_answer_taken() -> None:
 async def test_a_name_without_address_is_looked_up_again() -> None:
     """Unresolved now, served once the name exists."""
     network = FakeNetwork(SimClock(), {"192.0.2.1": honest})
-    settings = SourceSettings(
-        name="time.example",
-        host="time.example",
-        port=123,
-        is_public=True,
-        policy=POLICY,
-        limits=ExchangeLimits(),
-    )
+    settings = settings_for("time.example")
     channel: Channel[Exchange] = open_channel(1000)
     async with Supervisor(clock=network.clock) as supervisor:
         supervisor.spawn(

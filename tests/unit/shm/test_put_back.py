@@ -95,23 +95,30 @@ def test_without_its_lock_a_segment_has_one_writer_all_the_same(
         assert successor.start_id != writer.start_id
 
 
+@pytest.mark.parametrize("its_lock_too", [False, True])
 def test_putting_back_takes_nobody_elses_segment(
-    path: str, hot: ModuleType | None
+    path: str, hot: ModuleType | None, its_lock_too: bool
 ) -> None:
-    """Not even one whose lock somebody has removed, too."""
+    """Two that publish in one place would be worse than one that ends.
+
+    Nor is one taken whose lock somebody has removed, too.
+    """
     first = SegmentWriter(path, hot=hot)
     first.publish(at_s(0.0))
     os.unlink(path)
     os.unlink(path + ".lock")
     with SegmentWriter(path, hot=hot) as second:
         second.publish(at_s(0.5))
-        os.unlink(path + ".lock")
+        if its_lock_too:
+            os.unlink(path + ".lock")
         with pytest.raises(SegmentLocked):
             first.publish(at_s(1.0))
         # Nor the lock, while it ends: the second one would be refused its own.
         second.publish(at_s(1.5))
         first.close()
         assert SegmentReader(path, hot=hot).header.start_id == second.start_id
+        with pytest.raises(SegmentLocked):
+            SegmentWriter(path, hot=hot)
 
 
 @pytest.mark.parametrize("kind", [fcntl.F_RDLCK, fcntl.F_WRLCK])
@@ -128,24 +135,6 @@ def test_a_reader_cannot_keep_a_daemon_out(
         with suppress(BlockingIOError):
             fcntl.flock(reader, fcntl.LOCK_EX | fcntl.LOCK_NB)
         SegmentWriter(path, hot=hot).close()
-
-
-def test_what_another_daemon_has_taken_meanwhile_is_its_own(
-    path: str, hot: ModuleType | None
-) -> None:
-    """Two that publish in one place would be worse than one that ends."""
-    first = SegmentWriter(path, hot=hot)
-    first.publish(at_s(0.0))
-    os.unlink(path)
-    os.unlink(path + ".lock")
-    with SegmentWriter(path, hot=hot) as second:
-        second.publish(at_s(0.5))
-        with pytest.raises(SegmentLocked):
-            first.publish(at_s(1.0))
-        first.close()
-        assert SegmentReader(path, hot=hot).header.start_id == second.start_id
-        with pytest.raises(SegmentLocked):
-            SegmentWriter(path, hot=hot)
 
 
 def test_where_nothing_can_be_put_back_publishing_says_so(
