@@ -146,7 +146,7 @@ class _UntilLost:
             self._end()
         if self._writer.put_back_count > before:
             self._log.warning(
-                "event=segment_put_back segment=%s why='somebody removed it, or its lock'",
+                'event=segment_put_back segment=%s why="somebody removed it, or its lock"',
                 self._writer.path,
             )
 

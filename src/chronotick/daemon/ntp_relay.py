@@ -152,7 +152,7 @@ class NtpRelay:
                 except OSError as error:
                     why = error.strerror or error
                     ctx.logger.warning(
-                        "event=unreachable server=%s:%d why=%s", *self._server, why
+                        'event=unreachable server=%s:%d why="%s"', *self._server, why
                     )
                     await ctx.clock.sleep(_TRY_AGAIN_S)
         finally:

@@ -62,7 +62,9 @@ class StatusFile:
         except OSError as error:
             if not self._failing:
                 self._logger.warning(
-                    "event=status_unwritable path=%s why=%s", self._path, error.strerror
+                    'event=status_unwritable path=%s why="%s"',
+                    self._path,
+                    error.strerror,
                 )
             self._failing = True
         else:
