@@ -168,9 +168,10 @@ def _conclude(document: dict[str, Any], out: Path | None) -> None:
         f"daemon {document['daemon']}: {document['summary']}\n"
     )
     _show_scores(document)
+    from chronotick.eval.accuracy.report import share_text  # noqa: PLC0415
+
     shares = ", ".join(
-        f"{name} {100.0 * share:.4g} %"
-        for name, share in document["time_share"].items()
+        f"{name} {share_text(share)}" for name, share in document["time_share"].items()
     )
     click.echo(f"\nstatus: {shares}")
     changes = document["status_changes"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,16 @@ def test_files_are_written_and_the_bound_holds(
     assert (out / "error.png").read_bytes().startswith(b"\x89PNG")
     assert "lan, seed 7, 0.25 h, daemon default" in printed
     assert f"hard bound holds: 0 of {summary['hard_intervals_checked']}" in printed
+
+
+def test_shares_of_time_have_no_exponents(capsys: pytest.CaptureFixture[str]) -> None:
+    """However short the time without an answer was."""
+    assert run("lan", "--seed", "3", "--hours", "2") == ExitCode.OK
+
+    lines = capsys.readouterr().out.splitlines()
+    (status,) = (line for line in lines if line.startswith("status: "))
+    assert "UNKNOWN 0.0000" in status
+    assert re.fullmatch(r"status: (\w+ [0-9]+(\.[0-9]+)? %(, |$))+", status)
 
 
 def test_json_is_the_summary_alone(capsys: pytest.CaptureFixture[str]) -> None:
