@@ -78,8 +78,9 @@ format: $(VENV)/.develops ## let ruff and cog rewrite what they can
 
 docs: format ## write generated parts of docs/ again
 
-# The table runs the accuracy benchmarks; the soak has a target of its own.
-ELSEWHERE := benchmarks/read_soak.py benchmarks/sim_day.py \
+# The table runs the accuracy benchmarks; the soak has a target of its own; a package's
+# beginning measures nothing.
+ELSEWHERE := benchmarks/__init__.py benchmarks/read_soak.py benchmarks/sim_day.py \
   $(wildcard benchmarks/accuracy_*.py benchmarks/models_*.py)
 
 bench: $(VENV)/.develops ## measure accuracy, and what reading, publishing and simulating cost
