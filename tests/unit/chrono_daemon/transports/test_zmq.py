@@ -560,7 +560,7 @@ async def test_a_program_that_ends_has_said_so(
         "    except WouldBlock:\n"
         "        pass\n"
         "    await send.aclose()\n"
-        "    print(n)\n"
+        "    print(n, flush=True)\n"
         "asyncio.run(main())\n"
     )
     process = await asyncio.create_subprocess_exec(
