@@ -41,6 +41,10 @@ class PeerWatch:
         self._connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
         self.is_broken = not self._connected
 
+    def register(self, poller: zmq.Poller) -> None:
+        """Let `poller` wait for a change, too."""
+        poller.register(self._plain, zmq.POLLIN)
+
     def is_connected(self) -> bool:
         """Say whether there is a peer now."""
         with suppress(zmq.Again):

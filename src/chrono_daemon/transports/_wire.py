@@ -47,7 +47,7 @@ class Wire:
         context = zmq.asyncio.Context.instance() if context is None else context
         self._place: _Place = (0, 0, "")
         self._is_inproc = address.startswith("inproc:")
-        self._is_bound = bind
+        self.is_bound = bind
         self.linger_ms = linger_ms
         self.closed = False
         self.peer_closed = False
@@ -121,13 +121,15 @@ class Wire:
     async def wait(self, *operations: asyncio.Future[Any]) -> None:
         """Wait until one of the operations is done, the wire closed, or the peer lost.
 
-        The operations are the caller's to look at and to cancel, also after an error.
+        Once the wire is closed, a peer is lost as soon as its connection breaks. The
+        operations are the caller's to look at and to cancel, also after an error.
         """
         wake = self._wake = asyncio.get_running_loop().create_future()
         watched = list(operations)
         watch = self._watch
         change: asyncio.Future[list[bytes]] | None = None
-        if watch is not None and self._ends_with_connection and not self.peer_lost:
+        is_watching = self._ends_with_connection or self.closed
+        if watch is not None and is_watching and not self.peer_lost:
             change = watch.next_change()
             watched.append(change)
 
@@ -140,16 +142,34 @@ class Wire:
         try:
             await wake
         finally:
-            self._wake = None
+            if self._wake is wake:
+                self._wake = None
             if watch is not None and change is not None:
                 if change.done() and not change.cancelled():
                     watch.note(change.result())
                     self.peer_lost = watch.is_broken
                 change.cancel()
 
+    def block(self, to_send: bool, timeout_ms: int | None) -> None:
+        """Wait without the loop, until there is room `to_send` or something to receive.
+
+        Or until the peer is lost, or the time is over.
+        """
+        poller = zmq.Poller()
+        poller.register(self.plain, zmq.POLLOUT if to_send else zmq.POLLIN)
+        watch = None if self.peer_lost else self._watch
+        if watch is not None:
+            watch.register(poller)
+        poller.poll(timeout_ms)
+        if watch is not None and not watch.is_connected():
+            self.peer_lost = watch.is_broken
+
     def close(self, linger_ms: int | None = None) -> None:
         """Close the socket, and let whoever waits find out."""
         self.let_go()
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         self.socket.close(linger_ms)
 
     def has_neighbors(self) -> bool:
@@ -158,12 +178,15 @@ class Wire:
 
     def has_peer(self) -> bool:
         """Say whether somebody has what was sent, or is waited for with it."""
-        if not self._is_bound and self.has_sent:
-            return True
-        if self._watch is not None:
-            return self._watch.is_connected()
+        is_connected = self._watch is not None and self._watch.is_connected()
+        if self._watch is not None and (self.is_bound or not self.has_sent):
+            return is_connected
         # Within a process nothing is ever accepted before there is somebody for it.
         return self.has_sent
+
+    def is_watched(self) -> bool:
+        """Say whether the loss of the peer would be noticed."""
+        return self._watch is not None
 
     def may_lose(self) -> bool:
         """Say whether the peer may lose what it hasn't read when the connection ends."""
@@ -183,9 +206,6 @@ class Wire:
             neighbors.discard(self)
             if not neighbors:
                 del _wires[self._place]
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
 
 
 def has_succeeded(

@@ -84,7 +84,10 @@ class ZmqConfig:
     maxsize: int = 0
     """Messages accepted without a receiver, at least; ZeroMQ buffers on both sides."""
     linger_ms: int = 1000
-    """Milliseconds that a closed socket goes on delivering; -1 for ever."""
+    """Milliseconds that a closed socket goes on delivering; -1 for ever.
+
+    A program whose peer is behind ends that much later.
+    """
 
     def __post_init__(self) -> None:
         if self.maxsize < 0:

@@ -578,6 +578,40 @@ async def test_a_program_that_ends_has_said_so(
     await recv.aclose()
 
 
+@pytest.mark.parametrize("kind", ["ipc", "tcp"])
+async def test_a_program_that_lingers_without_end_ends_with_its_peer(
+    kind: str, tmp_path: object, free_port: int
+) -> None:
+    """Its loop has ended with a full queue; the peer goes without reading."""
+    address = f"ipc://{tmp_path}/s" if kind == "ipc" else f"tcp://127.0.0.1:{free_port}"
+    code = (
+        "import asyncio\n"
+        "from chrono_daemon import WouldBlock\n"
+        "from chrono_daemon.transports.zmq import open_zmq_send\n"
+        "async def main():\n"
+        f"    send = open_zmq_send({address!r}, bind=True, maxsize=2, linger_ms=-1)\n"
+        "    await send.send(0)\n"
+        "    try:\n"
+        "        while True:\n"
+        "            send.send_nowait(bytes(200_000))\n"
+        "    except WouldBlock:\n"
+        "        pass\n"
+        "    await send.aclose()\n"
+        "    print('closed', flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=subprocess.PIPE
+    )
+    peer: zmq.asyncio.Socket = zmq.asyncio.Context.instance().socket(zmq.PAIR)
+    peer.setsockopt(zmq.RCVHWM, 2)
+    peer.connect(address)
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"closed\n"
+    peer.close(0)
+    assert await process.wait() == 0
+
+
 def test_a_loop_that_ends_waits_for_nobody_who_lives_in_it(inproc: str) -> None:
     """The other end can't read any more, for however long one lingers."""
 
