@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from chronotick.core.units import NS_PER_S, grow_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from chronotick.core.records import Sample
 
@@ -124,11 +124,12 @@ class SampleFilter:
         If not, a queue somewhere added more than the oscillator can have wandered and
         than the path usually scatters; its offset then tells of that queue only.
         """
-        best = self.best(sample.raw_ns)
         jitter_ns = self.jitter_ns
-        if best is None or jitter_ns is None:
+        if jitter_ns is None:
             return True
-        known_ns = _aged_ns(best, sample.raw_ns, self._wander_ppb)
+        known_ns = min(
+            [_aged_ns(each, sample.raw_ns, self._wander_ppb) for each in self._window]
+        )
         return sample.half_width_ns <= known_ns + _JITTERS_OF_SLACK * jitter_ns
 
     def _lower_floor(self, sample: Sample) -> None:
@@ -153,14 +154,14 @@ def _scatter_ns(samples: Sequence[Sample]) -> float:
         for s in samples
     ]
     slope = _median(
-        (y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2)
+        [(y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2)]
     )
     residuals = [y - slope * x for x, y in points]
     middle = _median(residuals)
-    return _MAD_TO_SIGMA * _median(abs(r - middle) for r in residuals)
+    return _MAD_TO_SIGMA * _median([abs(r - middle) for r in residuals])
 
 
-def _median(values: Iterable[float]) -> float:
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return (ordered[half] + ordered[~half]) / 2
+def _median(values: list[float]) -> float:
+    values = sorted(values)
+    half = len(values) // 2
+    return (values[half] + values[~half]) / 2
