@@ -6,7 +6,6 @@ report for the stratum. What is claimed is `chronotick.daemon.ntp_server`'s.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ from chronotick.daemon.ntp_server import (
     Upstream,
     until_stopped,
 )
-from chronotick.ntp import parse_server
+from chronotick.ntp import parse_server, reference_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +107,9 @@ class ServedClock:
         age_ns = _UNKNOWN_AGE_NS if synced_ns is None else max(before_ns - synced_ns, 0)
         upstream = Upstream(
             stratum=best.stratum,
-            reference_id=_reference_id(best.endpoint),
+            reference_id=(
+                reference_id(parse_server(best.endpoint).host) if best.endpoint else 0
+            ),
             delay_ns=published.delay_ns,
             leap=_passed_on(published.leap, used),
             last_sync_age_ns=age_ns,
@@ -150,17 +151,6 @@ def _passed_on(published: Leap, used: Sequence[SourceReport]) -> Leap:
     """
     believing = sum(row.leap is published for row in used)
     return published if 2 * believing >= len(used) else Leap.NONE
-
-
-def _reference_id(endpoint: str | None) -> int:
-    """Return a server's address as RFC 5905 §7.3 has it: IPv4, or MD5 of the IPv6."""
-    if endpoint is None:
-        return 0
-    address = ipaddress.ip_address(parse_server(endpoint).host.partition("%")[0])
-    if address.version == 4:  # noqa: PLR2004 - IPv4
-        return int(address)
-    digest = hashlib.md5(address.packed, usedforsecurity=False).digest()
-    return int.from_bytes(digest[:4], "big")
 
 
 def parse_listen(text: str) -> Endpoint:

@@ -103,7 +103,7 @@ class Datagram:
     kernel_stamp: bool
     stamp_error_ns: int = 0
     destination: str | None = None
-    """Our numeric address that it was sent to; None where the port has one only."""
+    """Our numeric address that it was sent to; None where nobody needs to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

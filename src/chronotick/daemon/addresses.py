@@ -11,6 +11,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Final
 
+from chronotick.ntp import is_loopback, reference_id
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,6 +34,17 @@ class Addresses:
     def claim(self, endpoint: Endpoint, name: str) -> str:
         """Return the name that `endpoint` is asked under: `name` if it was free."""
         return self._asked_as.setdefault(_server_at(endpoint), name)
+
+    def references(self, besides: str) -> frozenset[int]:
+        """Return how packets name the servers that are asked, besides one.
+
+        Not those on this host: their addresses are the same on every other one.
+        """
+        return frozenset(
+            reference_id(endpoint.address)
+            for endpoint, holder in self._asked_as.items()
+            if holder != besides and not is_loopback(endpoint.address)
+        )
 
     def settle(self, kept: Iterable[Endpoint], name: str) -> None:
         """Leave all that `name` has claimed to others, but `kept`.

@@ -34,7 +34,7 @@ from chronotick.ntp import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from chrono_daemon import Clock, Context, SendStream
     from chronotick.core.ports import Link, Transport
@@ -254,7 +254,8 @@ class _Source:
             async with self._transport.open(endpoint) as link:
                 send = association.begin(endpoint, self._cookie())
                 timer = association.sent(await link.send(send.payload))
-                answer = partial(_answer, association, link)
+                followed = self._addresses.references(besides=self._settings.name)
+                answer = partial(_answer, association, link, followed)
                 return await within(clock, timer.after_s, answer)
         except TimeoutError:
             # Before OSError, of which it is one: silence is no refusal.
@@ -311,10 +312,12 @@ class _Source:
         )
 
 
-async def _answer(association: Association, link: Link) -> Outcome:
+async def _answer(
+    association: Association, link: Link, followed: Container[int]
+) -> Outcome:
     """Return the outcome of the first datagram that ends the request."""
     while True:
-        outcome = association.received(await link.receive())
+        outcome = association.received(await link.receive(), followed=followed)
         if not association.is_waiting:
             return outcome
 

@@ -62,6 +62,7 @@ class UdpLink:
         self._socket = sock
         self._clock = clock
         self._reference = clock.pair()
+        self._address = _endpoint(sock.getsockname()).address
 
     async def send(self, payload: bytes) -> int:
         """Send `payload`; return RAW just before it left.
@@ -86,7 +87,9 @@ class UdpLink:
             OSError: for instance ConnectionRefusedError, where an ICMP answer says
                 that nobody listens at the port.
         """
-        return await _receive(self._socket, self._clock, self._reference)
+        return await _receive(
+            self._socket, self._clock, self._reference, ours=self._address
+        )
 
 
 class UdpTransport:
@@ -258,7 +261,10 @@ async def _in_a_thread_of_its_own(call: Callable[[], _Found]) -> _Found:
 
 
 async def _receive(
-    sock: socket.socket, clock: MeasuredClock, reference: ClockPair
+    sock: socket.socket,
+    clock: MeasuredClock,
+    reference: ClockPair,
+    ours: str | None = None,
 ) -> Datagram:
     has_waited = False
     while True:
@@ -286,7 +292,7 @@ async def _receive(
             raw_ns=raw_ns,
             kernel_stamp=error_ns is not None,
             stamp_error_ns=error_ns or 0,
-            destination=packet_info.destination(ancillary),
+            destination=ours or packet_info.destination(ancillary),
         )
 
 

@@ -19,7 +19,14 @@ from chronotick.ntp.actions import (
     Outcome,
     Send,
 )
-from chronotick.ntp.address import NTP_PORT, ServerName, is_public, parse_server
+from chronotick.ntp.address import (
+    NTP_PORT,
+    ServerName,
+    is_loopback,
+    is_public,
+    parse_server,
+    reference_id,
+)
 from chronotick.ntp.exchange import Association
 from chronotick.ntp.filter import SampleFilter, Verdict
 from chronotick.ntp.onwire import ExchangeLimits, measure, reading_error_ns
@@ -68,8 +75,10 @@ __all__ = [
     # address
     "NTP_PORT",
     "ServerName",
+    "is_loopback",
     "is_public",
     "parse_server",
+    "reference_id",
     # actions
     "Action",
     "ArmTimer",

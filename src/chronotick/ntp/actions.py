@@ -46,6 +46,8 @@ class DropReason(enum.StrEnum):
     """A kiss code; RATE, DENY and RSTR come as `Kiss` and are counted here too."""
     UNSYNCHRONIZED = "unsynchronized"
     """The server itself says that it has no time."""
+    LOOP = "loop"
+    """It has its time from us, and would tell us our own."""
     TIMESTAMPS = "impossible timestamps"
     DISTANCE = "too distant"
     """The bound that it could give is not worth having."""

@@ -6,12 +6,20 @@ names (IDNA included) until the transport asks the resolver.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from typing import Final, NamedTuple
 
 from chronotick.core.errors import AddressError
 
-__all__ = ["NTP_PORT", "ServerName", "is_public", "parse_server"]
+__all__ = [
+    "NTP_PORT",
+    "ServerName",
+    "is_loopback",
+    "is_public",
+    "parse_server",
+    "reference_id",
+]
 
 NTP_PORT: Final = 123
 """The registered port (RFC 5905 §16)."""
@@ -69,15 +77,45 @@ def is_public(address: str) -> bool:
         AddressError: `address` is not a numeric address.
     """
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = _numeric(address)
     except ValueError:
         raise _bad(address, "it is not numeric", "resolve the name first") from None
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        # Python 3.13 looks inside ::ffff:0:0/96 itself; earlier ones call it reserved.
-        parsed = parsed.ipv4_mapped
     if isinstance(parsed, ipaddress.IPv4Address) and parsed in _CGNAT:
         return False
     return parsed.is_global and not parsed.is_multicast
+
+
+def reference_id(address: str) -> int:
+    """Return how packets name the server at a numeric address (RFC 5905 §7.3).
+
+    An IPv4 address as such, of an IPv6 address the first four bytes of its MD5 hash.
+    Whoever follows that server says so by this; at stratum 1 it means something else.
+
+    Raises:
+        ValueError: `address` is not numeric.
+    """
+    parsed = _numeric(address)
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return int(parsed)
+    digest = hashlib.md5(parsed.packed, usedforsecurity=False).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def is_loopback(address: str) -> bool:
+    """Say whether a numeric address is one that every host has for itself.
+
+    Raises:
+        ValueError: `address` is not numeric.
+    """
+    return _numeric(address).is_loopback
+
+
+def _numeric(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address; IPv4 within IPv6 as IPv4, which Python before 3.13 doesn't."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
 
 
 def _bad(text: str, what: str, fix: str) -> AddressError:

@@ -37,11 +37,12 @@ from chronotick.ntp.actions import (
     Lost,
     Send,
 )
+from chronotick.ntp.address import is_loopback, reference_id
 from chronotick.ntp.onwire import ExchangeLimits, measure
 from chronotick.ntp.packet import Mode, client_request, decode, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from chronotick.core.records import Datagram, Endpoint
     from chronotick.ntp.actions import Outcome
@@ -131,9 +132,15 @@ class Association:
         self._request = replace(request, sent_raw_ns=raw_ns)
         return ArmTimer(after_s=self.limits.timeout_s)
 
-    def received(self, datagram: Datagram) -> Outcome:
-        """Judge one datagram. Never raises, whatever it holds."""
-        outcome = self._judge(datagram)
+    def received(self, datagram: Datagram, *, followed: Container[int] = ()) -> Outcome:
+        """Judge one datagram. Never raises, whatever it holds.
+
+        Args:
+            datagram: What came.
+            followed: The references (`chronotick.ntp.reference_id`) of the servers that
+                are asked besides this one.
+        """
+        outcome = self._judge(datagram, followed)
         match outcome:
             case Drop(reason=reason):
                 self._dropped[reason] += 1
@@ -168,7 +175,7 @@ class Association:
     def _count_poll(self) -> None:
         self._reach = self._reach << 1 & _REACH_BITS
 
-    def _judge(self, datagram: Datagram) -> Outcome:
+    def _judge(self, datagram: Datagram, followed: Container[int]) -> Outcome:
         try:
             reply = decode(datagram.payload)
         except RemoteProtocolError as error:
@@ -182,7 +189,7 @@ class Association:
         # The cookie is proof and is spent on the first packet that shows it, so a copy
         # can't be taken twice (RFC 5905 §8: org is cleared on receipt).
         self._request, self._spent = None, request.cookie
-        refusal = _refusal(reply)
+        refusal = _refusal(reply) or _loop(reply, datagram, followed)
         if refusal is not None:
             return refusal
         result = measure(
@@ -233,4 +240,26 @@ def _refusal(reply: Packet) -> Drop | Kiss | None:
         return Drop(reason=DropReason.UNSYNCHRONIZED, detail=f"stratum {reply.stratum}")
     if reply.transmit.is_zero or reply.receive.is_zero:
         return Drop(reason=DropReason.TIMESTAMPS, detail="zero")
+    return None
+
+
+def _loop(reply: Packet, datagram: Datagram, followed: Container[int]) -> Drop | None:
+    """Refuse a server that has its time from us (RFC 5905 A.5.5.3).
+
+    Each answer would confirm what we believe, however wrong, and ever more surely. Our
+    own service, or whatever else serves on this host, names whom we ask as well. A
+    loopback address is everybody's and names nobody.
+    """
+    ours = datagram.destination
+    if ours is None or reply.stratum == 1:
+        return None
+    if not is_loopback(ours) and reply.reference_id == reference_id(ours):
+        return Drop(
+            reason=DropReason.LOOP, detail=f"its reference is {ours}, this host"
+        )
+    if ours == datagram.origin.address and reply.reference_id in followed:
+        return Drop(
+            reason=DropReason.LOOP,
+            detail="it is this host, and follows a server that is asked here, too",
+        )
     return None

@@ -90,6 +90,8 @@ class FakeNetwork:
     servers: Mapping[str, Callable[[bytes, int], list[bytes]]]
     names: dict[str, list[str]] = field(default_factory=dict)
     one_way_s: float = 0.005
+    here: str | None = None
+    """Our own address."""
     asked: list[tuple[float, str]] = field(default_factory=list)
     """Every request: when, and to which address."""
 
@@ -138,4 +140,5 @@ class FakeLink:
             origin=self._endpoint,
             raw_ns=network.measured.raw_ns(),
             kernel_stamp=True,
+            destination=network.here,
         )

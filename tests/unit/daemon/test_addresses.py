@@ -37,6 +37,17 @@ def test_an_address_is_left_unless_it_is_kept() -> None:
     assert addresses.claim(THERE, "b") == "a"
 
 
+def test_servers_are_known_by_how_packets_name_them() -> None:
+    """But for one's own, and those whose address every host has for itself."""
+    addresses = Addresses()
+    addresses.claim(HERE, "a")
+    addresses.claim(Endpoint("::ffff:192.0.2.2", 123), "b")
+    addresses.claim(Endpoint("127.0.0.1", 123), "c")
+
+    assert addresses.references(besides="a") == {0xC000_0202}
+    assert addresses.references(besides="c") == {0xC000_0201, 0xC000_0202}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

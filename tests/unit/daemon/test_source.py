@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.reachability import SILENT
 from chronotick.daemon.source import Shared, SourceSettings, poll_server
-from chronotick.ntp import ExchangeLimits, PollPolicy
+from chronotick.ntp import ExchangeLimits, PollPolicy, decode, encode
 from unit.daemon.network import FakeNetwork, honest, kiss, silent, unsynchronized
 
 if TYPE_CHECKING:
@@ -386,6 +387,28 @@ async def test_a_server_under_two_names_is_asked_under_one(
     assert all(late - early >= 16.0 for early, late in itertools.pairwise(times))
     why = "the same server as a.test, at 192.0.2.1:123: it has one vote; name another"
     assert told == [f'event=server server=b.test state=duplicate why="{why} server"']
+
+
+async def test_our_own_service_has_no_vote() -> None:
+    """All nodes have one configuration, and this one is in it: it follows us."""
+
+    def ours(request: bytes, utc_ns: int) -> list[bytes]:
+        reply = decode(honest(request, utc_ns)[0])
+        return [encode(replace(reply, stratum=2, reference_id=0xC000_0201))]
+
+    network = FakeNetwork(
+        SimClock(),
+        {"192.0.2.1": honest, "192.0.2.9": ours},
+        names={"up.test": ["192.0.2.1"], "node.test": ["192.0.2.9"]},
+        here="192.0.2.9",
+    )
+    ended = await run_all(network, 300.0)
+
+    assert {exchange.state for exchange in ended["up.test"]} == {"ok"}
+    last = ended["node.test"][-1]
+    assert (last.state, last.reach) == ("rejected", 0)
+    assert last.detail.startswith("loop: it is this host, and follows a server")
+    assert last.rejected == {"loop": len(ended["node.test"])}
 
 
 async def test_two_names_of_a_pool_share_its_addresses() -> None:

@@ -106,6 +106,7 @@ async def test_a_round_trip_is_stamped_by_the_kernel(local: Endpoint) -> None:
         listener.close()
     assert (ping.payload, pong.payload) == (b"ping", b"pong")
     assert pong.origin == listener.endpoint
+    assert pong.destination == ping.origin.address
     assert pong.kernel_stamp
     assert sent_ns < pong.raw_ns + pong.stamp_error_ns
     assert pong.raw_ns - pong.stamp_error_ns < done_ns

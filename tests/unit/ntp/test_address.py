@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotick.core.errors import AddressError
-from chronotick.ntp.address import ServerName, is_public, parse_server
+from chronotick.ntp.address import (
+    ServerName,
+    is_loopback,
+    is_public,
+    parse_server,
+    reference_id,
+)
 
 if TYPE_CHECKING:
     import ipaddress
@@ -164,3 +170,27 @@ def test_is_public_wants_a_number() -> None:
     """A name is refused: whether it is public is known after resolving."""
     with pytest.raises(AddressError, match="resolve"):
         is_public("time.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "reference", "loopback"),
+    [
+        ("192.0.2.7", 0xC000_0207, False),
+        ("::ffff:192.0.2.7", 0xC000_0207, False),
+        ("127.0.0.1", 0x7F00_0001, True),
+        ("::ffff:127.0.0.1", 0x7F00_0001, True),
+        ("::1", 0xCF40_4DC8, True),
+        ("2001:db8::7", 0xE1B2_C29D, False),
+    ],
+)
+def test_how_packets_name_a_server(
+    address: str, reference: int, loopback: bool
+) -> None:
+    """IPv4 by itself, IPv6 by the beginning of its MD5, as `md5sum` has it."""
+    assert reference_id(address) == reference
+    assert loopback is is_loopback(address)
+
+
+def test_the_interface_is_no_part_of_a_servers_name() -> None:
+    """Who follows it reaches it by another one."""
+    assert reference_id("fe80::1%eth0") == reference_id("fe80::1%2")

@@ -21,7 +21,7 @@ from chronotick.ntp.actions import (
 )
 from chronotick.ntp.exchange import Association
 from chronotick.ntp.onwire import ExchangeLimits
-from chronotick.ntp.packet import Mode, client_request, encode
+from chronotick.ntp.packet import Mode, Packet, client_request, encode
 from chronotick.ntp.timestamp import NtpTimestamp
 from unit.ntp.replies import COOKIE, SENT_RAW_NS, SERVER, datagram, reply
 
@@ -140,6 +140,54 @@ def test_usable_answers(stratum: int, version: int, leap: Leap) -> None:
 
     assert isinstance(outcome, Emit)
     assert (outcome.sample.stratum, outcome.sample.leap) == (stratum, leap)
+
+
+_ID = 0xC000_0207
+LOOPS = [
+    ("192.0.2.7", reply(stratum=2, reference_id=_ID), True),
+    ("::ffff:192.0.2.7", reply(stratum=2, reference_id=_ID), True),
+    # The beginning of the MD5 of its 16 bytes.
+    ("2001:db8::7", reply(stratum=15, reference_id=0xE1B2_C29D), True),
+    ("192.0.2.8", reply(stratum=2, reference_id=_ID), False),
+    ("192.0.2.7", reply(stratum=1, reference_id=_ID), False),
+    ("127.0.0.1", reply(stratum=2, reference_id=0x7F00_0001), False),
+    ("::ffff:127.0.0.1", reply(stratum=2, reference_id=0x7F00_0001), False),
+    (None, reply(stratum=2, reference_id=_ID), False),
+]
+
+
+@pytest.mark.parametrize(("ours", "answer", "is_loop"), LOOPS)
+def test_who_follows_us_is_not_heard(
+    ours: str | None, answer: Packet, is_loop: bool
+) -> None:
+    """At stratum 1 the field is a code, and 127.0.0.1 is everybody's address."""
+    association = waiting()
+
+    outcome = association.received(datagram(answer, destination=ours))
+
+    if is_loop:
+        detail = f"its reference is {ours}, this host"
+        assert outcome == Drop(reason=DropReason.LOOP, detail=detail)
+        assert not association.is_waiting
+    else:
+        assert isinstance(outcome, Emit)
+
+
+@pytest.mark.parametrize("stratum", [1, 2])
+@pytest.mark.parametrize("ours", [SERVER.address, "192.0.2.9"])
+@pytest.mark.parametrize("reference", [_ID, _ID + 1])
+def test_who_follows_on_this_host_whom_we_ask_is_not_heard(
+    stratum: int, ours: str, reference: int
+) -> None:
+    """Our own service, asked by ourselves; another host may follow whom it likes."""
+    answer = datagram(reply(stratum=stratum, reference_id=reference), destination=ours)
+
+    outcome = waiting().received(answer, followed={_ID})
+
+    is_loop = (stratum, ours, reference) == (2, SERVER.address, _ID)
+    assert isinstance(outcome, Drop if is_loop else Emit)
+    if is_loop:
+        assert waiting().received(answer, followed=()) != outcome
 
 
 @pytest.mark.parametrize("code", list(KissCode))
