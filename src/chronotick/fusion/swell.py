@@ -65,7 +65,7 @@ class QueueSwell:
 
     def add(self, raw_ns: int, delay_ns: int) -> None:
         """Take in one exchange."""
-        self._swollen_ns = max(rows.add(raw_ns, delay_ns) for rows in self._rows)
+        self._swollen_ns = max([rows.add(raw_ns, delay_ns) for rows in self._rows])
 
     @property
     def place(self) -> float:
@@ -93,24 +93,31 @@ class _Rows:
         self._lows: deque[tuple[int, int]] = deque()
         self._ranks = _Ranks()
         self._likeness = Likeness()
+        self._certainty = 0.0
         self._arrived = 0
         self.place = 0.0
         """Where the newest row stands among the late ones, -0.5 to 0.5."""
-        self.excess_ns = 0
-        """How far the newest delays, as many as a row has, are above the lowest row."""
 
     def add(self, raw_ns: int, delay_ns: int) -> float:
         """Take in one delay; return how far above its floor the path is swollen, ns."""
         self._late.append(delay_ns)
         self._arrived += 1
-        shared_ns = min(self._late)
         if self._arrived % self._length == 0:
-            self.place = self._ranks.place(shared_ns)
-            self._likeness.add(self.place)
-            self._remember(raw_ns, shared_ns)
-        if self._lows:
-            self.excess_ns = max(shared_ns - self._lows[0][1], 0)
-        return self._likeness.certainty * self.excess_ns
+            self._complete(raw_ns)
+        # Mostly nothing is alike, and how long the queues are does not matter.
+        return self._certainty * self.excess_ns if self._certainty else 0.0
+
+    @property
+    def excess_ns(self) -> int:
+        """How far the newest delays, as many as a row has, are above the lowest row."""
+        return max(min(self._late) - self._lows[0][1], 0) if self._lows else 0
+
+    def _complete(self, raw_ns: int) -> None:
+        shared_ns = min(self._late)
+        self.place = self._ranks.place(shared_ns)
+        self._likeness.add(self.place)
+        self._certainty = self._likeness.certainty
+        self._remember(raw_ns, shared_ns)
 
     def _remember(self, raw_ns: int, shared_ns: int) -> None:
         lows = self._lows
