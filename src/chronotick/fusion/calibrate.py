@@ -8,6 +8,7 @@ statistics it is blind to an asymmetry that every measurement shares.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from math import exp, sqrt
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,16 +24,14 @@ __all__ = ["HORIZONS_S", "NORMAL_99", "NORMAL_999", "Calibrator", "Coverage"]
 
 HORIZONS_S = (64.0, 300.0, 3600.0, 28800.0)
 """Upper ends of the horizons that have their own factors."""
-_LEVELS = (0.99, 0.999)
 _GAIN = 0.05
 NORMAL_99, NORMAL_999 = 2.576, 3.291
 """Quantiles of the normal distribution: no model earns less than those."""
-_LEAST = (NORMAL_99, NORMAL_999)
 # Sigma is itself learned from outcomes. With n that are independent, errors over it
 # follow Student's t rather than the normal distribution, and the models' own idea of
 # sigma is worth two more. The quantiles of t over the normal's are exp(a/n + b/n²)
 # within 5 % from two on.
-_FEW = ((2.0, 1.2), (3.0, 2.9))
+_FEW_99, _FEW_999 = (2.0, 1.2), (3.0, 2.9)
 _KNOWN_BEFORE = 2.0
 # Fewer scores than this say nothing of a horizon by itself.
 _ENOUGH = 20
@@ -49,6 +48,33 @@ class Coverage(NamedTuple):
     """Predictions that have been checked at this horizon; 0 means a guess."""
 
 
+class _Quantile:
+    """The factor of one level at one horizon.
+
+    Args:
+        level: The share of errors that it is to hold.
+        least: What it never falls below.
+        few: How much wider few outcomes make it, a and b.
+    """
+
+    def __init__(self, level: float, least: float, few: tuple[float, float]) -> None:
+        self._up = _GAIN * (1.0 - (1.0 - level))
+        self._down = _GAIN * (0.0 - (1.0 - level))
+        self._least = self._factor = least
+        self._few = few
+        self._log_excess = 0.0
+
+    def score(self, ratio: float) -> None:
+        step = self._up if ratio > self._factor else self._down
+        self._log_excess = max(self._log_excess + step, 0.0)
+        self._factor = self._least * exp(self._log_excess)
+
+    def widened(self, outcomes: float) -> float:
+        """Return it for so many outcomes, those before the first among them."""
+        first, second = self._few
+        return self._factor * exp(first / outcomes + second / outcomes**2)
+
+
 class _Track:
     """Factors of one horizon."""
 
@@ -57,8 +83,8 @@ class _Track:
         self._horizon_ns = round(horizon_s * NS_PER_S)
         self._spacing_ns = round(horizon_s * NS_PER_S / _PER_HORIZON)
         self.claims: deque[Estimate] = deque()
-        self._log_excess = [0.0 for _ in _LEVELS]
-        self._factors = list(_LEAST)
+        self._low = _Quantile(0.99, NORMAL_99, _FEW_99)
+        self._high = _Quantile(0.999, NORMAL_999, _FEW_999)
         self.count = 0
         # Scores that don't share what they are about: an hour has one an hour.
         self._outcomes = 0.0
@@ -78,19 +104,13 @@ class _Track:
         since_ns = raw_ns - self._scored_ns
         self._outcomes += min(since_ns / self._horizon_ns, 1.0)
         self._scored_ns = raw_ns
-        for k, level in enumerate(_LEVELS):
-            missed = ratio > self._factors[k]
-            step = _GAIN * ((1.0 if missed else 0.0) - (1.0 - level))
-            self._log_excess[k] = max(self._log_excess[k] + step, 0.0)
-            self._factors[k] = _LEAST[k] * exp(self._log_excess[k])
+        self._low.score(ratio)
+        self._high.score(ratio)
         self.factors = self._widened()
 
-    def _widened(self) -> list[float]:
-        n = self._outcomes + _KNOWN_BEFORE
-        return [
-            factor * exp(first / n + second / n**2)
-            for factor, (first, second) in zip(self._factors, _FEW, strict=True)
-        ]
+    def _widened(self) -> tuple[float, float]:
+        outcomes = self._outcomes + _KNOWN_BEFORE
+        return self._low.widened(outcomes), self._high.widened(outcomes)
 
 
 class Calibrator:
@@ -130,7 +150,7 @@ class Calibrator:
         A horizon that has hardly been checked (none is shorter than the polls) borrows
         from the next longer one that has, where errors are more surprising if anything.
         """
-        first = sum(age_s > horizon_s for horizon_s in HORIZONS_S[:-1])
+        first = min(bisect_left(HORIZONS_S, age_s), len(HORIZONS_S) - 1)
         track = self._tracks[first]
         for longer in self._tracks[first:]:
             if longer.count >= _ENOUGH:
