@@ -34,7 +34,8 @@ class QueueLean:
 
     def __init__(self) -> None:
         self._w = self._wx = self._wy = self._wxx = self._wxy = 0.0
-        self._late: deque[tuple[float, float]] = deque(maxlen=_LATE)
+        self._late_weights: deque[float] = deque(maxlen=_LATE)
+        self._late_weighted_ns: deque[float] = deque(maxlen=_LATE)
         self.count = 0
         """Exchanges that were taken in."""
         self.variance = 0.0
@@ -55,7 +56,8 @@ class QueueLean:
         self._wy = _MEMORY * self._wy + weight * error_ns
         self._wxx = _MEMORY * self._wxx + weight * excess_ns * excess_ns
         self._wxy = _MEMORY * self._wxy + weight * excess_ns * error_ns
-        self._late.append((weight, weight * excess_ns))
+        self._late_weights.append(weight)
+        self._late_weighted_ns.append(weight * excess_ns)
         self.variance = self._slope_square() * self._late_ns() ** 2 * _UNIFORM
 
     def _slope_square(self) -> float:
@@ -73,5 +75,4 @@ class QueueLean:
 
     def _late_ns(self) -> float:
         """Return the mean excess of late, as whoever trusts the quicker ones has it."""
-        weights, weighted_ns = zip(*self._late, strict=True)
-        return float(sum(weighted_ns) / sum(weights))
+        return sum(self._late_weighted_ns) / sum(self._late_weights)
