@@ -7,8 +7,6 @@ Decides nothing about the claims.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections import deque
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,14 +15,15 @@ from chronotick.fusion.lean import QueueLean
 from chronotick.fusion.swell import Likeness, QueueSwell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from chronotick.core.records import Estimate, Sample
 
 __all__ = ["Check", "QuietExchanges"]
 
-_DELAYS = 64
 _LOWEST = 8
+# A server that has been judged less often is a newcomer.
+_SEEN = 64
 # Deviations of a claim beyond half of the queue.
 _BEYOND = 4.0
 # The models weigh servers by this share of the floor, whatever paths are held to be.
@@ -45,31 +44,10 @@ class Check(NamedTuple):
     """How far its delay may be above the path's floor."""
 
 
-class _Delays:
-    """One server's recent delays, by rank as well: each is asked for its place."""
-
-    def __init__(self) -> None:
-        self._arrived: deque[int] = deque()
-        self.ranked: list[int] = []
-
-    def add(self, delay_ns: int) -> None:
-        self._arrived.append(delay_ns)
-        insort(self.ranked, delay_ns)
-        if len(self._arrived) > _DELAYS:
-            del self.ranked[bisect_left(self.ranked, self._arrived.popleft())]
-
-    def excess_ns(self, delay_ns: int) -> float:
-        """Return how far one of them may be above the floor."""
-        ranked = self.ranked
-        doubt_ns = floor_doubt_ns(ranked[:_LOWEST], len(ranked))
-        return max(delay_ns - ranked[0] + doubt_ns, 0.0)
-
-
 class QuietExchanges:
     """Remembers each server's recent delays, and how far it is from the guess."""
 
     def __init__(self) -> None:
-        self._delays: dict[str, _Delays] = {}
         self._apart: dict[str, float] = {}
         self._leans: dict[str, QueueLean] = {}
         self._swells: dict[str, QueueSwell] = {}
@@ -80,31 +58,25 @@ class QuietExchanges:
 
     def check(self, sample: Sample, bias_ns: float = 0.0) -> Check | None:
         """Take in one sample; return it as a check if it is among the quieter half."""
-        delays = self._delays.get(sample.server)
-        if delays is None:
-            delays = self._delays[sample.server] = _Delays()
-            self._swells[sample.server] = QueueSwell()
-        delays.add(sample.delay_ns)
+        swell = self._swells.get(sample.server)
+        if swell is None:
+            swell = self._swells[sample.server] = QueueSwell()
+        swell.add(sample.raw_ns, sample.delay_ns)
+        # By each one's place among its own server's: far ones that are asked in turn
+        # are alike in that they queue for long.
+        self._likeness.add(swell.place)
         self._root_delay_ns[sample.server] = sample.root_delay_ns
-        self._watch_swell(sample)
-        ranked = delays.ranked
+        ranked = swell.ranked
         if sample.delay_ns > ranked[(len(ranked) - 1) // 2]:
             return None
         # A long exchange adds to it what the raw clock may run off by meanwhile.
         self._reading[sample.server] = sample.reading_variance
         # Queues on either leg: uniform within half of the excess. Claims are mostly
         # better than that, so whatever is left out here would be held against them.
-        excess_ns = delays.excess_ns(sample.delay_ns)
+        excess_ns = _excess_ns(sample.delay_ns, ranked)
         noise = excess_ns**2 / 12.0 + sample.precision_ns**2
         offset_ns = sample.offset_ns - round(bias_ns)
         return Check(sample.raw_ns, offset_ns, noise, excess_ns)
-
-    def _watch_swell(self, sample: Sample) -> None:
-        swell = self._swells[sample.server]
-        swell.add(sample.raw_ns, sample.delay_ns)
-        # By each one's place among its own server's: far ones that are asked in turn
-        # are alike in that they queue for long.
-        self._likeness.add(swell.place)
 
     def judge_lean(self, server: str, check: Check, claim: Estimate) -> None:
         """Note how far off `server` was from a claim that was made without it.
@@ -128,7 +100,7 @@ class QuietExchanges:
         where all are: it has no part yet in what the others have taught.
         """
         heard = [s for s in servers if s in self._leans]
-        seen = [s for s in heard if self._leans[s].count >= _DELAYS] or heard
+        seen = [s for s in heard if self._leans[s].count >= _SEEN] or heard
         return self._together({s: self._leans[s].variance for s in seen})
 
     def swell_variance(self, servers: Iterable[str]) -> float:
@@ -178,7 +150,7 @@ class QuietExchanges:
             mean, however short its path is. Clocks that are read to a tick are off
             within it, also where paths are alike both ways.
         """
-        known = [s for s in servers if s in self._delays]
+        known = [s for s in servers if s in self._swells]
         if not known:
             return 0.0
         apart = [self._apart.get(s, 0.0) for s in known]
@@ -200,8 +172,14 @@ class QuietExchanges:
         return (_SHARE * self._floor_ns(server)) ** 2 + self._reading[server]
 
     def _floor_ns(self, server: str) -> int:
-        return max(self._delays[server].ranked[0], 1)
+        return max(self._swells[server].ranked[0], 1)
 
     def _distance_ns(self, server: str) -> int:
         """Return the way to the server's source and back."""
         return self._floor_ns(server) + max(self._root_delay_ns[server], 0)
+
+
+def _excess_ns(delay_ns: int, ranked: Sequence[int]) -> float:
+    """Return how far one of the delays that are `ranked` may be above the floor."""
+    doubt_ns = floor_doubt_ns(ranked[:_LOWEST], len(ranked))
+    return max(delay_ns - ranked[0] + doubt_ns, 0.0)

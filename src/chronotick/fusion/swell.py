@@ -11,8 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
+from typing import TYPE_CHECKING
 
 from chronotick.core.units import NS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Likeness", "QueueSwell"]
 
@@ -41,7 +45,7 @@ class Likeness:
     def add(self, place: float) -> None:
         """Take in where the next one stands among its like, -0.5 to 0.5."""
         self._count += 1
-        gain = max(_GAIN, 1.0 / self._count)
+        gain = 1.0 / self._count if self._count < _LATE else _GAIN
         self._square += gain * (place * place - self._square)
         self._product += gain * (place * self._last - self._product)
         self._last = place
@@ -52,7 +56,9 @@ class Likeness:
         if self._count < _LEARNED or not self._square:
             return 0.0
         alike = self._product / self._square
-        return min(max((alike - _CHANCE) / (_CERTAIN - _CHANCE), 0.0), 1.0)
+        if alike <= _CHANCE:
+            return 0.0
+        return min((alike - _CHANCE) / (_CERTAIN - _CHANCE), 1.0)
 
 
 class QueueSwell:
@@ -61,6 +67,8 @@ class QueueSwell:
     def __init__(self) -> None:
         self._rows = [_Rows(length) for length in _ROWS]
         self._single = self._rows[0]
+        self.ranked: Sequence[int] = self._single.ranks.ranked
+        """The late delays, the newest among them, in order."""
         self._swollen_ns = 0.0
 
     def add(self, raw_ns: int, delay_ns: int) -> None:
@@ -91,7 +99,7 @@ class _Rows:
         self._late: deque[int] = deque(maxlen=length)
         # Each lower than all that came after it: the first is the window's lowest.
         self._lows: deque[tuple[int, int]] = deque()
-        self._ranks = _Ranks()
+        self.ranks = _Ranks()
         self._likeness = Likeness()
         self._certainty = 0.0
         self._arrived = 0
@@ -114,7 +122,7 @@ class _Rows:
 
     def _complete(self, raw_ns: int) -> None:
         shared_ns = min(self._late)
-        self.place = self._ranks.place(shared_ns)
+        self.place = self.ranks.place(shared_ns)
         self._likeness.add(self.place)
         self._certainty = self._likeness.certainty
         self._remember(raw_ns, shared_ns)
@@ -133,11 +141,11 @@ class _Ranks:
 
     def __init__(self) -> None:
         self._arrived: deque[int] = deque()
-        self._ranked: list[int] = []
+        self.ranked: list[int] = []
 
     def place(self, value: int) -> float:
         """Take in a value and return its place, -0.5 to 0.5; 0 if all are equal."""
-        ranked = self._ranked
+        ranked = self.ranked
         self._arrived.append(value)
         insort(ranked, value)
         if len(self._arrived) > _LATE:

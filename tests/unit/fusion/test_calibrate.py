@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,17 @@ def test_horizons_learn_apart() -> None:
         )
     assert calibrator.coverage(64.0).factor_99 < 10.0
     assert calibrator.coverage(3600.0).factor_99 > 50.0
+
+
+def test_a_horizon_ends_with_its_own_age() -> None:
+    """A minute is a minute's, the next instant the next one's; the last has no end."""
+    rng = random.Random(9)
+    calibrator = Calibrator()
+    run(calibrator, lambda: rng.gauss(0.0, SIGMA_NS), count=4000, poll_s=32)
+    found = [calibrator.coverage(horizon_s) for horizon_s in HORIZONS_S]
+    assert len({each.scores for each in found}) == len(HORIZONS_S)
+    for horizon_s, later in zip(HORIZONS_S, [*found[1:], found[-1]], strict=True):
+        assert calibrator.coverage(math.nextafter(horizon_s, math.inf)) == later
 
 
 @given(

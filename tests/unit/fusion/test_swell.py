@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotick.core.units import NS_PER_S
-from chronotick.fusion.swell import QueueSwell
+from chronotick.fusion.swell import Likeness, QueueSwell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,3 +129,31 @@ def test_any_delays_are_accepted(delays: list[int]) -> None:
         limit_ns = max(delays) - min(delays)
         assert 0.0 <= swell.variance <= swell.variance_if(1.0)
         assert swell.variance_if(1.0) <= limit_ns**2 / 12.0 * (1.0 + 1e-9)
+
+
+def feared_afresh_ns(delays: list[int], length: int) -> float:
+    """Return what rows of one length show, from all delays since the first (< 72 h)."""
+    rows = [
+        min(delays[k : k + length]) for k in range(0, len(delays) - length + 1, length)
+    ]
+    likeness = Likeness()
+    for k, row in enumerate(rows):
+        late = rows[max(k - 63, 0) : k + 1]
+        below, above = (sum(e < row for e in late), sum(e > row for e in late))
+        likeness.add((below + len(late) - above) / (2 * len(late)) - 0.5)
+    excess_ns = max(min(delays[-length:]) - min(rows), 0) if rows else 0
+    return likeness.certainty * excess_ns
+
+
+@given(st.integers(1, 200), st.integers(1, 60), st.randoms(use_true_random=False))
+def test_what_is_kept_is_what_all_delays_say(
+    count: int, period: int, rng: random.Random
+) -> None:
+    """Rows are looked at when they are complete: in between nothing is missed."""
+    swell, delays = QueueSwell(), []
+    for k in range(count):
+        delays.append(FLOOR_NS + 100 * (k % period) + rng.randrange(1000))
+        swell.add(k * 64 * NS_PER_S, delays[-1])
+        assert list(swell.ranked) == sorted(delays[-64:])
+    feared_ns = max(feared_afresh_ns(delays, length) for length in (1, 8, 32))
+    assert swell.variance == pytest.approx(feared_ns**2 / 12.0, rel=1e-12)
