@@ -163,10 +163,9 @@ class BankModel:
 
     def _spoken(self) -> Mixture:
         """Return what filters and line say at the filters' instant."""
-        said = self._joined()
-        variance = said.variance
-        v0 = variance.v0 + self._paths.common_variance
-        return said._replace(variance=variance._replace(v0=v0))
+        x, y, (v0, v1, v2, v3) = self._joined()
+        shared = self._paths.common_variance
+        return Mixture(x, y, Variance(v0 + shared, v1, v2, v3))
 
     def _joined(self) -> Mixture:
         return self._line.joins(self._filters.mixture(), self._raw_ns, self._epoch_ns)
