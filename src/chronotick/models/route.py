@@ -148,15 +148,18 @@ class Route:
 
     def _detour_run(self, floor_ns: int) -> list[_Heard]:
         """Return the last exchanges, if queues don't explain them; else nothing."""
+        recent = self._recent
         for length, typical in _RUNS:
-            run = list(self._recent)[-length:]
-            first = run[0]
-            if len(run) < length or first.learned < _LEARNED:
+            if len(recent) < length or recent[-length].learned < _LEARNED:
                 continue
-            above_ns = min(each.delay_ns for each in run) - floor_ns
             # By what was known before: a detour that counted itself as queues would
             # hide itself.
-            if above_ns > typical * self._queues_ns(first.mean_ns):
+            longest_ns = typical * self._queues_ns(recent[-length].mean_ns)
+            # Mostly the newest one alone tells that there is no such run.
+            if recent[-1].delay_ns - floor_ns <= longest_ns:
+                continue
+            run = list(recent)[-length:]
+            if min(each.delay_ns for each in run) - floor_ns > longest_ns:
                 return run
         return []
 
