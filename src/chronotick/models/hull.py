@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float64]
+    Matrix = NDArray[np.float64]
 
 __all__ = ["BoundHull", "Line"]
 
@@ -33,6 +34,7 @@ _LEAST = 8
 # Slopes per round and rounds: each narrows the bracket eightfold.
 _SLOPES = np.linspace(0.0, 1.0, 17)
 _ROUNDS = 5
+_ROWS = np.arange(_SLOPES.size)
 # The line itself touches three ends; the next ones say how dense they lie there.
 _TOUCHED = 2
 _NEXT = 4
@@ -86,13 +88,12 @@ class BoundHull:
         if len(self._bounds) < _LEAST:
             return None
         newest_ns, epoch_ns, _ = self._bounds[-1]
-        relative = [(r - newest_ns, o - epoch_ns, d) for r, o, d in self._bounds]
-        t, offset, delay = np.array(relative, np.float64).T
-        t /= NS_PER_S
+        raw_ns, offset_ns, delay_ns = map(np.array, zip(*self._bounds, strict=True))
+        t, offset = (raw_ns - newest_ns) / NS_PER_S, offset_ns - epoch_ns
         span_s = -float(t[0])
         if span_s <= 0.0:
             return None
-        upper, lower = offset + delay / 2.0, offset - delay / 2.0
+        upper, lower = offset + delay_ns / 2.0, offset - delay_ns / 2.0
         slope = _steepest_margin(t, upper, lower)
         above, below = np.sort(upper - slope * t), np.sort(slope * t - lower)
         # Memoryless queues put the k-th nearest end k steps away.
@@ -127,10 +128,15 @@ def _steepest_margin(t: Vector, upper: Vector, lower: Vector) -> float:
     for _ in range(_ROUNDS):
         slopes = low + (high - low) * _SLOPES
         lines = slopes[:, None] * t
-        gaps = (upper - lines).min(axis=1) - (lower - lines).max(axis=1)
-        best = int(gaps.argmax())
+        best = int((_least(upper - lines) + _least(lines - lower)).argmax())
         low, high = (
             float(slopes[max(best - 1, 0)]),
             float(slopes[min(best + 1, slopes.size - 1)]),
         )
     return (low + high) / 2.0
+
+
+def _least(rows: Matrix) -> Vector:
+    """Return the least of each row; numpy is quicker to tell where it is."""
+    least: Vector = rows[_ROWS, rows.argmin(axis=1)]
+    return least
