@@ -173,8 +173,7 @@ class Exchange:
     """Packets dropped so far, by reason."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What one oscillator model believes at `raw_ns`."""
 
     raw_ns: int

@@ -82,7 +82,7 @@ def test_a_constant_moves_the_answer_and_nothing_else(said: Evidence) -> None:
     assert said.span is not None
     assert said.estimate is not None
     here = fuse(said)
-    moved = replace(said.estimate, offset_ns=said.estimate.offset_ns + EPOCH_NS)
+    moved = said.estimate._replace(offset_ns=said.estimate.offset_ns + EPOCH_NS)
     there = fuse(replace(said, span=said.span.shift(EPOCH_NS), estimate=moved))
     assert there == replace(here, utc_ns=here.utc_ns + EPOCH_NS)
 
