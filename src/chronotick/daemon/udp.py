@@ -216,7 +216,10 @@ def _address(endpoint: Endpoint) -> tuple[str, int] | tuple[str, int, int, int]:
         return endpoint
     # str.isdigit alone takes other scripts' digits and superscripts.
     is_index = scope.isascii() and scope.isdigit()
-    index = int(scope) if is_index else socket.if_nametoindex(scope)
+    try:
+        index = int(scope) if is_index else socket.if_nametoindex(scope)
+    except OSError:
+        raise OSError(errno.ENODEV, f"no interface {scope!r}") from None
     return (host, endpoint.port, 0, index)
 
 
