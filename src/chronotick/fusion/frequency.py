@@ -85,19 +85,12 @@ class FrequencyBound:
         """
         if self._anchors and raw_ns - self._anchors[0][0] > _WINDOW_NS:
             self._anchors = [a for a in self._anchors if raw_ns - a[0] <= _WINDOW_NS]
-        (lo_ns, hi_ns), (lo_ppb, hi_ppb) = span, self._prior
-        for then_ns, (then_lo_ns, then_hi_ns) in self._anchors:
-            elapsed_ns = raw_ns - then_ns
-            if elapsed_ns > 0:
-                slowest = (lo_ns - then_hi_ns) * PPB // elapsed_ns
-                fastest = -((then_lo_ns - hi_ns) * PPB // elapsed_ns)
-                lo_ppb = max(lo_ppb, slowest - self._drift_ppb)
-                hi_ppb = min(hi_ppb, fastest + self._drift_ppb)
-        if lo_ppb > hi_ppb:
+        rate = self._reconcile(raw_ns, span)
+        if rate is None:
             self.forget()
             self._anchors = [(raw_ns, span)]
             return False
-        self._rate = RateSpan(lo_ppb, hi_ppb)
+        self._rate = rate
         self._keep(raw_ns, span)
         return True
 
@@ -105,6 +98,25 @@ class FrequencyBound:
         """Fall back to the prior: after a jump nothing older counts."""
         self._anchors = []
         self._rate = self._prior
+
+    def _reconcile(self, raw_ns: int, span: Span) -> RateSpan | None:
+        """Return which rates lead from all that is remembered to `span`, if any do."""
+        (lo_ns, hi_ns), drift_ppb = span, self._drift_ppb
+        slowest_ppb = self._prior.lo_ppb + drift_ppb
+        fastest_ppb = self._prior.hi_ppb - drift_ppb
+        for then_ns, (then_lo_ns, then_hi_ns) in self._anchors:
+            elapsed_ns = raw_ns - then_ns
+            if elapsed_ns <= 0:
+                continue
+            least = (lo_ns - then_hi_ns) * PPB
+            most = (hi_ns - then_lo_ns) * PPB
+            # Few narrow what the others leave, and a division is dear.
+            if least > slowest_ppb * elapsed_ns:
+                slowest_ppb = least // elapsed_ns
+            if most < fastest_ppb * elapsed_ns:
+                fastest_ppb = -(-most // elapsed_ns)
+        rate = RateSpan(slowest_ppb - drift_ppb, fastest_ppb + drift_ppb)
+        return rate if rate.lo_ppb <= rate.hi_ppb else None
 
     def _keep(self, raw_ns: int, span: Span) -> None:
         """Remember the interval; thin out so that every age keeps a narrow one."""
