@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -12,6 +13,11 @@ settings.register_profile("chronotick", deadline=None)
 # pytest --hypothesis-profile=deep: a search as long as twenty runs of CI.
 settings.register_profile("deep", deadline=None, max_examples=2_000)
 settings.load_profile("chronotick")
+
+# Programs that we start are to run as their users run them: with these set, nothing is left
+# unwritten at their end, and no bytecode is kept.
+for name in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+    os.environ.pop(name, None)
 
 # Started in the background by a shell without job control, we and all our children would
 # ignore Ctrl-C, and the programs that are ended with it would never end.

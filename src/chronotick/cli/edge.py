@@ -10,7 +10,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -47,7 +47,9 @@ class Edge(click.Command):
         name = prog_name or self.name or "chronotick"
         self._main_shell_completion(extra, name, complete_var)
         words = list(sys.argv[1:] if args is None else args)
-        sys.exit(self._run(name, words, extra))
+        code = self._run(name, words, extra)
+        _drop_what_cannot_be_written()
+        sys.exit(code)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse; a mistake belongs to this command, even where click doesn't say so."""
@@ -119,10 +121,10 @@ def _end(ending: BaseException, name: str) -> int:
             complain(ending.format_message())
             code = ExitCode.FAILURE
         case BrokenPipeError():
-            _silence_stdout()
+            _silence(sys.stdout)
             code = ExitCode.BROKEN_PIPE
         case OSError():
-            _silence_stdout()
+            _silence(sys.stdout)
             complain(str(ending))
             code = ExitCode.FAILURE
         case _:
@@ -136,11 +138,22 @@ def _usage(error: click.UsageError, name: str) -> str:
     return f"{message[:1].lower()}{message[1:]} (see `{path} --help`)"
 
 
-def _silence_stdout() -> None:
-    """Keep the interpreter from flushing into the closed pipe again at its exit."""
-    stdout = sys.__stdout__
-    if stdout is not None and sys.stdout is stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+def _drop_what_cannot_be_written() -> None:
+    """Leave nothing in a stream that the interpreter would fail to flush at its exit.
+
+    Its exit code, 120, would take the place of ours.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is left in `stream`, which can't be written, go nowhere."""
+    if stream is sys.__stdout__ or stream is sys.__stderr__:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _replace_what_cannot_be_shown() -> None:
