@@ -16,8 +16,15 @@ import click
 from click.core import ParameterSource
 
 from chronotick.cli.edge import Verb, complain
+from chronotick.cli.eval_addresses import reachable
 from chronotick.cli.exit_codes import ExitCode
-from chronotick.cli.options import Duration, course_options, segment_option, together
+from chronotick.cli.options import (
+    Duration,
+    NumericAddress,
+    course_options,
+    segment_option,
+    together,
+)
 from chronotick.cli.tokens import read_token
 
 if TYPE_CHECKING:
@@ -66,9 +73,10 @@ _node_options = together(
         "--listen",
         "listen_address",
         metavar="ADDRESS",
+        type=NumericAddress(),
         default="0.0.0.0",  # noqa: S104 - a node is asked from other hosts
         show_default=True,
-        help="Numeric address to listen on.",
+        help="Numeric address to listen on; `::` for nodes that have IPv6 only.",
     ),
 )
 
@@ -156,7 +164,7 @@ def coordinator(
     if num_events is None and target_s is None:
         raise click.UsageError("say when to end: --num-events or --target-duration")
     settings = Settings(
-        workers=_workers(workers),
+        workers=_workers(workers, common["listen_address"]),
         node=_node(common),
         output=common["output"],
         listen=Endpoint(common["listen_address"], 0),
@@ -230,18 +238,21 @@ def _key(path: Path | None) -> bytes | None:
     return key
 
 
-def _workers(text: str) -> dict[str, Endpoint]:
-    """Return the workers' endpoints by name."""
-    from chronotick.cli.eval_run import resolved  # noqa: PLC0415
+def _workers(text: str, listen: str) -> dict[str, Endpoint]:
+    """Return the workers' endpoints, which can be sent to from `listen`, by name."""
     from chronotick.ntp import parse_server  # noqa: PLC0415
 
-    found: dict[str, Endpoint] = {}
+    hosts: dict[str, tuple[str, int]] = {}
     for word in text.split(","):
         given, _, where = word.strip().rpartition("=")
         name = given or where
-        server = parse_server(where)
-        endpoint = resolved(name, server.host, server.port)
-        if name in found or endpoint in found.values():
+        if name in hosts:
             raise click.UsageError(f"--workers: {word.strip()} is there twice")
-        found[name] = endpoint
+        hosts[name] = parse_server(where)
+    found = reachable(hosts, listen)
+    taken: set[Endpoint] = set()
+    for name, endpoint in found.items():
+        if endpoint in taken:
+            raise click.UsageError(f"--workers: {name} at {endpoint} is there twice")
+        taken.add(endpoint)
     return found

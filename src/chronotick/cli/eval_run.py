@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chronotick.cli.edge import Verb, complain
+from chronotick.cli.eval_addresses import anywhere, reachable
 from chronotick.cli.exit_codes import ExitCode
 from chronotick.cli.interrupts import heed_all
 from chronotick.cli.options import (
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
     from chronotick.eval.streaming.launchers import Launcher
     from chronotick.eval.streaming.run import RunSettings
 
-__all__ = ["connected", "resolved", "run"]
+__all__ = ["connected", "run"]
 
 _LOOPBACK = "127.0.0.1"
-_ANYWHERE = "0.0.0.0"  # noqa: S104 - asked from elsewhere
 
 
 @click.command("run", cls=Verb)
@@ -152,7 +152,7 @@ def _settings(
         target_duration_s=options["target_s"],
         seed=options["seed"],
         preflight_s=options["preflight_s"],
-        listen=_LOOPBACK if is_local else _ANYWHERE,
+        listen=_LOOPBACK if is_local else anywhere(nodes.values()),
     )
 
 
@@ -196,10 +196,11 @@ def _launcher(
         remote=shlex.split(options["remote_command"]),
         options=shlex.split(options["ssh_options"]),
     )
-    return launcher, {
-        name: resolved(name, address or name.rpartition("@")[2], port)
+    hosts = {
+        name: (address or name.rpartition("@")[2], port)
         for name, address in names.items()
     }
+    return launcher, reachable(hosts)
 
 
 def _on_dask(
@@ -209,12 +210,12 @@ def _on_dask(
 
     chosen = dask_nodes(cluster, list(_names(nodes)))
     taken: Counter[str] = Counter()
-    found: dict[str, Endpoint] = {}
+    hosts: dict[str, tuple[str, int]] = {}
     for node in chosen:
         # Two nodes of one host, where somebody asked for that, need two ports.
-        found[node.name] = resolved(node.name, node.host, base_port + taken[node.host])
+        hosts[node.name] = (node.host, base_port + taken[node.host])
         taken[node.host] += 1
-    return DaskLauncher(cluster, chosen), found
+    return DaskLauncher(cluster, chosen), reachable(hosts)
 
 
 def _names(nodes: str) -> dict[str, str]:
@@ -226,20 +227,3 @@ def _names(nodes: str) -> dict[str, str]:
             raise click.UsageError(f"--nodes: {word!r} is empty or named twice")
         found[name] = address
     return found
-
-
-def resolved(name: str, host: str, port: int) -> Endpoint:
-    """Return the first address of a node's host.
-
-    Raises:
-        ClickException: its name cannot be resolved.
-    """
-    import anyio  # noqa: PLC0415
-
-    from chronotick.daemon.clocks import HostClock  # noqa: PLC0415
-    from chronotick.daemon.udp import UdpTransport  # noqa: PLC0415
-
-    try:
-        return anyio.run(UdpTransport(HostClock()).resolve, host, port)[0]
-    except OSError as error:
-        raise click.ClickException(f"node {name}: cannot resolve {host}") from error

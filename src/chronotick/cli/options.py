@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Duration",
     "Durations",
+    "NumericAddress",
     "Real",
     "Scheduler",
     "course_options",
@@ -122,6 +124,27 @@ class Scheduler(click.ParamType[str]):
         """Return `value` as it is, or fail with the form that is expected."""
         if not _is_address(value):
             self.fail(f"{value!r}: expected tcp://HOST:PORT", param, ctx)
+        return value
+
+
+class NumericAddress(click.ParamType[str]):
+    """An IPv4 or IPv6 address, such as ``0.0.0.0`` or ``::``."""
+
+    name = "address"
+
+    def convert(
+        self,
+        value: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Return `value` as it is, or fail with the form that is expected."""
+        try:
+            ipaddress.ip_address(value)
+        except ValueError:
+            self.fail(
+                f"{value!r}: expected an address such as 0.0.0.0 or ::", param, ctx
+            )
         return value
 
 

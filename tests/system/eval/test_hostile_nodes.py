@@ -244,7 +244,10 @@ def test_nothing_is_started_where_another_run_would_be_judged_too(
     assert not (tmp_path / "logs").exists()
 
 
-def test_time_can_be_read_over_http(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("listen", "host"), [("127.0.0.1", "localhost"), ("::", "[::1]")]
+)
+def test_time_can_be_read_over_http(tmp_path: Path, listen: str, host: str) -> None:
     """Worker and coordinator without a segment: bounded stamps, and nothing made up."""
     out, http, port = tmp_path / "run", free_port(), free_port()
     with clocks(tmp_path) as node:
@@ -255,7 +258,7 @@ def test_time_can_be_read_over_http(tmp_path: Path) -> None:
             env=os.environ | {"CHRONOTICK_TOKEN": "0123456789abcdef"},
         )  # fmt: skip
         words = ["--chronotick-server", f"http://127.0.0.1:{http}"]
-        words += ["--listen", "127.0.0.1"]
+        words += ["--listen", listen]
         try:
             with subprocess.Popen(
                 [*EVAL, "worker", "--node-id", "a", "--listen-port", str(port),
@@ -266,7 +269,7 @@ def test_time_can_be_read_over_http(tmp_path: Path) -> None:
                 token = tmp_path / "token"
                 token.write_text("0123456789abcdef\n")
                 ended = subprocess.run(
-                    [*EVAL, "coordinator", "--workers", f"a=localhost:{port}",
+                    [*EVAL, "coordinator", "--workers", f"a={host}:{port}",
                      "--num-events", "40", "--output", str(out / "coordinator.csv"),
                      "--token-file", str(token), *words],
                     capture_output=True, text=True, timeout=120, check=False,

@@ -40,7 +40,11 @@ def run(*words: str) -> int:
         ),
         (
             "coordinator --workers a=127.0.0.1:1,b=127.0.0.1:1 --num-events 1",
-            "b=127.0.0.1:1 is there twice",
+            "b at 127.0.0.1:1 is there twice",
+        ),
+        (
+            "coordinator --workers a=127.0.0.1:1 --num-events 1 --listen localhost",
+            "'localhost': expected an address such as 0.0.0.0",
         ),
         (
             "worker --node-id a --segment x --chronotick-server http://127.0.0.1:1",
