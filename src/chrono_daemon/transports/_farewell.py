@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import zmq
 
-from chrono_daemon.transports._wire import has_succeeded
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chrono_daemon.transports._wire import Wire
 
 __all__ = ["Farewell", "close_saying"]
@@ -23,7 +23,7 @@ __all__ = ["Farewell", "close_saying"]
 # For a linger without end and without an event loop, if the peer can't be seen to go.
 _UNWATCHED_S: Final = 5.0
 
-_closing: Final[set[asyncio.Task[None]]] = set()
+_closing: Final[dict[asyncio.Task[None], Farewell]] = {}
 """Those that are said now; tasks need a reference."""
 
 
@@ -42,17 +42,17 @@ def close_saying(wire: Wire, frame: bytes, reply: bytes | None = None) -> None:
         wire.plain.send(frame, zmq.NOBLOCK)
         unsent = None
     except zmq.Again:
-        pass
+        wire.is_behind = True
     except zmq.ZMQError:
         has_peer = False
-    if not wire.may_lose():
+    if unsent is None and not wire.may_lose():
         reply = None
     if not has_peer or (unsent is None and reply is None):
         wire.close()
         return
     farewell = Farewell(wire, unsent, reply, wire.linger_ms)
     task = asyncio.get_running_loop().create_task(farewell.say())
-    _closing.add(task)
+    _closing[task] = farewell
     task.add_done_callback(farewell.end)
 
 
@@ -71,6 +71,7 @@ class Farewell:
         self._reply = reply
         self._sending: asyncio.Future[object] | None = None
         self._hearing: asyncio.Future[bytes] | None = None
+        self._is_alone = self._is_given_up = False
         self._was_to_here = wire.has_neighbors()
         self._loop = asyncio.get_running_loop()
         self._until = None if linger_ms < 0 else self._loop.time() + linger_ms / 1000
@@ -80,29 +81,32 @@ class Farewell:
         with suppress(zmq.ZMQError, TimeoutError):
             async with asyncio.timeout_at(self._until):
                 while not self._is_over():
-                    if self._frame is not None:
-                        self._sending = self._wire.start_send(self._frame)
-                        await self._wire.wait(self._sending)
-                    else:
-                        self._hearing = self._wire.start_receive()
-                        await self._wire.wait(self._hearing)
+                    await self._wire.wait(*self._operations())
                     self._take_what_was_done()
 
     def end(self, task: asyncio.Task[None]) -> None:
         """Close the socket; first say what the end of the event loop cut short.
 
         The program often ends with its loop, and then takes all with it that ZeroMQ
-        has not delivered.
+        has not delivered. All that it cut short is said together: a peer may read the
+        one stream to its end before it goes on with the other.
         """
-        _closing.discard(task)
+        _closing.pop(task, None)
         try:
-            if task.cancelled() and not self._is_to_here():
+            if task.cancelled():
+                others = [
+                    each
+                    for other, each in list(_closing.items())
+                    if other.cancelled() and other.get_loop() is self._loop
+                ]
                 with suppress(zmq.ZMQError):
-                    self._say_at_once()
+                    _say_alone([self, *others])
         finally:
             self._wire.close()
 
     def _is_over(self) -> bool:
+        if self._wire.plain.closed:
+            return True
         if self._frame is None:
             return self._reply is None or self._wire.peer_lost
         return self._wire.peer_lost and self._wire.is_bound and self._until is None
@@ -111,47 +115,96 @@ class Farewell:
         """Say whether the peer lived in this loop: it can't answer any more, then."""
         return self._was_to_here or self._wire.has_neighbors()
 
+    def _operations(self) -> list[asyncio.Future[Any]]:
+        """Begin what is not under way: a peer that reads no more says so meanwhile."""
+        if self._frame is not None and self._sending is None:
+            self._sending = self._wire.start_send(self._frame)
+        if self._reply is not None and self._hearing is None:
+            self._hearing = self._wire.start_receive()
+        return [each for each in (self._sending, self._hearing) if each is not None]
+
     def _take_what_was_done(self) -> None:
-        """Count what was sent or heard, and withdraw what wasn't.
+        """Count what was sent or heard.
 
         A future that is done in the last turn of the loop is done though the task that
         awaits it learns of its cancelling only: the reply would be waited for, and has
         been taken from the socket.
         """
-        sending, self._sending = self._sending, None
-        if has_succeeded(sending):
-            self._frame = None
-        elif sending is not None and not sending.cancel():
-            sending.result()
-        hearing, self._hearing = self._hearing, None
-        if has_succeeded(hearing):
-            self._note(hearing.result())
-        elif hearing is not None and not hearing.cancel():
-            hearing.result()
+        sending, hearing = self._sending, self._hearing
+        if sending is not None and sending.done():
+            self._sending = None
+            if not sending.cancelled():
+                sending.result()
+                self._note_sent()
+        if hearing is not None and hearing.done():
+            self._hearing = None
+            if not hearing.cancelled():
+                self._note(hearing.result())
 
-    def _note(self, heard: bytes) -> None:
-        if heard == self._reply:
+    def _note_sent(self) -> None:
+        self._frame = None
+        if not self._wire.may_lose():
             self._reply = None
 
-    def _say_at_once(self) -> None:
-        self._take_what_was_done()
-        wire = self._wire
-        if self._until is None and not wire.is_watched():
-            self._until = self._loop.time() + _UNWATCHED_S
-        while not self._is_over():
-            left_ms = self._left_ms()
-            wire.block(to_send=self._frame is not None, timeout_ms=left_ms)
-            try:
-                if self._frame is not None:
-                    wire.plain.send(self._frame, zmq.NOBLOCK)
-                    self._frame = None
-                else:
-                    self._note(wire.plain.recv(zmq.NOBLOCK))
-            except zmq.Again:
-                if left_ms == 0:
-                    return
+    def _note(self, heard: bytes) -> None:
+        """Whoever replies needs nothing more, not even a frame that is unsent."""
+        if heard == self._reply:
+            self._reply = self._frame = None
 
-    def _left_ms(self) -> int | None:
+    def go_on_alone(self) -> None:
+        """Do without the loop from now on, if there is anything left to do."""
+        if self._is_alone or self._is_to_here():
+            self._is_given_up = True
+            return
+        self._is_alone = self._is_given_up = True
+        with suppress(zmq.ZMQError):
+            self._take_what_was_done()
+            self._is_given_up = False
+        for each in (self._sending, self._hearing):
+            if each is not None:
+                each.cancel()
+        if self._until is None and not self._wire.is_watched():
+            self._until = self._loop.time() + _UNWATCHED_S
+
+    def is_missing(self) -> bool:
+        """Say whether something is missing, and may still come."""
+        return not (self._is_given_up or self._is_over())
+
+    def register(self, poller: zmq.Poller) -> None:
+        """Let `poller` wait for what is missing."""
+        self._wire.register(
+            poller, to_send=self._frame is not None, to_hear=self._reply is not None
+        )
+
+    def try_again(self) -> None:
+        """Say and hear what can be said and heard at once; give up when it is late."""
+        self._is_given_up = self.left_ms() == 0
+        self._wire.look_for_peer()
+        plain = self._wire.plain
+        with suppress(zmq.Again):
+            if self._frame is not None and not self._is_over():
+                plain.send(self._frame, zmq.NOBLOCK)
+                self._note_sent()
+        with suppress(zmq.Again):
+            if self._reply is not None:
+                self._note(plain.recv(zmq.NOBLOCK))
+
+    def left_ms(self) -> int | None:
+        """Return how long it may take yet; None where that has no end."""
         if self._until is None:
             return None
         return max(0, math.ceil(1000 * (self._until - self._loop.time())))
+
+
+def _say_alone(farewells: Sequence[Farewell]) -> None:
+    """Block until nothing is missing, or it is late."""
+    for each in farewells:
+        each.go_on_alone()
+    while missing := [each for each in farewells if each.is_missing()]:
+        poller = zmq.Poller()
+        for each in missing:
+            each.register(poller)
+        left_ms = [ms for each in missing if (ms := each.left_ms()) is not None]
+        poller.poll(min(left_ms, default=None))
+        for each in missing:
+            each.try_again()

@@ -6,7 +6,8 @@ It decides whether there is a peer now; what follows from that is decided by the
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from itertools import count
+from typing import TYPE_CHECKING, Final, cast
 
 import zmq
 import zmq.asyncio
@@ -17,16 +18,29 @@ if TYPE_CHECKING:
 
 __all__ = ["PeerWatch"]
 
+_EVENTS: Final = (
+    zmq.EVENT_ACCEPTED
+    | zmq.EVENT_CONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_DISCONNECTED
+)
+_numbers: Final = count()
+
 
 class PeerWatch:
     """Watches one socket, from before its first connection until `close`."""
 
     def __init__(self, socket: zmq.asyncio.Socket) -> None:
         self._socket = socket
-        self._monitor = socket.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-        )
+        place = f"inproc://peer-watch-{next(_numbers)}"
+        socket.monitor(place, _EVENTS)
+        self._monitor = cast("zmq.asyncio.Socket", socket.context.socket(zmq.PAIR))
+        # ZeroMQ's thread would wait for room, and all of its sockets with it.
+        self._monitor.setsockopt(zmq.RCVHWM, 0)
+        self._monitor.connect(place)
         self._plain: zmq.Socket[bytes] = zmq.Socket.shadow(self._monitor)
+        self._beginning: set[int] = set()
+        self._ours: set[int] = set()
         self._connected = False
         self.is_broken = False
         """Whether a connection was there and is gone."""
@@ -36,10 +50,25 @@ class PeerWatch:
         return cast("asyncio.Future[list[bytes]]", self._monitor.recv_multipart())
 
     def note(self, message: list[bytes]) -> None:
-        """Learn from what the monitor said."""
-        event = parse_monitor_message(message)["event"]
-        self._connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-        self.is_broken = not self._connected
+        """Learn from what the monitor said.
+
+        Anybody can connect to a port, and be sent away again. That is not the peer
+        going: its connection is one of those that had begun when there was a peer.
+        """
+        said = parse_monitor_message(message)
+        event, connection = said["event"], said["value"]
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            if not self._connected:
+                self._ours = self._beginning
+                self._connected, self.is_broken = True, False
+            self._beginning = set()
+        elif event == zmq.EVENT_DISCONNECTED:
+            self._beginning.discard(connection)
+            self._ours.discard(connection)
+            if self._connected and not self._ours:
+                self._connected, self.is_broken = False, True
+        else:
+            self._beginning.add(connection)
 
     def register(self, poller: zmq.Poller) -> None:
         """Let `poller` wait for a change, too."""
@@ -47,12 +76,15 @@ class PeerWatch:
 
     def is_connected(self) -> bool:
         """Say whether there is a peer now."""
-        with suppress(zmq.Again):
+        # Nothing to read, or a context that was destroyed.
+        with suppress(zmq.ZMQError):
             while True:
                 self.note(self._plain.recv_multipart(zmq.NOBLOCK))
         return self._connected
 
     def close(self) -> None:
         """Stop watching."""
-        self._socket.disable_monitor()
+        # The context may have been destroyed, and its sockets with it.
+        with suppress(zmq.ZMQError):
+            self._socket.disable_monitor()
         self._monitor.close(0)

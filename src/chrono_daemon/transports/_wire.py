@@ -150,18 +150,17 @@ class Wire:
                     self.peer_lost = watch.is_broken
                 change.cancel()
 
-    def block(self, to_send: bool, timeout_ms: int | None) -> None:
-        """Wait without the loop, until there is room `to_send` or something to receive.
+    def register(self, poller: zmq.Poller, *, to_send: bool, to_hear: bool) -> None:
+        """Let `poller` wait for room, for something to receive, or for a lost peer."""
+        wanted = zmq.POLLOUT * to_send | zmq.POLLIN * to_hear
+        poller.register(self.plain, wanted)
+        if self._watch is not None and not self.peer_lost:
+            self._watch.register(poller)
 
-        Or until the peer is lost, or the time is over.
-        """
-        poller = zmq.Poller()
-        poller.register(self.plain, zmq.POLLOUT if to_send else zmq.POLLIN)
-        watch = None if self.peer_lost else self._watch
-        if watch is not None:
-            watch.register(poller)
-        poller.poll(timeout_ms)
-        if watch is not None and not watch.is_connected():
+    def look_for_peer(self) -> None:
+        """Find out whether the peer was lost."""
+        watch = self._watch
+        if watch is not None and not self.peer_lost and not watch.is_connected():
             self.peer_lost = watch.is_broken
 
     def close(self, linger_ms: int | None = None) -> None:
@@ -185,8 +184,22 @@ class Wire:
         return self.has_sent
 
     def is_watched(self) -> bool:
-        """Say whether the loss of the peer would be noticed."""
-        return self._watch is not None
+        """Say whether the loss of the peer would be noticed.
+
+        Not of one that may live in this thread, at an address that is spelt otherwise:
+        it does nothing while somebody waits for it here.
+        """
+        return self._watch is not None and not self._may_be_to_here()
+
+    def _may_be_to_here(self) -> bool:
+        thread, _, endpoint = self._place
+        ours = _port(endpoint)
+        return any(
+            place[0] == thread
+            and _port(place[2]) == ours
+            and any(wire.is_bound != self.is_bound for wire in wires)
+            for place, wires in list(_wires.items())
+        )
 
     def may_lose(self) -> bool:
         """Say whether the peer may lose what it hasn't read when the connection ends."""
@@ -206,6 +219,11 @@ class Wire:
             neighbors.discard(self)
             if not neighbors:
                 del _wires[self._place]
+
+
+def _port(endpoint: str) -> str:
+    """Return what all spellings of an address have in common: the port, or file."""
+    return endpoint.replace(":", "/").rpartition("/")[2]
 
 
 def has_succeeded(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import zmq
 
 from chrono_daemon.transports import _farewell
 from chrono_daemon.transports._farewell import Farewell
+from chrono_daemon.transports._wire import has_succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,14 +24,18 @@ _END, _HEARD = b"end", b"heard"
 class _FakeWire:
     """A wire whose socket does what the test says, when it says so."""
 
+    unsent: bytes | None = _END
     is_bound: bool = True
     peer_lost: bool = False
     neighbors: bool = False
     watched: bool = True
+    loses: bool = True
     stays_full: int = 0
     """How often there is no room before there is."""
     leaves_at: int | None = None
     """The wait without the loop in which the peer goes, and answers no more."""
+    replies_early: bool = False
+    """Whether the peer reads no more, and has said so."""
     did: list[object] = field(default_factory=list)
     waits: int = 0
 
@@ -39,6 +45,15 @@ class _FakeWire:
         self.hearing: asyncio.Future[bytes] = loop.create_future()
         self.changed: asyncio.Future[None] = loop.create_future()
         self.plain = self
+        # Ready at any time, so that no wait takes long.
+        self.ready, self._other = socket.socketpair()
+
+    @property
+    def closed(self) -> bool:
+        return self.did[-1:] == ["closed"]
+
+    def may_lose(self) -> bool:
+        return self.loses
 
     def has_neighbors(self) -> bool:
         return self.neighbors
@@ -52,22 +67,23 @@ class _FakeWire:
     def start_receive(self) -> asyncio.Future[bytes]:
         return self.hearing
 
-    async def wait(self, operation: asyncio.Future[Any]) -> None:
-        changes = {operation, self.changed}
+    async def wait(self, *operations: asyncio.Future[Any]) -> None:
+        changes = {*operations, self.changed}
         await asyncio.wait(changes, return_when=asyncio.FIRST_COMPLETED)
 
     def lose_peer(self) -> None:
         self.peer_lost = True
         self.changed.set_result(None)
 
-    def block(self, to_send: bool, timeout_ms: int | None) -> None:
-        assert timeout_ms is None or timeout_ms >= 0
-        if timeout_ms is None:
-            assert self.watched, "nothing would end this wait"
+    def register(self, poller: zmq.Poller, *, to_send: bool, to_hear: bool) -> None:
+        assert to_send or to_hear
+        poller.register(self.ready, zmq.POLLOUT)
         self.waits += 1
         assert self.waits < 100
-        if self.waits == self.leaves_at:
-            self.peer_lost = True
+        self.peer_lost = self.waits == self.leaves_at or self.peer_lost
+
+    def look_for_peer(self) -> None:
+        pass
 
     def send(self, frame: bytes, flags: int) -> None:
         assert flags == zmq.NOBLOCK
@@ -77,12 +93,18 @@ class _FakeWire:
 
     def recv(self, flags: int) -> bytes:
         assert flags == zmq.NOBLOCK
-        if self.peer_lost:
+        replies = self.replies_early or self.has_sent()
+        if self.leaves_at is not None or not replies:
             raise zmq.Again
         self.did.append("heard")
         return _HEARD
 
+    def has_sent(self) -> bool:
+        return self.unsent is None or _END in self.did or has_succeeded(self.sending)
+
     def close(self) -> None:
+        self.ready.close()
+        self._other.close()
         self.did.append("closed")
 
 
@@ -90,7 +112,7 @@ async def _cut_short(
     frame: bytes | None, happens: Callable[[_FakeWire], object], **wire_is: Any
 ) -> list[object]:
     """Return what a farewell does whose loop ends just after something `happens`."""
-    wire: Any = _FakeWire(**wire_is)
+    wire: Any = _FakeWire(frame, **wire_is)
     farewell = Farewell(wire, frame, _HEARD, linger_ms=-1)
     task = asyncio.create_task(farewell.say())
     task.add_done_callback(farewell.end)
@@ -140,6 +162,13 @@ def test_a_reply_of_the_last_turn_is_not_waited_for(
         ({"stays_full": 9, "leaves_at": 5, "is_bound": False}, [_END, "closed"]),
         ({"leaves_at": 2}, [_END, "closed"]),
         ({"leaves_at": 2, "is_bound": False}, [_END, "closed"]),
+        ({"stays_full": 99, "replies_early": True}, ["heard", "closed"]),
+        (
+            {"stays_full": 99, "replies_early": True, "is_bound": False},
+            ["heard", "closed"],
+        ),
+        # Within a process nothing that was accepted is lost.
+        ({"loses": False}, [_END, "closed"]),
     ],
 )
 def test_a_linger_without_end_ends_with_the_peer(
@@ -162,7 +191,7 @@ def test_in_the_loop_nobody_waits_for_a_lost_peer_either() -> None:
     """The socket, and the address it is bound to, are free again."""
 
     async def main() -> list[object]:
-        wire: Any = _FakeWire()
+        wire: Any = _FakeWire(None)
         farewell = Farewell(wire, None, _HEARD, linger_ms=-1)
         task = asyncio.create_task(farewell.say())
         task.add_done_callback(farewell.end)

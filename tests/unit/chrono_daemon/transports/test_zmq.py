@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +29,7 @@ from chrono_daemon import (
 )
 from chrono_daemon.clock import settle
 from chrono_daemon.recipes.coordination import select
+from chrono_daemon.transports._wire import Wire
 from chrono_daemon.transports.zmq import (
     MsgpackSerde,
     ZmqConfig,
@@ -610,6 +613,146 @@ async def test_a_program_that_lingers_without_end_ends_with_its_peer(
     assert await process.stdout.readline() == b"closed\n"
     peer.close(0)
     assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("step", [1, -1])
+async def test_ends_of_several_streams_do_not_wait_for_each_other(
+    step: int, tmp_path: object
+) -> None:
+    """A program has ended with full queues; its peer reads them in an order of its own."""
+    addresses = [f"ipc://{tmp_path}/{n}" for n in range(3)]
+    code = (
+        "import asyncio\n"
+        "from chrono_daemon import WouldBlock\n"
+        "from chrono_daemon.transports.zmq import open_zmq_send\n"
+        "async def full(address):\n"
+        "    send = open_zmq_send(address, bind=True, maxsize=2, linger_ms=-1)\n"
+        "    await send.send(0)\n"
+        "    for _ in range(50):\n"
+        "        try:\n"
+        "            send.send_nowait(bytes(200_000))\n"
+        "        except WouldBlock:\n"
+        "            await asyncio.sleep(0.005)\n"
+        "    return send\n"
+        "async def main():\n"
+        f"    for send in [await full(a) for a in {addresses!r}]:\n"
+        "        await send.aclose()\n"
+        "    print('closed', flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=subprocess.PIPE
+    )
+    ends: list[Any] = [open_zmq_receive(a, bind=False, maxsize=2) for a in addresses]
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"closed\n"
+    await asyncio.sleep(0.2)
+    try:
+        with anyio.fail_after(10):
+            for recv in ends[::step]:
+                assert len([item async for item in recv]) > 1
+            assert await process.wait() == 0
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        for recv in ends:
+            await recv.aclose()
+
+
+async def test_whoever_is_sent_away_was_not_the_peer(free_port: int) -> None:
+    """Anybody can connect to a port, and even be a PAIR."""
+    address = f"tcp://127.0.0.1:{free_port}"
+    recv: Any = open_zmq_receive(address, peer_timeout_ms=60_000)
+    send: Any = open_zmq_send(address)
+    await send.send("first")
+    assert await recv.receive() == "first"
+    async with anyio.create_task_group() as group:
+
+        async def receive() -> None:
+            assert await recv.receive() == "second"
+
+        group.start_soon(receive)
+        with socket.create_connection(("127.0.0.1", free_port)) as stranger:
+            stranger.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        second: zmq.asyncio.Socket = zmq.asyncio.Context.instance().socket(zmq.PAIR)
+        second.connect(address)
+        await asyncio.sleep(0.1)
+        second.close(0)
+        await asyncio.sleep(0.1)
+        await send.send("second")
+    await send.aclose()
+    await recv.aclose()
+
+
+def test_many_connections_stop_nothing(free_port: int) -> None:
+    """A check of the port every second, for an hour: ZeroMQ's thread waited for ever."""
+    address = f"tcp://127.0.0.1:{free_port}"
+    code = (
+        "import asyncio, socket\n"
+        "from chrono_daemon.transports.zmq import open_zmq_receive, open_zmq_send\n"
+        "async def main():\n"
+        f"    recv = open_zmq_receive({address!r})\n"
+        f"    send = open_zmq_send({address!r})\n"
+        "    for _ in range(2500):\n"
+        f"        socket.create_connection(('127.0.0.1', {free_port})).close()\n"
+        "    await asyncio.sleep(0.2)\n"
+        "    await send.send(1)\n"
+        "    print(await recv.receive())\n"
+        "    await send.aclose()\n"
+        "    await recv.aclose()\n"
+        "asyncio.run(main())\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, timeout=30, check=True
+    )
+    assert ran.stdout == b"1\n"
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_destroyed_context_takes_its_ends_along(
+    before: bool, tmp_path: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before an end was closed, or while it still says so."""
+    context = zmq.asyncio.Context()
+    address = f"ipc://{tmp_path}/s"
+    send: Any = open_zmq_send(address, bind=True, context=context, linger_ms=-1)
+    peer: zmq.asyncio.Socket = zmq.asyncio.Context.instance().socket(zmq.PAIR)
+    peer.setsockopt(zmq.RCVHWM, 2)
+    peer.connect(address)
+    await send.send(0)
+    for _ in range(30):
+        try:
+            send.send_nowait(bytes(500_000))
+        except WouldBlock:
+            await asyncio.sleep(0.005)
+    if before:
+        context.destroy(0)
+    await send.aclose()
+    await asyncio.sleep(0.01)
+    context.destroy(0)
+    await asyncio.sleep(0.01)
+    peer.close(0)
+    gc.collect()
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("bound", "connected"),
+    [
+        ("tcp://*:{port}", "tcp://127.0.0.1:{port}"),
+        ("tcp://127.0.0.1:{port}", "tcp://localhost:{port}"),
+    ],
+)
+async def test_a_peer_in_this_thread_is_not_seen_to_go(
+    bound: str, connected: str, free_port: int
+) -> None:
+    """However its address is spelt: who waits for it here without end, hangs."""
+    into = Wire(bound.format(port=free_port), True, 2, -1, None, None)
+    out = Wire(connected.format(port=free_port), False, 2, -1, None, None)
+    assert not out.is_watched()
+    into.close()
+    assert out.is_watched()
+    out.close()
 
 
 def test_a_loop_that_ends_waits_for_nobody_who_lives_in_it(inproc: str) -> None:
