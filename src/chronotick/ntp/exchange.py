@@ -257,7 +257,10 @@ def _loop(reply: Packet, datagram: Datagram, followed: Container[int]) -> Drop |
         return Drop(
             reason=DropReason.LOOP, detail=f"its reference is {ours}, this host"
         )
-    if ours == datagram.origin.address and reply.reference_id in followed:
+    theirs = datagram.origin.address
+    # We ask 127.0.1.1, which Debian calls a host by, from 127.0.0.1.
+    is_here = ours == theirs or is_loopback(theirs)
+    if is_here and reply.reference_id in followed:
         return Drop(
             reason=DropReason.LOOP,
             detail="it is this host, and follows a server that is asked here, too",

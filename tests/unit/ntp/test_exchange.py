@@ -190,6 +190,21 @@ def test_who_follows_on_this_host_whom_we_ask_is_not_heard(
         assert waiting().received(answer, followed=()) != outcome
 
 
+@pytest.mark.parametrize("theirs", ["127.0.1.1", "::ffff:127.0.0.2"])
+def test_every_loopback_address_is_this_host(theirs: str) -> None:
+    """All are asked from 127.0.0.1; Debian's hosts find themselves at 127.0.1.1."""
+    association, endpoint = Association("a"), Endpoint(theirs, 123)
+    association.begin(endpoint, COOKIE)
+    association.sent(SENT_RAW_NS)
+    answer = reply(stratum=2, reference_id=_ID)
+    arrived = datagram(answer, origin=endpoint, destination="127.0.0.1")
+
+    outcome = association.received(arrived, followed={_ID})
+
+    assert isinstance(outcome, Drop)
+    assert outcome.reason is DropReason.LOOP
+
+
 @pytest.mark.parametrize("code", list(KissCode))
 def test_kisses_are_obeyed(code: KissCode) -> None:
     """RATE, DENY and RSTR come through, even with the leap bits that kisses carry."""
