@@ -98,7 +98,7 @@ async def poll_server(
             lost = source.losses
             returns.append(reachability.returns)
             exchange, wait_s = await source.poll(ctx.clock)
-            if diary.is_news(exchange.state):
+            if diary.is_news(exchange):
                 ctx.logger.log(
                     logging.INFO if exchange.state == "ok" else logging.WARNING,
                     'event=server server=%s state=%s why="%s"',
@@ -127,15 +127,21 @@ class _Diary:
     """Which state of a server the log was told of last."""
 
     def __init__(self) -> None:
-        self._told = "ok"
+        self._told = "ok", ""
         self._lost = 0
 
-    def is_news(self, state: str) -> bool:
-        """Say whether to tell of `state`; single packets are lost on any path."""
+    def is_news(self, exchange: Exchange) -> bool:
+        """Say whether to tell of this end of a poll.
+
+        Single packets are lost on any path. Why an answer is refused may change, and
+        the last reason stay: a server that has no time yet turns out to be ourselves.
+        """
+        state = exchange.state
         self._lost = self._lost + 1 if state == "lost" else 0
-        if state == self._told or 0 < self._lost < SILENT:
+        reason = exchange.detail.partition(":")[0] if state == "rejected" else ""
+        if (state, reason) == self._told or 0 < self._lost < SILENT:
             return False
-        self._told = state
+        self._told = state, reason
         return True
 
 

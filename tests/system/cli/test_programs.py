@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import select
 import shutil
@@ -59,10 +58,11 @@ def daemon(address: str, segment: Path) -> Iterator[subprocess.Popen[str]]:
 
 def on_terminal(*words: str, **environment: str) -> str:
     """Return what a program writes to a terminal."""
-    pid, terminal = pty.fork()
-    if pid == 0:  # pragma: no cover - the child
-        os.environ.update(environment)
-        os.execv(words[0], words)  # noqa: S606
+    terminal, theirs = os.openpty()
+    process = subprocess.Popen(
+        words, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | environment
+    )
+    os.close(theirs)
     written = b""
     while select.select([terminal], [], [], 60)[0]:
         try:
@@ -73,7 +73,7 @@ def on_terminal(*words: str, **environment: str) -> str:
             break
         written += part
     os.close(terminal)
-    os.waitpid(pid, 0)
+    process.wait()
     return written.decode()
 
 

@@ -389,10 +389,17 @@ async def test_a_server_under_two_names_is_asked_under_one(
     assert told == [f'event=server server=b.test state=duplicate why="{why} server"']
 
 
-async def test_our_own_service_has_no_vote() -> None:
-    """All nodes have one configuration, and this one is in it: it follows us."""
+async def test_our_own_service_has_no_vote(caplog: pytest.LogCaptureFixture) -> None:
+    """All nodes have one configuration, and this one is in it: it follows us.
+
+    The log says so, once, though it had no time to begin with.
+    """
+    asked: list[bytes] = []
 
     def ours(request: bytes, utc_ns: int) -> list[bytes]:
+        asked.append(request)
+        if len(asked) < 3:
+            return unsynchronized(request, utc_ns)
         reply = decode(honest(request, utc_ns)[0])
         return [encode(replace(reply, stratum=2, reference_id=0xC000_0201))]
 
@@ -402,13 +409,17 @@ async def test_our_own_service_has_no_vote() -> None:
         names={"up.test": ["192.0.2.1"], "node.test": ["192.0.2.9"]},
         here="192.0.2.9",
     )
-    ended = await run_all(network, 300.0)
+    with caplog.at_level("WARNING"):
+        ended = await run_all(network, 300.0)
+    told = [r.getMessage() for r in caplog.records if "node.test" in r.getMessage()]
 
     assert {exchange.state for exchange in ended["up.test"]} == {"ok"}
     last = ended["node.test"][-1]
     assert (last.state, last.reach) == ("rejected", 0)
     assert last.detail.startswith("loop: it is this host, and follows a server")
-    assert last.rejected == {"loop": len(ended["node.test"])}
+    assert last.rejected == {"unsynchronized": 2, "loop": len(ended["node.test"]) - 2}
+    assert len(told) == 2
+    assert "loop: it is this host" in told[1]
 
 
 async def test_two_names_of_a_pool_share_its_addresses() -> None:
