@@ -121,7 +121,9 @@ def open_zmq_send(  # noqa: PLR0913  (all but one are keyword-only)
         context: `zmq.asyncio.Context.instance()` by default.
         linger_ms: see `ZmqConfig`.
         peer_timeout_ms: treat the channel as closed when the peer's connection breaks,
-            or is silent for so long. None: a peer may come back at any time.
+            or is silent for so long. None: a peer may come back at any time. ZeroMQ's
+            heartbeats wait their turn behind data, so a peer that is slower than this
+            counts as silent; give it to both ends, for the other one isn't told.
 
     Raises:
         ValueError: a limit is out of range; no socket was made.
