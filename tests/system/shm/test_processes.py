@@ -26,6 +26,7 @@ from chronotick.core.errors import (
     SegmentUnwritable,
 )
 from chronotick.core.status import Status
+from chronotick.shm.host import has_strong_ordering
 from chronotick.shm.native import HOT, WHY
 from chronotick.shm.reader import SegmentReader
 from chronotick.shm.writer import SegmentWriter
@@ -44,6 +45,10 @@ pytestmark = pytest.mark.filterwarnings(
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can become another user"
 )
+
+
+# On CPUs that order stores weakly only C may publish.
+WRITERS = ["python", "c"] if has_strong_ordering() else ["c"]
 
 
 @pytest.fixture(params=["python", "c"])
@@ -87,7 +92,7 @@ def _attached(
             return reader
 
 
-@pytest.mark.parametrize("writer", ["python", "c"])
+@pytest.mark.parametrize("writer", WRITERS)
 def test_readers_of_a_writer_at_full_speed_see_whole_frames(
     path: str, hot: ModuleType | None, writer: str
 ) -> None:
@@ -106,7 +111,7 @@ def test_history_of_a_writer_at_full_speed_is_whole(
     path: str, hot: ModuleType | None
 ) -> None:
     """Entries that are being replaced are left out, not mixed."""
-    with _storm(path, "python") as process:
+    with _storm(path, WRITERS[0]) as process:
         reader = _attached(path, hot, process)
         found = 0
         while found < 5_000:
@@ -124,7 +129,7 @@ def test_a_killed_writer_is_followed_by_the_next_on_the_same_file(
     reader: SegmentReader | None = None
     last = 0
     for turn in range(6):
-        with _storm(path, ("python", "c")[turn % 2]) as process:
+        with _storm(path, WRITERS[turn % len(WRITERS)]) as process:
             reader = reader or _attached(path, hot, process)
             mapping = reader.mapping
             while checked_number(reader.read()) < last + 20 * (turn + 1):
@@ -139,7 +144,7 @@ def test_a_killed_writer_is_followed_by_the_next_on_the_same_file(
 
 def test_a_second_daemon_is_refused_by_the_first_ones_pid(path: str) -> None:
     """And is let in when the first one is dead, however it died."""
-    with _storm(path, "python") as first:
+    with _storm(path, WRITERS[0]) as first:
         _attached(path, None, first)
         with pytest.raises(SegmentLocked) as refused:
             SegmentWriter(path)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chronotick.shm import writer as writer_module
 from chronotick.shm.native import HOT, WHY
 from chronotick.shm.reader import SegmentReader
 from chronotick.shm.writer import SegmentWriter
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
+
+
+@pytest.fixture(autouse=True)
+def _order_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Python write on any CPU: a thread sees its own stores in order."""
+    monkeypatch.setattr(writer_module, "has_strong_ordering", lambda: True)
 
 
 @pytest.fixture
