@@ -19,6 +19,7 @@ from chronotick.eval.streaming.launchers import LocalLauncher
 from chronotick.eval.streaming.node import NodeSettings
 from chronotick.eval.streaming.run import FolderInUse, RunSettings, run_nodes
 from chronotick.eval.streaming.tables import NULL, read_run
+from ipv6 import needs_ipv6
 from system.peers import chronyd, free_port, running_daemon, wait_until
 
 if TYPE_CHECKING:
@@ -245,7 +246,8 @@ def test_nothing_is_started_where_another_run_would_be_judged_too(
 
 
 @pytest.mark.parametrize(
-    ("listen", "host"), [("127.0.0.1", "localhost"), ("::", "[::1]")]
+    ("listen", "host"),
+    [("127.0.0.1", "localhost"), pytest.param("::", "[::1]", marks=needs_ipv6)],
 )
 def test_time_can_be_read_over_http(tmp_path: Path, listen: str, host: str) -> None:
     """Worker and coordinator without a segment: bounded stamps, and nothing made up."""
