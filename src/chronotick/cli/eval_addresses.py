@@ -44,9 +44,10 @@ def reachable(
     why = f"nodes without an IPv{version} address: {without}"
     if listen is None:
         raise click.ClickException(f"{why}; others have no IPv4 address")
+    other = _ANYWHERE[6 if version == 4 else 4]  # noqa: PLR2004 - IPv4
     raise click.ClickException(
-        f"{why}, and {listen} reaches no other; on all nodes --listen "
-        f"{_ANYWHERE[10 - version]} or a name that has one"
+        f"{why}, and {listen} reaches no other: name one that they have, or give all "
+        f"nodes --listen {other}"
     )
 
 

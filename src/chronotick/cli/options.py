@@ -110,50 +110,57 @@ class Durations(click.ParamType[tuple[float, ...]]):
         return tuple(sorted({self._one.convert(v, param, ctx) for v in parts}))
 
 
-class Scheduler(click.ParamType[str]):
+class _Form(click.ParamType[str]):
+    """Text that has to have a form, and is kept as it is."""
+
+    expected: str
+
+    def convert(
+        self,
+        value: str,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str:
+        """Return `value` as it is, or fail with the form that is expected."""
+        if not self.fits(value):
+            self.fail(f"{value!r}: expected {self.expected}", param, ctx)
+        return value
+
+    def fits(self, text: str) -> bool:
+        """Say whether `text` has the form."""
+        raise NotImplementedError
+
+
+class Scheduler(_Form):
     """The address of a Dask scheduler: ``tcp://HOST:PORT``, or ``tls://``."""
 
     name = "scheduler"
+    expected = "tcp://HOST:PORT"
 
-    def convert(
-        self,
-        value: str,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:
-        """Return `value` as it is, or fail with the form that is expected."""
-        if not _is_address(value):
-            self.fail(f"{value!r}: expected tcp://HOST:PORT", param, ctx)
-        return value
+    def fits(self, text: str) -> bool:
+        """Say whether it is one."""
+        try:
+            parts = urlsplit(text)
+            return parts.scheme in {"tcp", "tls"} and bool(
+                parts.hostname and parts.port
+            )
+        except ValueError:  # A port that is no number, a bracket that is not closed.
+            return False
 
 
-class NumericAddress(click.ParamType[str]):
+class NumericAddress(_Form):
     """An IPv4 or IPv6 address, such as ``0.0.0.0`` or ``::``."""
 
     name = "address"
+    expected = "an address such as 0.0.0.0 or ::"
 
-    def convert(
-        self,
-        value: str,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str:
-        """Return `value` as it is, or fail with the form that is expected."""
+    def fits(self, text: str) -> bool:
+        """Say whether it is one."""
         try:
-            ipaddress.ip_address(value)
+            ipaddress.ip_address(text)
         except ValueError:
-            self.fail(
-                f"{value!r}: expected an address such as 0.0.0.0 or ::", param, ctx
-            )
-        return value
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in {"tcp", "tls"} and bool(parts.hostname and parts.port)
-    except ValueError:  # A port that is no number, a bracket that is not closed.
-        return False
+            return False
+        return True
 
 
 def named(_ctx: click.Context, _param: click.Parameter, path: str | None) -> str | None:

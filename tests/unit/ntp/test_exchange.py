@@ -187,7 +187,7 @@ def test_who_follows_on_this_host_whom_we_ask_is_not_heard(
     is_loop = (stratum, ours, reference) == (2, SERVER.address, _ID)
     assert isinstance(outcome, Drop if is_loop else Emit)
     if is_loop:
-        assert waiting().received(answer, followed=()) != outcome
+        assert isinstance(waiting().received(answer, followed=()), Emit)
 
 
 @pytest.mark.parametrize("theirs", ["127.0.1.1", "::ffff:127.0.0.2"])
