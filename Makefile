@@ -114,7 +114,7 @@ system-packages:
 	fi
 
 # The stamps make a second call free; what changes an installation makes it again.
-INPUTS := pyproject.toml constraints.txt setup.py $(wildcard src/chronotick/shm/*.[ch])
+INPUTS := pyproject.toml constraints.txt setup.py $(wildcard src/chronotick/*/*.[ch])
 $(VENV)/.runs: $(INPUTS) | $(VENV)/.made
 	@echo "installing chronotick into $(VENV)"
 	@$(INSTALL) --editable .

@@ -1,9 +1,9 @@
-"""Build the optional C module; everything else is in pyproject.toml.
+"""Build the optional C modules; everything else is in pyproject.toml.
 
-Without a compiler, or for an interpreter that it is not meant for, the package installs
-without it and the pure-Python reader serves (`chronotick doctor` says which and why).
-CHRONOTICK_NATIVE=no leaves it out; CHRONOTICK_NATIVE=yes makes its failure an error.
-CHRONOTICK_CFLAGS adds compiler flags, e.g. ``-fsanitize=address``.
+Without a compiler, or for an interpreter that they are not meant for, the package
+installs without them, and what they stand in for serves (`chronotick doctor` says which
+and why). CHRONOTICK_NATIVE=no leaves them out; CHRONOTICK_NATIVE=yes makes their failure
+an error. CHRONOTICK_CFLAGS adds compiler flags, e.g. ``-fsanitize=address``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import sysconfig
 from setuptools import Extension, setup
 
 WANTED = os.environ.get("CHRONOTICK_NATIVE", "auto")
+FLAGS = os.environ.get("CHRONOTICK_CFLAGS", "").split()
 
 
 def extensions() -> list[Extension]:
-    """Return the C module where it can be used: Linux, little-endian, with a GIL."""
+    """Return the C modules where they can be used: Linux, little-endian, with a GIL."""
     usable = (
         sys.platform == "linux"
         and sys.byteorder == "little"
@@ -29,7 +30,7 @@ def extensions() -> list[Extension]:
     if WANTED == "no" or not usable:
         return []
     return [
-        Extension(
+        extension(
             "chronotick.shm._hot",
             ["src/chronotick/shm/_hot.c", "src/chronotick/shm/_heart.c"],
             depends=[
@@ -37,27 +38,37 @@ def extensions() -> list[Extension]:
                 "src/chronotick/shm/publish.h",
                 "src/chronotick/shm/include/chronotick.h",
             ],
-            define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            # No contraction into fused operations: every reader computes the same bits.
-            extra_compile_args=[
-                "-std=c11",
-                "-O2",
-                "-Wall",
-                "-Wextra",
-                "-pthread",
-                "-fvisibility=hidden",
-                "-fno-math-errno",
-                "-ffp-contract=off",
-                *os.environ.get("CHRONOTICK_CFLAGS", "").split(),
-            ],
-            extra_link_args=[
-                "-pthread",
-                *os.environ.get("CHRONOTICK_CFLAGS", "").split(),
-            ],
-            py_limited_api=True,
-            optional=WANTED != "yes",
-        )
+        ),
+        extension("chronotick.models._bank", ["src/chronotick/models/_bank.c"]),
     ]
+
+
+def extension(
+    name: str, sources: list[str], depends: list[str] | None = None
+) -> Extension:
+    """Return one of them, for the stable interface of every Python from 3.11 on."""
+    return Extension(
+        name,
+        sources,
+        depends=depends or [],
+        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        # No contraction into fused operations: every reader computes the same bits.
+        extra_compile_args=[
+            "-std=c11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-pthread",
+            "-fvisibility=hidden",
+            "-fno-math-errno",
+            "-ffp-contract=off",
+            *FLAGS,
+        ],
+        extra_link_args=["-pthread", *FLAGS],
+        libraries=["m"],
+        py_limited_api=True,
+        optional=WANTED != "yes",
+    )
 
 
 setup(

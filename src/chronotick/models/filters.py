@@ -1,39 +1,32 @@
-"""The bank's filters as arrays: advance, learn, weigh, and speak with one voice.
+"""The bank's filters: advance, learn, weigh, and speak with one voice.
 
 A grid of two-state (offset, rate) Kalman filters runs side by side, each with its own
 idea of wander and noise, and each is believed as far as it has predicted measurements
-before seeing them. Knows nothing of servers, samples or instants: values are ns
-relative to an epoch, times are seconds since the last update.
+before seeing them. Decides which of them speak, and which start again where the others
+are; what a measurement does to each is `chronotick.models.arithmetic`'s. Knows nothing
+of servers, samples or instants: values are ns relative to an epoch, times are seconds
+since the last update.
 """
 
 from __future__ import annotations
 
-from math import exp
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from chronotick.core.records import Variance
-from chronotick.models.grid import ONE_SIDED_SHARE
-from chronotick.models.likelihood import Evidence, between, contaminate, gaussian
-from chronotick.models.states import Measurement, Motion
+from chronotick.models.arithmetic import quickest
+from chronotick.models.states import Measurement, States
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
+    from chronotick.models.arithmetic import Arithmetic
     from chronotick.models.grid import BankTuning
-    from chronotick.models.states import States
-
-    Vector = NDArray[np.float64]
 
 __all__ = ["FilterBank", "Measurement", "Mixture"]
 
 # A filter that disbelieves more than half of the last ten or so measurements while
 # others believe them has lost the clock.
 _LOST = 0.5
-_BELIEF_GAIN = np.array(0.1)
-# Rounding may take a variance a hair below zero; nothing physical is this small.
-_LEAST_VARIANCE = np.array(1e-6)
 
 
 class Mixture(NamedTuple):
@@ -45,18 +38,23 @@ class Mixture(NamedTuple):
 
 
 class FilterBank:
-    """Some 140 filters over `BankTuning`'s grid, vectorized."""
+    """Some 140 filters over `BankTuning`'s grid, side by side.
 
-    def __init__(self, tuning: BankTuning) -> None:
+    Args:
+        tuning: The grid, and how weights are kept.
+        arithmetic: What computes; the quickest that there is by default.
+    """
+
+    def __init__(
+        self,
+        tuning: BankTuning,
+        arithmetic: Callable[[States, BankTuning], Arithmetic] = quickest,
+    ) -> None:
         self._tuning = tuning
-        self._motion = Motion(tuning)
-        size, split = self._now.x.size, self._now.one_sided[0].size
-        self._weight = np.full(size, 1.0 / size)
+        self._now = States.first(tuning)
+        self._arithmetic = arithmetic(self._now, tuning)
         self._best = 0
-        # Of late, per filter: whether measurements were what it expected.
-        self._trust = np.ones(size)
         self._mixture: Mixture | None = None
-        self._scratch = _Scratch(size, split)
 
     def begin(self, variance: float) -> None:
         """Start from the epoch, known with `variance` ns²."""
@@ -72,17 +70,10 @@ class FilterBank:
 
     def update(self, elapsed_s: float, measurement: Measurement) -> None:
         """Advance by `elapsed_s` and take in a measurement."""
-        half_width_ns = max(ONE_SIDED_SHARE * measurement.excess_ns, 1.0)
-        now = self._motion.advance(elapsed_s, measurement, half_width_ns)
         self._mixture = None
-        found = self._scratch
-        if found.one_sided is not None:
-            between(*now.one_sided, half_width_ns, found.one_sided)
-        gaussian(*now.normal, found.normal)
-        evidence, belief = contaminate(found.all, now.innovation, now.scale)
-        _learn(now, evidence)
-        self._weigh(evidence.density, elapsed_s)
-        self._reseed(belief)
+        self._best, least_trust = self._arithmetic.learn(elapsed_s, measurement)
+        if least_trust < 1.0 - _LOST:
+            self._reseed()
 
     def open(self, elapsed_s: float, value_ns: float, lasted_s: float) -> None:
         """Widen every filter so that it can reach `value_ns` after `elapsed_s`.
@@ -96,7 +87,7 @@ class FilterBank:
         innovation = value_ns - (now.x + elapsed_s * now.y)
         now.pxx += innovation * innovation
         now.pyy += (innovation / max(lasted_s, 1.0)) ** 2
-        self._trust[:] = 1.0
+        now.trust[:] = 1.0
         self._mixture = None
 
     def shift(self, by_ns: float, variance: float) -> None:
@@ -116,91 +107,27 @@ class FilterBank:
             self._mixture = self._mix()
         return self._mixture
 
-    @property
-    def _now(self) -> States:
-        return self._motion.states
-
     def _mix(self) -> Mixture:
-        now, weight = self._now, self._weight
-        weight = weight * (weight >= self._least_heard)
-        x, y, pyy, pxx, pxy, total, q2 = now.mixed.dot(weight).tolist()
-        x, y = x / total, y / total
-        dx, dy = now.x - x, now.y - y
-        weighted = weight * dx
-        covariance = (pxy + float(weighted.dot(dy))) / total
-        variance = Variance(
-            (pxx + float(weighted.dot(dx))) / total,
-            2.0 * covariance + self._tuning.white_fm,
-            (pyy + float((weight * dy).dot(dy))) / total,
-            q2 / total / 3.0,
-        )
+        x, y, pxx, pxy, pyy, q2 = self._arithmetic.mix(self._least_heard)
+        variance = Variance(pxx, 2.0 * pxy + self._tuning.white_fm, pyy, q2 / 3.0)
         return Mixture(x, y, variance)
 
     @property
     def _least_heard(self) -> float:
         """Weight of the least believed filter that still speaks."""
-        return self._tuning.prune * float(self._weight[self._best])
+        return self._tuning.prune * float(self._now.weight[self._best])
 
-    def _weigh(self, density: Vector, elapsed_s: float) -> None:
-        by_count = 1.0 - 1.0 / self._tuning.memory_samples
-        memory = max(by_count, exp(-elapsed_s / self._tuning.memory_s))
-        # Neither factor can underflow: the shares and the outlier density are floors.
-        weight = self._weight**memory
-        weight *= density
-        total = float(weight.dot(self._now.one))
-        weight *= (1.0 - self._tuning.fixed_share) / total
-        weight += self._tuning.fixed_share / weight.size
-        self._weight = weight
-        self._best = int(weight.argmax())
-
-    def _reseed(self, belief: Vector) -> None:
+    def _reseed(self) -> None:
         """Put filters that have lost the clock where the others are."""
-        trust = self._trust
-        belief -= trust
-        belief *= _BELIEF_GAIN
-        trust += belief
-        if trust.item(trust.argmin()) >= 1.0 - _LOST:
-            return
-        lost = trust < 1.0 - _LOST
+        now = self._now
+        lost = now.trust < 1.0 - _LOST
         if lost[self._best]:
             return
-        now = self._now
         x, y, variance = self.mixture()
         now.x[lost], now.y[lost] = x, y
         now.pxx[lost] = variance.v0
         now.pxy[lost] = (variance.v1 - self._tuning.white_fm) / 2.0
         now.pyy[lost] = variance.v2
-        trust[lost] = 1.0
-        if (self._weight[lost] >= self._least_heard).any():
+        now.trust[lost] = 1.0
+        if (now.weight[lost] >= self._least_heard).any():
             self._mixture = None
-
-
-class _Scratch:
-    """Where the evidence is put at each measurement; worth nothing afterwards."""
-
-    def __init__(self, size: int, split: int) -> None:
-        found = np.empty((3, size))
-        self.all = Evidence(*found)
-        self.one_sided = Evidence(*found[:, :split]) if split else None
-        self.normal = Evidence(*found[:, split:])
-        self._shape = size, split
-
-    def __reduce__(self) -> tuple[type[_Scratch], tuple[int, int]]:
-        """Start anew: copies of views would no longer be views."""
-        return _Scratch, self._shape
-
-
-def _learn(now: States, evidence: Evidence) -> None:
-    """Move each filter by what the innovation says to it."""
-    _, score, curvature = evidence
-    pxx, pxy = now.pxx, now.pxy
-    now.x += pxx * score
-    now.y += pxy * score
-    cross = pxy * curvature
-    now.pyy += pxy * cross
-    cross *= pxx
-    change = pxx * curvature
-    change *= pxx
-    pxy += cross
-    pxx += change
-    np.maximum(now.variances, _LEAST_VARIANCE, out=now.variances)

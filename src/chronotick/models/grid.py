@@ -47,6 +47,11 @@ class BankTuning:
     prune: float = 0.03
     """Filters below this share of the best one don't speak."""
 
+    @property
+    def memory_by_count(self) -> float:
+        """What is left of a weight's logarithm after one more sample."""
+        return 1.0 - 1.0 / self.memory_samples
+
     def grid(self) -> Grid:
         """Return the filters' parameters."""
         one_sided = [

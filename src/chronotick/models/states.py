@@ -2,7 +2,7 @@
 
 A state's mean and covariance after some seconds, the innovation of a measurement then
 and what is expected of its square are all linear in the state: one product of matrices.
-Decides what is predicted; what a measurement changes is `chronotick.models.filters`'.
+Decides what is predicted; what a measurement changes is `chronotick.models.arithmetic`'s.
 
 ``x`` is the offset in ns, ``y`` its rate in ns/s, which is ppb. Process noise is the
 two-state clock model (white FM q1, random-walk FM q2; Zucca & Tavella, IEEE T-UFFC 52
@@ -25,12 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Measurement", "Motion", "States"]
 
-# Rows of the matrix. What a step in time makes new:
+# Rows of the matrix, as in `_bank.c`. What a step in time makes new:
 _INNOVATION, _SPREAD, _SCALE, _X, _Y, _PYY, _PXX, _PXY = range(8)
 _MOVED = 8
 # What stays as it is:
 _ONE, _Q2, _BASE, _SLOPE_SQUARED, _SIDED = range(8, 13)
-_ROWS = 13
+_LINEAR = 13
+# What others made of the filters:
+_WEIGHT, _TRUST = 13, 14
+_ROWS = 15
 
 
 class Measurement(NamedTuple):
@@ -47,9 +50,9 @@ class States:
     """All filters at one instant, a column each; rows are views into the matrix."""
 
     def __init__(self, matrix: Matrix, one_sided: int) -> None:
-        self.matrix = matrix
-        self.moved = matrix[:_MOVED]
-        """What a step in time makes new."""
+        self.matrix, self.buffer = matrix, matrix.data
+        self.moved, self.linear = matrix[:_MOVED], matrix[:_LINEAR]
+        """What a step in time makes new, and what it is made from."""
         self.innovation, self.spread, self.scale = matrix[:_X]
         """The newest measurement less its prediction, what is expected of its square,
         and the same with the interval's own width on top."""
@@ -59,20 +62,16 @@ class States:
         """What a mixture is made from: x, y, pyy, pxx, pxy, 1 and q2; then with the
         base jitter's variance."""
         self.variances = matrix[_PYY : _PXX + 1]
+        self.weight, self.trust = matrix[_WEIGHT:]
+        """How far each filter is believed, in all 1; and whether measurements have been
+        what it expected of late, 0..1."""
         self.one_sided = self.innovation[:one_sided], self.spread[:one_sided]
         self.normal = self.innovation[one_sided:], self.spread[one_sided:]
         self._split = one_sided
 
-    def __reduce__(self) -> tuple[type[States], tuple[Matrix, int]]:
-        """Copy the matrix alone: copies of views would no longer be views."""
-        return States, (self.matrix, self._split)
-
-
-class Motion:
-    """Carries the states along; there are two sets of them, filled in turn."""
-
-    def __init__(self, tuning: BankTuning) -> None:
-        self._white_fm = tuning.white_fm
+    @classmethod
+    def first(cls, tuning: BankTuning) -> States:
+        """Return the filters of `tuning`'s grid, all alike, knowing nothing."""
         q2, base, slope, one_sided = tuning.grid()
         matrix = np.zeros((_ROWS, q2.size))
         matrix[_PYY] = tuning.rate_sd_ppb**2
@@ -80,10 +79,22 @@ class Motion:
         # Intervals have a width instead.
         matrix[_SLOPE_SQUARED, one_sided:] = slope[one_sided:] ** 2
         matrix[_SIDED, :one_sided] = 1.0
-        self.states = States(matrix, one_sided)
-        """Where the filters are."""
-        self._spare = States(matrix.copy(), one_sided)
-        self._step = step = np.zeros((_MOVED, _ROWS))
+        matrix[_WEIGHT], matrix[_TRUST] = 1.0 / q2.size, 1.0
+        return cls(matrix, one_sided)
+
+    def __reduce__(self) -> tuple[type[States], tuple[Matrix, int]]:
+        """Copy the matrix alone: copies of views would no longer be views."""
+        return States, (self.matrix, self._split)
+
+
+class Motion:
+    """Carries the states along, by numpy."""
+
+    def __init__(self, states: States, white_fm: float) -> None:
+        self._white_fm = white_fm
+        self._states = states
+        self._moved = np.empty_like(states.moved)
+        self._step = step = np.zeros((_MOVED, _LINEAR))
         step[_INNOVATION, _X] = -1.0
         for row in range(_X, _MOVED):
             step[row, row] = 1.0
@@ -92,8 +103,8 @@ class Motion:
 
     def advance(
         self, elapsed_s: float, measurement: Measurement, half_width_ns: float
-    ) -> States:
-        """Carry the filters to a measurement; return them with its innovation.
+    ) -> None:
+        """Carry the filters to a measurement, and find its innovation.
 
         Args:
             elapsed_s: Since the last one.
@@ -116,7 +127,5 @@ class Motion:
         step[_SCALE, _SIDED] = half_width_ns * half_width_ns
         step[_X, _Y] = step[_PXY, _PYY] = step[_PYY, _Q2] = t
         step[_PXY, _Q2] = square / 2.0
-        now, self._spare = self._spare, self.states
-        step.dot(self.states.matrix, out=now.moved)
-        self.states = now
-        return now
+        step.dot(self._states.linear, out=self._moved)
+        self._states.moved[:] = self._moved

@@ -7,19 +7,16 @@ tests holds both to the same answers.
 from __future__ import annotations
 
 import operator
-import os
 from typing import TYPE_CHECKING, Any
 
+from chronotick.core.native import load_native
 from chronotick.core.reading import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-__all__ = ["HOT", "SWITCH", "WHY", "load"]
-
-SWITCH = "CHRONOTICK_NATIVE"
-"""Environment variable: ``no`` switches the C module off."""
+__all__ = ["HOT", "WHY", "load"]
 
 _COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 _OF_A_TUPLE = (
@@ -29,25 +26,15 @@ _OF_A_TUPLE = (
 )  # fmt: skip
 
 
-def load(wanted: str) -> tuple[ModuleType | None, str]:
+def load(wanted: str | None = None) -> tuple[ModuleType | None, str]:
     """Return the C module, or None, and a clause that says why.
 
     Args:
-        wanted: ``no`` for pure Python whatever was built; anything else for C where
-            it can be had.
+        wanted: As `chronotick.core.native.load_native` takes it.
     """
-    if wanted == "no":
-        return None, f"pure Python: ${SWITCH} is no"
-    try:
-        import chronotick.shm._hot as hot  # noqa: PLC0415 - absent where not built
-    except ModuleNotFoundError:
-        return None, (
-            "pure Python: the C module was not built (a C compiler is needed when "
-            "chronotick is installed)"
-        )
-    except ImportError as exc:
-        # An interpreter that it was not made for, or one with a GIL of its own.
-        return None, f"pure Python: the C module does not load here ({exc})"
+    hot, why = load_native("chronotick.shm._hot", wanted)
+    if hot is None:
+        return None, f"pure Python: {why}"
     _complete(hot.Interval)
     return hot, "C module"
 
@@ -81,4 +68,4 @@ def _complete(native: type[Any]) -> None:
     setattr(native, "__reduce__", reduce)  # noqa: B010
 
 
-HOT, WHY = load(os.environ.get(SWITCH, ""))
+HOT, WHY = load()

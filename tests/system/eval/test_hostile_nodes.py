@@ -20,6 +20,7 @@ from chronotick.eval.streaming.node import NodeSettings
 from chronotick.eval.streaming.run import FolderInUse, RunSettings, run_nodes
 from chronotick.eval.streaming.tables import NULL, read_run
 from ipv6 import needs_ipv6
+from system.agents.servers import http_server
 from system.peers import chronyd, free_port, running_daemon, wait_until
 
 if TYPE_CHECKING:
@@ -251,35 +252,31 @@ def test_nothing_is_started_where_another_run_would_be_judged_too(
 )
 def test_time_can_be_read_over_http(tmp_path: Path, listen: str, host: str) -> None:
     """Worker and coordinator without a segment: bounded stamps, and nothing made up."""
-    out, http, port = tmp_path / "run", free_port(), free_port()
-    with clocks(tmp_path) as node:
-        mcp = [sys.executable, "-m", "chronotick", "mcp", "--transport", "http"]
-        served = subprocess.Popen(
-            [*mcp, "--port", str(http), "--segment", str(node.segment)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=os.environ | {"CHRONOTICK_TOKEN": "0123456789abcdef"},
-        )  # fmt: skip
+    out, port, secret = tmp_path / "run", free_port(), "0123456789abcdef"
+    token = tmp_path / "token"
+    token.write_text(f"{secret}\n")
+    with (
+        clocks(tmp_path) as node,
+        http_server("--segment", str(node.segment), CHRONOTICK_TOKEN=secret) as http,
+    ):
         words = ["--chronotick-server", f"http://127.0.0.1:{http}"]
         words += ["--listen", listen]
+        worker = subprocess.Popen(
+            [*EVAL, "worker", "--node-id", "a", "--listen-port", str(port),
+             "--output", str(out / "worker_a.csv"), *words],
+            stdout=subprocess.DEVNULL, env=os.environ | {"CHRONOTICK_TOKEN": secret},
+        )  # fmt: skip
         try:
-            with subprocess.Popen(
-                [*EVAL, "worker", "--node-id", "a", "--listen-port", str(port),
-                 "--output", str(out / "worker_a.csv"), *words],
-                stdout=subprocess.DEVNULL,
-                env=os.environ | {"CHRONOTICK_TOKEN": "0123456789abcdef"},
-            ) as worker:  # fmt: skip
-                token = tmp_path / "token"
-                token.write_text("0123456789abcdef\n")
-                ended = subprocess.run(
-                    [*EVAL, "coordinator", "--workers", f"a={host}:{port}",
-                     "--num-events", "40", "--output", str(out / "coordinator.csv"),
-                     "--token-file", str(token), *words],
-                    capture_output=True, text=True, timeout=120, check=False,
-                )  # fmt: skip
-                assert worker.wait(timeout=60) == 0
+            ended = subprocess.run(
+                [*EVAL, "coordinator", "--workers", f"a={host}:{port}",
+                 "--num-events", "40", "--output", str(out / "coordinator.csv"),
+                 "--token-file", str(token), *words],
+                capture_output=True, text=True, timeout=120, check=False,
+            )  # fmt: skip
+            assert worker.wait(timeout=30) == 0, ended.stderr
         finally:
-            served.terminate()
-            served.wait()
+            worker.kill()
+            worker.wait()
 
     assert ended.returncode == 0, ended.stderr
     ints = read_run(out).workers.ints

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chronotick.shm.native import SWITCH
+from chronotick.core.native import SWITCH
 
 _SOURCES = [
     Path(__file__).parents[3] / "src" / "chronotick" / "shm" / name

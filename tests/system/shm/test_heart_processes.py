@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from chronotick.client.clock import Clock
+from chronotick.core.native import SWITCH
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.compat import decode_record
 from chronotick.shm.host import has_strong_ordering
-from chronotick.shm.native import HOT, SWITCH, WHY
+from chronotick.shm.native import HOT, WHY
 from chronotick.shm.reader import SegmentReader
 from chronotick.sim.server import HonestServer
 from system.liar import ntp_server

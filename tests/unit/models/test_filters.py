@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chronotick.models.arithmetic import InNumpy, quickest
 from chronotick.models.filters import FilterBank, Measurement
 from chronotick.models.grid import BankTuning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chronotick.models.arithmetic import Arithmetic
+    from chronotick.models.states import States
+
+    Made = Callable[[States, BankTuning], Arithmetic]
 
 LONE = BankTuning(
     random_walk_fm=(4.0,),
@@ -20,6 +30,9 @@ LONE = BankTuning(
     white_fm=9.0,
     rate_sd_ppb=500.0,
 )
+
+either = pytest.mark.parametrize("made", [InNumpy, quickest])
+"""In numpy, and in C where that is."""
 
 
 def test_the_grid_is_every_combination() -> None:
@@ -38,9 +51,10 @@ def test_the_grid_is_every_combination() -> None:
     assert len(normal) == grid.q2.size - grid.one_sided
 
 
-def test_a_lone_filter_is_a_kalman_filter() -> None:
+@either
+def test_a_lone_filter_is_a_kalman_filter(made: Made) -> None:
     """Two updates equal the textbook's matrix form (outliers aside)."""
-    bank = FilterBank(LONE)
+    bank = FilterBank(LONE, made)
     bank.begin(3000.0**2)
     state = np.zeros(2)
     cov = np.diag([3000.0**2 + 1000.0**2, 500.0**2])
@@ -61,10 +75,11 @@ def test_a_lone_filter_is_a_kalman_filter() -> None:
     assert variance.v3 == pytest.approx(4.0 / 3.0)
 
 
-@given(st.floats(min_value=0.0, max_value=1e5))
-def test_what_is_foreseen_is_what_the_mixture_says(t: float) -> None:
+@either
+@given(t=st.floats(min_value=0.0, max_value=1e5))
+def test_what_is_foreseen_is_what_the_mixture_says(made: Made, t: float) -> None:
     """With one filter, the next value's variance follows the polynomial."""
-    bank = FilterBank(LONE)
+    bank = FilterBank(LONE, made)
     bank.begin(100.0)
     bank.update(10.0, Measurement(50.0, 10.0, 1.0))
     x, y, variance = bank.mixture()
@@ -73,9 +88,10 @@ def test_what_is_foreseen_is_what_the_mixture_says(t: float) -> None:
     assert spread == pytest.approx(variance.at(t) + 1000.0**2)
 
 
-def test_filters_that_predict_well_gain_the_say() -> None:
+@either
+def test_filters_that_predict_well_gain_the_say(made: Made) -> None:
     """A quiet clock on a quiet path ends in narrow hands."""
-    bank = FilterBank(BankTuning())
+    bank = FilterBank(BankTuning(), made)
     bank.begin(1e12)
     rng = np.random.default_rng(1)
     for k in range(200):
@@ -87,9 +103,10 @@ def test_filters_that_predict_well_gain_the_say() -> None:
     assert math.sqrt(late.v0) < 1000.0
 
 
-def test_opening_makes_any_value_reachable() -> None:
+@either
+def test_opening_makes_any_value_reachable(made: Made) -> None:
     """After `open`, a value a second away is taken within two updates."""
-    bank = FilterBank(BankTuning())
+    bank = FilterBank(BankTuning(), made)
     bank.begin(1e6)
     for _ in range(50):
         bank.update(16.0, Measurement(0.0, 1e3, 1.0))
@@ -99,10 +116,13 @@ def test_opening_makes_any_value_reachable() -> None:
     assert bank.mixture().x == pytest.approx(1e9, abs=1e6)
 
 
-@given(st.floats(-1e9, 1e9), st.floats(0.0, 1e15))
-def test_a_shift_moves_the_offset_and_nothing_else(by_ns: float, doubt: float) -> None:
+@either
+@given(by_ns=st.floats(-1e9, 1e9), doubt=st.floats(0.0, 1e15))
+def test_a_shift_moves_the_offset_and_nothing_else(
+    made: Made, by_ns: float, doubt: float
+) -> None:
     """The rate and how the variance grows stay; the offset's own doubt is added."""
-    bank = FilterBank(LONE)
+    bank = FilterBank(LONE, made)
     bank.begin(1e6)
     bank.update(16.0, Measurement(500.0, 1e3, 1.0))
     before = bank.mixture()

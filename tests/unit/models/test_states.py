@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotick.models.grid import BankTuning
-from chronotick.models.states import Measurement, Motion
+from chronotick.models.states import Measurement, Motion, States
 
 TUNING = BankTuning(
     random_walk_fm=(4.0, 25.0),
@@ -30,15 +30,16 @@ def test_every_filter_moves_by_its_own_matrices(
     first_s: float, second_s: float, value_ns: float, excess_ns: float
 ) -> None:
     """States, innovation and its variance are those of the matrix form, twice over."""
-    motion = Motion(TUNING)
+    now = States.first(TUNING)
+    motion = Motion(now, TUNING.white_fm)
     q2, base, slope, _ = TUNING.grid()
-    motion.states.x[:], motion.states.y[:] = 70.0, -20.0
-    motion.states.pxx[:], motion.states.pxy[:] = 5e4, -300.0
+    now.x[:], now.y[:] = 70.0, -20.0
+    now.pxx[:], now.pxy[:] = 5e4, -300.0
     states = [(np.array([70.0, -20.0]), np.array([[5e4, -300.0], [-300.0, 25e4]]))] * 4
     measurement = Measurement(value_ns, excess_ns, 50.0)
     half_width_ns = excess_ns / 2.0
     for t in (first_s, second_s):
-        now = motion.advance(t, measurement, half_width_ns)
+        motion.advance(t, measurement, half_width_ns)
         move = np.array([[1.0, t], [0.0, 1.0]])
         for k in range(4):
             q = np.array([[9 * t + q2[k] * t**3 / 3, q2[k] * t**2 / 2]] * 2)
@@ -58,8 +59,9 @@ def test_every_filter_moves_by_its_own_matrices(
 
 def test_the_two_kinds_are_told_apart() -> None:
     """What is handed to either density is that kind's part of the innovation."""
-    motion = Motion(TUNING)
-    now = motion.advance(16.0, Measurement(500.0, 2e3, 1.0), 1e3)
+    now = States.first(TUNING)
+    motion = Motion(now, TUNING.white_fm)
+    motion.advance(16.0, Measurement(500.0, 2e3, 1.0), 1e3)
     for whole, sided, normal in zip(
         (now.innovation, now.spread), now.one_sided, now.normal, strict=True
     ):

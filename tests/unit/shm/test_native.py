@@ -2,79 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.util
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
-from chronotick.shm import native
+from chronotick.core.native import SWITCH
 from chronotick.shm.layout import SLOT_SIZE
 from chronotick.shm.native import HOT, WHY, load
 from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import make_frame
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import ModuleType
-
-_NAME = "chronotick.shm._hot"
 needs_c = pytest.mark.skipif(HOT is None, reason=WHY)
 
 
-@pytest.mark.parametrize("wanted", ["no", "auto", "yes", ""])
-def test_only_no_switches_it_off(wanted: str) -> None:
-    """And the reason says so."""
-    hot, why = load(wanted)
-
-    is_built = importlib.util.find_spec(_NAME) is not None
-    assert (hot is None) == (wanted == "no" or not is_built)
-    if wanted == "no":
-        assert why == "pure Python: $CHRONOTICK_NATIVE is no"
-
-
-def test_a_module_that_was_not_built_is_pure_python(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With what is needed to build it."""
-    monkeypatch.setitem(sys.modules, _NAME, None)
-    hot, why = load("")
-
-    assert hot is None
-    assert "was not built (a C compiler is needed" in why
-
-
-def test_a_module_that_does_not_load_is_pure_python(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """An interpreter that it was not made for says why; no error reaches the user."""
-
-    class Refusing(importlib.abc.MetaPathFinder):
-        def find_spec(
-            self,
-            name: str,
-            path: Sequence[str] | None,
-            target: ModuleType | None = None,
-        ) -> None:
-            if name == _NAME:
-                raise ImportError("module does not support loading in subinterpreters")
-
-    monkeypatch.delitem(sys.modules, _NAME, raising=False)
-    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
-    hot, why = load("")
-
-    assert hot is None
-    assert "does not load here (module does not support loading in sub" in why
+def test_without_it_python_reads() -> None:
+    """And says why."""
+    assert load("no") == (None, "pure Python: $CHRONOTICK_NATIVE is no")
 
 
 @pytest.mark.parametrize("wanted", ["no", "auto"])
 def test_the_switch_is_an_environment_variable(wanted: str) -> None:
     """Looked at once, at import."""
     code = "import chronotick; print(chronotick.NATIVE)"
-    environment = os.environ | {native.SWITCH: wanted}
+    environment = os.environ | {SWITCH: wanted}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,
@@ -95,6 +47,9 @@ code = '''
 import chronotick
 from chronotick.shm import native
 assert chronotick.NATIVE or "does not load" in native.WHY
+from chronotick.core.native import load_native
+bank, why = load_native("chronotick.models._bank")
+assert bank or "does not load" in why
 clock = chronotick.Clock({os.devnull!r})
 try: clock.now()
 except chronotick.SegmentError: pass

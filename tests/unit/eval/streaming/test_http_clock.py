@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -173,7 +174,7 @@ def test_another_kind_of_url_is_refused(url: str) -> None:
 @pytest.mark.anyio
 async def test_a_node_without_its_server_is_not_ready() -> None:
     """And stamps with its system clock only, with the reason beside the nulls."""
-    url = f"http://127.0.0.1:{free_port()}"
+    url = f"http://127.0.0.1:{free_port(socket.SOCK_STREAM)}"
     node = Node(NodeSettings(server_url=url), RealHost())
     async with Supervisor() as supervisor:
         node.start(supervisor)

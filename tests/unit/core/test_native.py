@@ -1,0 +1,72 @@
+"""`core.native`: which C modules run, and the reason that people are told."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chronotick.core.native import SWITCH, load_native
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+MODULES = ["chronotick.shm._hot", "chronotick.models._bank"]
+modules = pytest.mark.parametrize("name", MODULES)
+
+
+@modules
+@pytest.mark.parametrize("wanted", ["no", "auto", "yes", ""])
+def test_only_no_switches_it_off(name: str, wanted: str) -> None:
+    """And the reason says so."""
+    found, why = load_native(name, wanted)
+
+    is_built = importlib.util.find_spec(name) is not None
+    assert (found is None) == (wanted == "no" or not is_built)
+    if wanted == "no":
+        assert why == f"${SWITCH} is no"
+
+
+@modules
+def test_without_a_word_the_environment_decides(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The same for all of them."""
+    monkeypatch.setenv(SWITCH, "no")
+    assert load_native(name)[0] is None
+    monkeypatch.delenv(SWITCH)
+    assert load_native(name) == load_native(name, "")
+
+
+def test_a_module_that_was_not_built_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is needed to build it."""
+    monkeypatch.setitem(sys.modules, MODULES[0], None)
+    found, why = load_native(MODULES[0], "")
+
+    assert found is None
+    assert "was not built (a C compiler is needed" in why
+
+
+def test_a_module_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that it was not made for says why; no error reaches the user."""
+
+    class Refusing(importlib.abc.MetaPathFinder):
+        def find_spec(
+            self,
+            name: str,
+            path: Sequence[str] | None,
+            target: ModuleType | None = None,
+        ) -> None:
+            if name == MODULES[0]:
+                raise ImportError("module does not support loading in subinterpreters")
+
+    monkeypatch.delitem(sys.modules, MODULES[0], raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Refusing(), *sys.meta_path])
+    found, why = load_native(MODULES[0], "")
+
+    assert found is None
+    assert "does not load here (module does not support loading in sub" in why

@@ -1,0 +1,143 @@
+"""`models.arithmetic`: C and numpy compute the same, from any state and of anything."""
+
+from __future__ import annotations
+
+import copy
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chronotick.models.arithmetic import BANK, WHY, InC, InNumpy
+from chronotick.models.grid import BankTuning
+from chronotick.models.states import Measurement, Motion, States
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
+
+needs_c = pytest.mark.skipif(BANK is None, reason=WHY)
+TUNING = BankTuning()
+ROUNDING = 1e-13
+"""Of a number that others were subtracted from, relative to them."""
+times_s = st.floats(min_value=0.0, max_value=1e5)
+measurements = st.builds(
+    Measurement,
+    st.floats(min_value=-1e10, max_value=1e10),
+    st.floats(min_value=0.0, max_value=1e9) | st.just(0.0),
+    st.floats(min_value=1.0, max_value=1e12),
+)
+lessons = st.tuples(times_s, measurements)
+
+
+def both() -> tuple[States, InNumpy, States, InC]:
+    """Return numpy's states and arithmetic, and C's."""
+    assert BANK is not None
+    ours, theirs = States.first(TUNING), States.first(TUNING)
+    for states in (ours, theirs):
+        states.pxx[:] = states.base + 1e12
+    return ours, InNumpy(ours, TUNING), theirs, InC(BANK, theirs, TUNING)
+
+
+def predicted(states: States, elapsed_s: float, measurement: Measurement) -> States:
+    """Return `states` as they are carried to a measurement, untaught."""
+    carried = copy.deepcopy(states)
+    Motion(carried, TUNING.white_fm).advance(elapsed_s, measurement, 1.0)
+    return carried
+
+
+def same(found: Vector, expected: Vector, scale: Vector, rel: float = 1e-6) -> None:
+    """Assert equality but for rounding of numbers as large as `scale`."""
+    assert np.isfinite(found).all()
+    assert (np.abs(found - expected) <= rel * np.abs(expected) + scale).all()
+
+
+@needs_c
+@given(st.lists(lessons, min_size=1, max_size=12))
+def test_c_teaches_every_filter_what_numpy_does(
+    taught: list[tuple[float, Measurement]],
+) -> None:
+    """States, weights and trust, each time from the same state."""
+    ours, in_numpy, theirs, in_c = both()
+    for elapsed_s, measurement in taught:
+        theirs.matrix[:] = ours.matrix
+        before = predicted(ours, elapsed_s, measurement)
+        best, least = in_numpy.learn(elapsed_s, measurement)
+        best_too, least_too = in_c.learn(elapsed_s, measurement)
+
+        # A belief just above or below what counts as none is the least difference.
+        same(theirs.trust, ours.trust, np.full(1, 1e-6))
+        assert least_too == pytest.approx(least, abs=1e-6)
+        same(theirs.weight, ours.weight, np.full(1, 1e-12))
+        assert theirs.weight[best_too] == pytest.approx(ours.weight[best], rel=1e-6)
+        reached = np.abs(before.x) + np.abs(before.innovation)
+        sd, rate_sd = np.sqrt(ours.pxx), np.sqrt(ours.pyy)
+        same(theirs.x, ours.x, ROUNDING * reached + 1e-6 * sd)
+        share = np.abs(before.pxy) / before.pxx
+        same(theirs.y, ours.y, ROUNDING * share * reached + 1e-6 * rate_sd)
+        same(theirs.pxx, ours.pxx, ROUNDING * before.pxx)
+        same(theirs.pyy, ours.pyy, ROUNDING * before.pyy)
+        crossed = np.sqrt(before.pxx * before.pyy)
+        same(theirs.pxy, ours.pxy, ROUNDING * crossed + 1e-6 * sd * rate_sd)
+
+
+@needs_c
+@given(st.lists(lessons, max_size=6), st.floats(min_value=0.0, max_value=1.0))
+def test_c_mixes_them_as_numpy_does(
+    taught: list[tuple[float, Measurement]], share: float
+) -> None:
+    """Of whatever filters are heard."""
+    ours, in_numpy, theirs, in_c = both()
+    for elapsed_s, measurement in taught:
+        in_numpy.learn(elapsed_s, measurement)
+    theirs.matrix[:] = ours.matrix
+    least_heard = share * float(ours.weight.max())
+    expected = in_numpy.mix(least_heard)
+    found = in_c.mix(least_heard)
+
+    farthest, steepest = float(np.abs(ours.x).max()), float(np.abs(ours.y).max())
+    assert found.x == pytest.approx(expected.x, rel=1e-9, abs=1e-12 * farthest)
+    assert found.y == pytest.approx(expected.y, rel=1e-9, abs=1e-12 * steepest)
+    assert found.pxx == pytest.approx(expected.pxx, rel=1e-9)
+    assert found.pyy == pytest.approx(expected.pyy, rel=1e-9)
+    crossed = (expected.pxx * expected.pyy) ** 0.5
+    assert found.pxy == pytest.approx(expected.pxy, rel=1e-9, abs=1e-9 * crossed)
+    assert found.q2 == pytest.approx(expected.q2, rel=1e-9)
+
+
+@needs_c
+def test_a_copy_is_taught_alone() -> None:
+    """The original's matrix isn't the copy's."""
+    _, _, theirs, in_c = both()
+    before = theirs.matrix.copy()
+    copied = copy.deepcopy(in_c)
+    copied.learn(16.0, Measurement(5e3, 1e3, 1.0))
+    assert (theirs.matrix == before).all()
+    assert copied.mix(0.0) != in_c.mix(0.0)
+
+
+@needs_c
+@pytest.mark.parametrize(
+    ("buffer", "error"),
+    [
+        (bytearray(), ValueError),
+        (bytearray(15 * 8 - 1), ValueError),
+        (bytearray(16 * 8), ValueError),
+        (memoryview(bytearray(15 * 8 + 8))[1 : 15 * 8 + 1], ValueError),
+        (bytes(15 * 8), TypeError),
+        (np.zeros((15, 4))[:, ::2], TypeError),
+        (1.0, TypeError),
+    ],
+    ids=["empty", "short", "16 rows", "askew", "read-only", "strided", "no buffer"],
+)
+def test_c_touches_nothing_but_a_matrix(buffer: object, error: type[Exception]) -> None:
+    """A wrong size would be somebody else's memory."""
+    assert isinstance(BANK, ModuleType)
+    with pytest.raises(error):
+        BANK.learn(buffer, 1.0, 1e-4, 0.99, 1e4, 16.0, 0.0, 0.0, 1.0)
+    with pytest.raises(error):
+        BANK.mix(buffer, 0.0)
