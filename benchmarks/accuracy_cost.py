@@ -1,16 +1,19 @@
 """What estimating costs: CPU a measurement, a long-term update, the daemon's memory.
 
-``python benchmarks/accuracy_cost.py``
+``python benchmarks/accuracy_cost.py [--estimator]``
 
 CPU time of this process around each call, on real exchanges (`d_temp.fast`, 72 h at
 4 s: the long-term history is full at its end). The estimator is all that a measurement
 goes through: sample filter, selection, models, calibration, hard bound. What is judged is the
 median of the quarter in which the machine was least disturbed (`pace.py`). Intervals of
-medians: bootstrap over twenty stretches of that.
+medians: bootstrap over twenty stretches of that. With ``--estimator`` that alone, as JSON.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -27,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from benchmarks.models_chronyd import DATA, Product, load, to_sample
 from benchmarks.pace import Paced, pace_ns, undisturbed
+from chronotick.core.native import SWITCH
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.weights import packaged_network
 from chronotick.models.bank import BankModel
@@ -102,6 +106,17 @@ def of_estimator(count: int = 10_000) -> Cost:
     )
 
 
+def without_c() -> Cost:
+    """Return µs of the whole estimator a measurement, with no C module."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--estimator"],
+        env=os.environ | {SWITCH: "no"},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Cost(*json.loads(done.stdout))
+
+
 def paced(samples: Iterator[Sample]) -> Iterator[tuple[float, Sample]]:
     """Yield each of `samples` with how fast the machine is now."""
     pace = 0.0
@@ -153,10 +168,14 @@ def needs_torch() -> bool:
 
 def main() -> None:
     """Measure and print."""
+    if sys.argv[1:] == ["--estimator"]:
+        print(json.dumps(of_estimator()))
+        return
     bank, update = of_models()
     for name, unit, each in (
         ("bank, a measurement", "µs", bank),
         ("whole estimator, a measurement", "µs", of_estimator()),
+        ("the same without the C module", "µs", without_c()),
         ("long-term update, full history", "ms", update),
     ):
         print(

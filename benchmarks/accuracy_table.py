@@ -40,6 +40,7 @@ from benchmarks import (
 )
 from chronotick.eval.accuracy.bench_simulation import summarize
 from chronotick.eval.accuracy.bench_world import Pace, Plan, run
+from chronotick.models.arithmetic import BANK, WHY
 from chronotick.sim.scenario import load_scenario, scenario_names
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ def about(seeds: int | None) -> str:
     packages = ("chronotick", "numpy", "ntpstats")
     named = ", ".join(f"{name} {version(name)}" for name in packages)
     much = "one seed of everything" if seeds else "all seeds"
-    return (
-        f"{named}, Python {platform.python_version()}; {much}; costs on {processor()}"
-    )
+    python = f"Python {platform.python_version()}"
+    bank = "C" if BANK is not None else f"numpy ({WHY})"
+    return f"{named}, {python}, the bank in {bank}; {much}; costs on {processor()}"
 
 
 def processor() -> str:
@@ -488,9 +489,10 @@ def cost(times: int) -> Iterator[Claim]:
     """Measure and judge what it costs."""
     say("cost")
     bank, update = accuracy_cost.of_models()
-    whole = accuracy_cost.of_estimator()
+    whole, slow = accuracy_cost.of_estimator(), accuracy_cost.without_c()
     yield priced("CPU of the short-term model a measurement", "µs", bank, MICRO_S)
     yield priced("CPU of the whole estimator a measurement", "µs", whole, MICRO_S)
+    yield priced("the same without the C module", "µs", slow, MICRO_S)
     yield priced("CPU of a long-term update, 72 h of history", "ms", update, MILLI_S)
     memory = [accuracy_cost.resident_mb() for _ in range(times)]
     yield Claim(

@@ -17,6 +17,8 @@ from chronotick.cli import formats
 from chronotick.cli.overview import overview
 from chronotick.core.errors import ClockDisrupted, NoDaemon, SegmentError
 from chronotick.daemon.udp import kernel_stamps_supported
+from chronotick.models.arithmetic import BANK
+from chronotick.models.arithmetic import WHY as WHY_NUMPY
 from chronotick.shm.host import has_strong_ordering
 from chronotick.shm.native import HOT, WHY
 
@@ -31,6 +33,7 @@ __all__ = [
     "check_clock_source",
     "check_import_names",
     "check_kernel_stamps",
+    "check_native_filters",
     "check_native_module",
     "check_python",
     "check_segment",
@@ -85,6 +88,14 @@ def check_native_module(hot: ModuleType | None = HOT, why: str = WHY) -> Check:
             "wheel, or a C compiler and then chronotick again"
         )
     return Check(name="native module", verdict=verdict, detail=detail)
+
+
+def check_native_filters(bank: ModuleType | None = BANK, why: str = WHY_NUMPY) -> Check:
+    """What computes the estimate, and why?"""
+    detail = "C module filters the measurements"
+    if bank is None:
+        detail = f"numpy: {why}; the meaning is the same, only slower"
+    return Check(name="native filters", verdict=Verdict.OK, detail=detail)
 
 
 def check_import_names() -> Check:

@@ -72,6 +72,7 @@ def command(
         found = [
             checks.check_python(),
             checks.check_native_module(),
+            checks.check_native_filters(),
             checks.check_import_names(),
             checks.check_clock_source(),
             checks.check_kernel_stamps(),

@@ -44,6 +44,8 @@ __all__ = [
 
 BANK, WHY = load_native("chronotick.models._bank")
 """The C module or None, and then why."""
+ARITHMETIC = "numpy" if BANK is None else "C"
+"""What computes."""
 
 _BELIEF_GAIN = np.array(0.1)
 # Rounding may take a variance a hair below zero; nothing physical is this small.

@@ -82,6 +82,16 @@ def test_the_reader_that_runs_is_named() -> None:
     assert checks.check_native_module().detail.startswith(native.WHY)
 
 
+def test_what_filters_is_named() -> None:
+    """In C or not, it is fine; why not is told."""
+    assert checks.check_native_filters(ModuleType("bank"), "").detail.startswith("C ")
+    check = checks.check_native_filters(None, "as nobody built it")
+    assert check.verdict is Verdict.OK
+    assert check.detail == (
+        "numpy: as nobody built it; the meaning is the same, only slower"
+    )
+
+
 def test_the_import_name_is_ours() -> None:
     """In a clean environment nothing else claims chrono_daemon."""
     assert checks.check_import_names().verdict is Verdict.OK

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chronotick.models.arithmetic import BANK, WHY, InC, InNumpy
+from chronotick.models.filters import FilterBank
 from chronotick.models.grid import BankTuning
 from chronotick.models.states import Measurement, Motion, States
 
@@ -107,6 +108,31 @@ def test_c_mixes_them_as_numpy_does(
     crossed = (expected.pxx * expected.pyy) ** 0.5
     assert found.pxy == pytest.approx(expected.pxy, rel=1e-9, abs=1e-9 * crossed)
     assert found.q2 == pytest.approx(expected.q2, rel=1e-9)
+
+
+@needs_c
+@pytest.mark.parametrize("seed", range(3))
+def test_they_stay_together(seed: int) -> None:
+    """Rounding does not grow: what they say after a thousand measurements is the same."""
+    rng = np.random.default_rng(seed)
+    banks = [FilterBank(TUNING, InNumpy), FilterBank(TUNING)]
+    for bank in banks:
+        bank.begin(1e12)
+    offset_ns, rate_ppb = 0.0, 5_000.0
+    for _ in range(1000):
+        elapsed_s = float(rng.choice([4.0, 16.0, 64.0]))
+        rate_ppb += float(rng.normal(0.0, 3.0 * elapsed_s**0.5))
+        offset_ns += rate_ppb * elapsed_s
+        excess_ns = float(rng.exponential(1e5))
+        error_ns = float(rng.uniform(-0.5, 0.5)) * excess_ns
+        for bank in banks:
+            bank.update(elapsed_s, Measurement(offset_ns + error_ns, excess_ns, 1e4))
+    expected, found = (bank.mixture() for bank in banks)
+
+    sd, rate_sd = expected.variance.v0**0.5, expected.variance.v2**0.5
+    assert found.x == pytest.approx(expected.x, rel=1e-12, abs=1e-6 * sd)
+    assert found.y == pytest.approx(expected.y, abs=1e-6 * rate_sd)
+    assert found.variance == pytest.approx(expected.variance, rel=1e-6)
 
 
 @needs_c

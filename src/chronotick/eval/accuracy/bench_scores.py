@@ -7,9 +7,7 @@ are computed elsewhere; scores are `chronotick.eval.accuracy.scores`', intervals
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy as np
 from chronotick.eval.accuracy.backtest import BOUNDS, Foretold
 from chronotick.eval.accuracy.bench_cells import is_possible
 from chronotick.eval.accuracy.bootstrap import BLOCK_S, Bootstrap, blocks_of
+from chronotick.eval.accuracy.made_with import versions
 from chronotick.eval.accuracy.scores import answered, score_coverage, score_errors
 
 if TYPE_CHECKING:
@@ -102,9 +101,7 @@ def judge(outcomes: Sequence[Outcome], settings: BenchSettings) -> Document:
 
 def _about(settings: BenchSettings) -> Document:
     return {
-        "chronotick": version("chronotick"),
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
+        **versions(),
         "scenarios": {s.name: s.summary for s in settings.scenarios},
         "hours": {s.name: settings.length_s(s) / 3600.0 for s in settings.scenarios},
         "not_scored_s": {s.name: settings.skipped_s(s) for s in settings.scenarios},

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
-import platform
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from chronotick.core.status import Reason, Status
+from chronotick.eval.accuracy.made_with import versions
 from chronotick.eval.accuracy.scores import answered, score_coverage, score_errors
 
 if TYPE_CHECKING:
@@ -76,11 +75,7 @@ def summarize(simulated: Simulated, *, scenario_file: str | None = None) -> Docu
         "seed": simulated.plan.seed,
         "daemon": simulated.plan.daemon,
         "hours": simulated.length_s / 3600.0,
-        "versions": {
-            "chronotick": version("chronotick"),
-            "numpy": version("numpy"),
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "published": recorder.count,
         "hard_intervals_checked": recorder.judgements,
         "hard_violations": len(recorder.violations) - len(hidden),

@@ -7,16 +7,15 @@ and how sure each number is. Nothing here is rounded; saying it is
 
 from __future__ import annotations
 
-import platform
 from collections import Counter
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from chronotick.eval.accuracy.backtest import BOUNDS
 from chronotick.eval.accuracy.bootstrap import BLOCK_S, Bootstrap, blocks_of
+from chronotick.eval.accuracy.made_with import versions
 from chronotick.eval.accuracy.scores import (
     answered,
     coverage_curve,
@@ -89,9 +88,7 @@ def judge(runs: Sequence[Run], settings: AccuracySettings) -> Document:
         results += _pooled(runs, settings)
     return {
         "about": {
-            "chronotick": version("chronotick"),
-            "numpy": version("numpy"),
-            "python": platform.python_version(),
+            **versions(),
             "seed": settings.seed,
             "confidence": 0.95,
             **(settings.asked or {}),

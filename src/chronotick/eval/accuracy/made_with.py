@@ -14,8 +14,9 @@ from pathlib import Path
 
 import chrono_daemon
 import chronotick
+from chronotick.models.arithmetic import ARITHMETIC
 
-__all__ = ["made_with"]
+__all__ = ["made_with", "versions"]
 
 # What decides numbers: code, and weights that were trained.
 _KINDS = {".py", ".npz"}
@@ -29,9 +30,19 @@ def made_with() -> str:
     """
     python = ".".join(platform.python_version_tuple()[:2])
     return (
-        f"chronotick {version('chronotick')} (code {_digest()[:12]}), "
-        f"numpy {version('numpy')}, Python {python}"
+        f"chronotick {version('chronotick')} (code {_digest()[:12]}, filters in "
+        f"{ARITHMETIC}), numpy {version('numpy')}, Python {python}"
     )
+
+
+def versions() -> dict[str, str]:
+    """Return what a report says of it."""
+    return {
+        "chronotick": version("chronotick"),
+        "filters": ARITHMETIC,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+    }
 
 
 def _digest() -> str:

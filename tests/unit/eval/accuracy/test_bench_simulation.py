@@ -52,7 +52,7 @@ def test_the_summary_says_what_was_done_and_found(simulated: Simulated) -> None:
 
     assert (document["scenario"], document["seed"]) == ("lan", 5)
     assert document["hours"] == pytest.approx(1 / 3)
-    assert set(document["versions"]) == {"chronotick", "numpy", "python"}
+    assert set(document["versions"]) == {"chronotick", "filters", "numpy", "python"}
     assert document["hard_violations"] == document["hard_unknowable"] == 0
     assert document["hard_intervals_checked"] > 100
     assert document["now"]["coverage"]["hard"]["missed"] == 0
