@@ -22,6 +22,7 @@ from chronotick.models.likelihood import Evidence, between, contaminate, gaussia
 from chronotick.models.states import Motion
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from numpy.typing import NDArray
@@ -37,7 +38,6 @@ __all__ = [
     "InC",
     "InNumpy",
     "Moments",
-    "Taught",
     "WHY",
     "quickest",
 ]
@@ -63,20 +63,15 @@ class Moments(NamedTuple):
     q2: float
 
 
-class Taught(NamedTuple):
-    """Who stands out after a measurement."""
-
-    best: int
-    """The most believed filter."""
-    least_trust: float
-    """How far the one that understands the measurements least does."""
-
-
 class Arithmetic(Protocol):
     """What `chronotick.models.filters` needs to have computed."""
 
-    def learn(self, elapsed_s: float, measurement: Measurement) -> Taught:
-        """Carry all filters `elapsed_s` to a measurement, teach and weigh them."""
+    def learn(self, elapsed_s: float, measurement: Measurement) -> tuple[int, float]:
+        """Carry all filters `elapsed_s` to a measurement, teach and weigh them.
+
+        Returns:
+            The most believed filter, and the least trust that there is in one.
+        """
         ...
 
     def mix(self, least_heard: float) -> Moments:
@@ -88,7 +83,8 @@ class InC:
     """The arithmetic in C."""
 
     def __init__(self, bank: ModuleType, states: States, tuning: BankTuning) -> None:
-        self._learn, self._mix = bank.learn, bank.mix
+        self._learn: Callable[..., tuple[int, float]] = bank.learn
+        self._mix: Callable[..., tuple[float, ...]] = bank.mix
         self._states = states
         self._tuning = (
             tuning.white_fm,
@@ -97,10 +93,10 @@ class InC:
             tuning.memory_s,
         )
 
-    def learn(self, elapsed_s: float, measurement: Measurement) -> Taught:
+    def learn(self, elapsed_s: float, measurement: Measurement) -> tuple[int, float]:
         """See `Arithmetic`."""
         buffer = self._states.buffer
-        return Taught(*self._learn(buffer, *self._tuning, elapsed_s, *measurement))
+        return self._learn(buffer, *self._tuning, elapsed_s, *measurement)
 
     def mix(self, least_heard: float) -> Moments:
         """See `Arithmetic`."""
@@ -116,7 +112,7 @@ class InNumpy:
         self._motion = Motion(states, tuning.white_fm)
         self._scratch = _Scratch(states.x.size, states.one_sided[0].size)
 
-    def learn(self, elapsed_s: float, measurement: Measurement) -> Taught:
+    def learn(self, elapsed_s: float, measurement: Measurement) -> tuple[int, float]:
         """See `Arithmetic`."""
         # What queues on one leg can have done.
         half_width_ns = max(ONE_SIDED_SHARE * measurement.excess_ns, 1.0)
@@ -132,7 +128,7 @@ class InNumpy:
         belief *= _BELIEF_GAIN
         trust = now.trust
         trust += belief
-        return Taught(int(now.weight.argmax()), trust.item(trust.argmin()))
+        return int(now.weight.argmax()), trust.item(trust.argmin())
 
     def mix(self, least_heard: float) -> Moments:
         """See `Arithmetic`."""

@@ -124,10 +124,7 @@ class FilterBank:
         if lost[self._best]:
             return
         x, y, variance = self.mixture()
-        now.x[lost], now.y[lost] = x, y
-        now.pxx[lost] = variance.v0
-        now.pxy[lost] = (variance.v1 - self._tuning.white_fm) / 2.0
-        now.pyy[lost] = variance.v2
-        now.trust[lost] = 1.0
+        pxy = (variance.v1 - self._tuning.white_fm) / 2.0
+        now.put(lost, (x, y, variance.v2, variance.v0, pxy))
         if (now.weight[lost] >= self._least_heard).any():
             self._mixture = None

@@ -82,6 +82,11 @@ class States:
         matrix[_WEIGHT], matrix[_TRUST] = 1.0 / q2.size, 1.0
         return cls(matrix, one_sided)
 
+    def put(self, which: NDArray[np.bool_], state: tuple[float, ...]) -> None:
+        """Let these filters start again from x, y, pyy, pxx and pxy, trusted as at first."""
+        self.moved[_X:, which] = np.array(state)[:, None]
+        self.trust[which] = 1.0
+
     def __reduce__(self) -> tuple[type[States], tuple[Matrix, int]]:
         """Copy the matrix alone: copies of views would no longer be views."""
         return States, (self.matrix, self._split)

@@ -124,13 +124,16 @@ class SampleFilter:
         If not, a queue somewhere added more than the oscillator can have wandered and
         than the path usually scatters; its offset then tells of that queue only.
         """
-        jitter_ns = self.jitter_ns
-        if jitter_ns is None:
+        if len(self._window) < _MIN_FOR_JITTER:
             return True
         known_ns = min(
             [_aged_ns(each, sample.raw_ns, self._wander_ppb) for each in self._window]
         )
-        return sample.half_width_ns <= known_ns + _JITTERS_OF_SLACK * jitter_ns
+        beyond_ns = sample.half_width_ns - known_ns
+        # The scatter is dear, and nothing to a bound that is the best one itself.
+        return beyond_ns <= 0 or beyond_ns <= _JITTERS_OF_SLACK * _scatter_ns(
+            self._window
+        )
 
     def _lower_floor(self, sample: Sample) -> None:
         while self._floors and self._floors[-1][1] >= sample.delay_ns:
