@@ -8,13 +8,20 @@ an error. CHRONOTICK_CFLAGS adds compiler flags, e.g. ``-fsanitize=address``.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from setuptools import Extension, setup
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 WANTED = os.environ.get("CHRONOTICK_NATIVE", "auto")
+BANK = "src/chronotick/models/_bank.c"
 FLAGS = os.environ.get("CHRONOTICK_CFLAGS", "").split()
 
 
@@ -39,19 +46,27 @@ def extensions() -> list[Extension]:
                 "src/chronotick/shm/include/chronotick.h",
             ],
         ),
-        extension("chronotick.models._bank", ["src/chronotick/models/_bank.c"]),
+        extension(
+            "chronotick.models._bank",
+            [BANK],
+            macros=[("BANK_SOURCE", f'"{digest(BANK)}"')],
+        ),
     ]
 
 
 def extension(
-    name: str, sources: list[str], depends: list[str] | None = None
+    name: str,
+    sources: list[str],
+    *,
+    depends: Sequence[str] = (),
+    macros: Sequence[tuple[str, str]] = (),
 ) -> Extension:
     """Return one of them, for the stable interface of every Python from 3.11 on."""
     return Extension(
         name,
         sources,
-        depends=depends or [],
-        define_macros=[("Py_LIMITED_API", "0x030B0000")],
+        depends=[*depends],
+        define_macros=[("Py_LIMITED_API", "0x030B0000"), *macros],
         # No contraction into fused operations: every reader computes the same bits.
         extra_compile_args=[
             "-std=c11",
@@ -69,6 +84,11 @@ def extension(
         py_limited_api=True,
         optional=WANTED != "yes",
     )
+
+
+def digest(source: str) -> str:
+    """Return what tells this source from others."""
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:12]
 
 
 setup(

@@ -16,7 +16,13 @@
 #include <math.h>
 #include <stdint.h>
 
-/* Rows of the matrix: chronotick.models.states. */
+/* A digest of this file: which arithmetic made a number (setup.py). */
+#ifndef BANK_SOURCE
+#define BANK_SOURCE "unknown"
+#endif
+
+/* Rows of the matrix: chronotick.models.states. The first three are numpy's scratch, and
+ * not touched here. */
 enum { INNOVATION, SPREAD, SCALE, X, Y, PYY, PXX, PXY, ONE, Q2, BASE, SLOPE_SQUARED,
        SIDED, WEIGHT, TRUST, ROWS };
 
@@ -119,7 +125,60 @@ static double teach(double *const row[ROWS], Py_ssize_t k, const struct told *to
     return found.density;
 }
 
-/* Return how many filters there are, or -1 with an exception. */
+/* Teach all of them and weigh them; return the most believed one, or -1 where no density
+ * is left to weigh by. */
+static Py_ssize_t teach_all(double *const row[ROWS], Py_ssize_t count,
+                            const struct told *told) {
+    double memory = at_least(exp(-told->elapsed_s / told->memory_s), told->memory_by_count);
+    double *weight = row[WEIGHT], total = 0.0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        double density = teach(row, k, told);
+        weight[k] = pow(weight[k], memory) * density;
+        total += weight[k];
+    }
+    if (!(total > 0.0)) return -1;
+    Py_ssize_t best = 0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        weight[k] *= (1.0 - told->fixed_share) / total;
+        weight[k] += told->fixed_share / (double)count;
+        if (weight[k] > weight[best]) best = k;
+    }
+    return best;
+}
+
+struct moments {
+    double x, y, pxx, pxy, pyy, q2;
+};
+
+static struct moments mix_heard(double *const row[ROWS], Py_ssize_t count, double heard) {
+    struct moments all = {0};
+    double total = 0.0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        double weight = row[WEIGHT][k];
+        if (weight < heard) continue;
+        total += weight;
+        all.x += weight * row[X][k];
+        all.y += weight * row[Y][k];
+        all.q2 += weight * row[Q2][k];
+    }
+    all.x /= total, all.y /= total, all.q2 /= total;
+    /* From the mean: of large squares that cancel, little would be left. */
+    for (Py_ssize_t k = 0; k < count; k++) {
+        double weight = row[WEIGHT][k];
+        if (weight < heard) continue;
+        double dx = row[X][k] - all.x, dy = row[Y][k] - all.y;
+        all.pxx += weight * (row[PXX][k] + dx * dx);
+        all.pxy += weight * (row[PXY][k] + dx * dy);
+        all.pyy += weight * (row[PYY][k] + dy * dy);
+    }
+    all.pxx /= total, all.pxy /= total, all.pyy /= total;
+    return all;
+}
+
+/* ── For Python ──────────────────────────────────────────────────────────────────── */
+
+/* Return how many filters there are, or -1 with an exception. That its numbers are
+ * doubles is the caller's word: the stable interface of 3.11 hands out octets. */
 static Py_ssize_t rows_of(const Py_buffer *matrix, double *row[ROWS]) {
     Py_ssize_t stride = matrix->len / ROWS, count = stride / (Py_ssize_t)sizeof(double);
     if (count < 1 || count * (Py_ssize_t)sizeof(double) * ROWS != matrix->len ||
@@ -141,22 +200,18 @@ static PyObject *learn(PyObject *Py_UNUSED(module), PyObject *args) {
                           &told.variance))
         return NULL;
     told.half_width_ns = at_least(ONE_SIDED_SHARE * told.excess_ns, 1.0);
-    double memory = at_least(exp(-told.elapsed_s / told.memory_s), told.memory_by_count);
-    double *row[ROWS], total = 0.0;
-    Py_ssize_t count = rows_of(&matrix, row), best = 0, least = 0;
-    for (Py_ssize_t k = 0; k < count; k++) {
-        double density = teach(row, k, &told);
-        row[WEIGHT][k] = pow(row[WEIGHT][k], memory) * density;
-        total += row[WEIGHT][k];
+    PyObject *result = NULL;
+    double *row[ROWS];
+    Py_ssize_t count = rows_of(&matrix, row);
+    if (count > 0) {
+        Py_ssize_t best = teach_all(row, count, &told), least = 0;
+        for (Py_ssize_t k = 1; k < count; k++)
+            if (row[TRUST][k] < row[TRUST][least]) least = k;
+        if (best < 0)
+            PyErr_SetString(PyExc_ZeroDivisionError, "no filter can have seen this");
+        else
+            result = Py_BuildValue("nd", best, row[TRUST][least]);
     }
-    for (Py_ssize_t k = 0; k < count; k++) {
-        row[WEIGHT][k] *= (1.0 - told.fixed_share) / total;
-        row[WEIGHT][k] += told.fixed_share / (double)count;
-        if (row[WEIGHT][k] > row[WEIGHT][best]) best = k;
-        if (row[TRUST][k] < row[TRUST][least]) least = k;
-    }
-    PyObject *result =
-        count < 0 ? NULL : Py_BuildValue("nd", best, row[TRUST][least]);
     PyBuffer_Release(&matrix);
     return result;
 }
@@ -165,30 +220,13 @@ static PyObject *mix(PyObject *Py_UNUSED(module), PyObject *args) {
     Py_buffer matrix;
     double heard;
     if (!PyArg_ParseTuple(args, "w*d:mix", &matrix, &heard)) return NULL;
-    double *row[ROWS], total = 0.0, x = 0.0, y = 0.0, q2 = 0.0;
+    PyObject *result = NULL;
+    double *row[ROWS];
     Py_ssize_t count = rows_of(&matrix, row);
-    for (Py_ssize_t k = 0; k < count; k++) {
-        double weight = row[WEIGHT][k];
-        if (weight < heard) continue;
-        total += weight;
-        x += weight * row[X][k];
-        y += weight * row[Y][k];
-        q2 += weight * row[Q2][k];
+    if (count > 0) {
+        struct moments all = mix_heard(row, count, heard);
+        result = Py_BuildValue("dddddd", all.x, all.y, all.pxx, all.pxy, all.pyy, all.q2);
     }
-    x /= total, y /= total;
-    /* From the mean: of large squares that cancel, little would be left. */
-    double pxx = 0.0, pxy = 0.0, pyy = 0.0;
-    for (Py_ssize_t k = 0; k < count; k++) {
-        double weight = row[WEIGHT][k];
-        if (weight < heard) continue;
-        double dx = row[X][k] - x, dy = row[Y][k] - y;
-        pxx += weight * (row[PXX][k] + dx * dx);
-        pxy += weight * (row[PXY][k] + dx * dy);
-        pyy += weight * (row[PYY][k] + dy * dy);
-    }
-    PyObject *result = count < 0 ? NULL
-                                 : Py_BuildValue("dddddd", x, y, pxx / total, pxy / total,
-                                                 pyy / total, q2 / total);
     PyBuffer_Release(&matrix);
     return result;
 }
@@ -198,10 +236,16 @@ static PyMethodDef methods[] = {
     {"mix", mix, METH_VARARGS, "Return what the filters that are heard say together."},
     {NULL, NULL, 0, NULL}};
 
+static int module_exec(PyObject *module) {
+    if (PyModule_AddIntConstant(module, "ROWS", ROWS)) return -1;
+    return PyModule_AddStringConstant(module, "SOURCE", BANK_SOURCE);
+}
+
 /* The second slot is Py_mod_multiple_interpreters: each interpreter with a GIL of its
  * own may load this. Python 3.11 does not know it, so it is left out there. */
-static PyModuleDef_Slot slots_311[] = {{0, NULL}};
-static PyModuleDef_Slot slots_312[] = {{3, (void *)2}, {0, NULL}};
+static PyModuleDef_Slot slots_311[] = {{Py_mod_exec, module_exec}, {0, NULL}};
+static PyModuleDef_Slot slots_312[] = {
+    {Py_mod_exec, module_exec}, {3, (void *)2}, {0, NULL}};
 
 static PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "_bank", "The bank's arithmetic; see chronotick.models.", 0,

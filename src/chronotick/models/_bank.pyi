@@ -3,6 +3,9 @@ from typing import Protocol
 class _Buffer(Protocol):
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+ROWS: int
+SOURCE: str
+
 def learn(
     matrix: _Buffer,
     white_fm: float,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
     Matrix = NDArray[np.float64]
 
-__all__ = ["Measurement", "Motion", "States"]
+__all__ = ["Measurement", "Motion", "ROWS", "States"]
 
 # Rows of the matrix, as in `_bank.c`. What a step in time makes new:
 _INNOVATION, _SPREAD, _SCALE, _X, _Y, _PYY, _PXX, _PXY = range(8)
@@ -33,7 +33,8 @@ _ONE, _Q2, _BASE, _SLOPE_SQUARED, _SIDED = range(8, 13)
 _LINEAR = 13
 # What others made of the filters:
 _WEIGHT, _TRUST = 13, 14
-_ROWS = 15
+ROWS = 15
+"""How many there are: C must know the same."""
 
 
 class Measurement(NamedTuple):
@@ -54,8 +55,8 @@ class States:
         self.moved, self.linear = matrix[:_MOVED], matrix[:_LINEAR]
         """What a step in time makes new, and what it is made from."""
         self.innovation, self.spread, self.scale = matrix[:_X]
-        """The newest measurement less its prediction, what is expected of its square,
-        and the same with the interval's own width on top."""
+        """Of `Motion`: the newest measurement less its prediction, what is expected of its
+        square, and the same with the interval's own width on top."""
         self.x, self.y, self.pyy, self.pxx, self.pxy = matrix[_X:_MOVED]
         self.one, self.q2, self.base = matrix[_ONE : _BASE + 1]
         self.mixed, self.predictive = matrix[_X:_BASE], matrix[_X : _BASE + 1]
@@ -73,7 +74,7 @@ class States:
     def first(cls, tuning: BankTuning) -> States:
         """Return the filters of `tuning`'s grid, all alike, knowing nothing."""
         q2, base, slope, one_sided = tuning.grid()
-        matrix = np.zeros((_ROWS, q2.size))
+        matrix = np.zeros((ROWS, q2.size))
         matrix[_PYY] = tuning.rate_sd_ppb**2
         matrix[_ONE], matrix[_Q2], matrix[_BASE] = 1.0, q2, base
         # Intervals have a width instead.

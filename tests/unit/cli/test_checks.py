@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib import metadata
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from chronotick.cli import checks
 from chronotick.cli.checks import Verdict
 from chronotick.cli.probe import Probe
 from chronotick.core.records import Sample
+from chronotick.models import arithmetic
 from chronotick.shm import native
 
 if TYPE_CHECKING:
@@ -82,14 +85,31 @@ def test_the_reader_that_runs_is_named() -> None:
     assert checks.check_native_module().detail.startswith(native.WHY)
 
 
-def test_what_filters_is_named() -> None:
+def test_what_filters_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """In C or not, it is fine; why not is told."""
-    assert checks.check_native_filters(ModuleType("bank"), "").detail.startswith("C ")
-    check = checks.check_native_filters(None, "as nobody built it")
+    monkeypatch.setattr(arithmetic, "BANK", ModuleType("bank"))
+    assert checks.check_native_filters().detail.startswith("C module")
+    monkeypatch.setattr(arithmetic, "BANK", None)
+    monkeypatch.setattr(arithmetic, "WHY", "as nobody built it")
+    check = checks.check_native_filters()
     assert check.verdict is Verdict.OK
     assert check.detail == (
         "numpy: as nobody built it; the meaning is the same, only slower"
     )
+
+
+def test_a_numpy_that_does_not_load_is_told() -> None:
+    """By the one command that people ask then, which needs none itself."""
+    code = (
+        "import sys; sys.modules['numpy'] = None\n"
+        "from chronotick.cli import checks, doctor\n"
+        "check = checks.check_native_filters()\n"
+        "print(check.verdict, check.detail)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("fail numpy does not load: ")
 
 
 def test_the_import_name_is_ours() -> None:

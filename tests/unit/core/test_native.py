@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.abc
 import importlib.util
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,3 +72,12 @@ def test_a_module_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
     assert found is None
     assert "does not load here (module does not support loading in sub" in why
+
+
+def test_what_was_built_is_what_is_here() -> None:
+    """A module that an older source left behind would compute as that did."""
+    bank, why = load_native(MODULES[1], "")
+    if bank is None:
+        pytest.skip(why)
+    source = Path(bank.__file__ or "").with_name("_bank.c")
+    assert hashlib.sha256(source.read_bytes()).hexdigest()[:12] == bank.SOURCE

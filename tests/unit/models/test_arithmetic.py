@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotick.models.arithmetic import BANK, WHY, InC, InNumpy
+from chronotick.models.arithmetic import BANK, WHY, InC, InNumpy, fitting
 from chronotick.models.filters import FilterBank
 from chronotick.models.grid import BankTuning
-from chronotick.models.states import Measurement, Motion, States
+from chronotick.models.states import ROWS, Measurement, Motion, States
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float64]
 
 needs_c = pytest.mark.skipif(BANK is None, reason=WHY)
-TUNING = BankTuning()
+TUNING = BankTuning(white_fm=1e4)
+"""With more white noise than usual, so that it shows."""
 ROUNDING = 1e-13
 """Of a number that others were subtracted from, relative to them."""
 times_s = st.floats(min_value=0.0, max_value=1e5)
@@ -33,6 +34,8 @@ measurements = st.builds(
     st.floats(min_value=1.0, max_value=1e12),
 )
 lessons = st.tuples(times_s, measurements)
+SURE = Measurement(0.0, 0.0, 1e-9)
+"""Nothing is known better than by this."""
 
 
 def both() -> tuple[States, InNumpy, States, InC]:
@@ -133,6 +136,72 @@ def test_they_stay_together(seed: int) -> None:
     assert found.x == pytest.approx(expected.x, rel=1e-12, abs=1e-6 * sd)
     assert found.y == pytest.approx(expected.y, abs=1e-6 * rate_sd)
     assert found.variance == pytest.approx(expected.variance, rel=1e-6)
+
+
+@needs_c
+def test_no_variance_falls_below_what_is_physical() -> None:
+    """However often the same is heard at once: the floor is the same, too."""
+    tuning = BankTuning(one_sided_jitter_ns=(1e-6,), jitter_ns=(1e-6,), white_fm=0.0)
+    assert BANK is not None
+    ours, theirs = States.first(tuning), States.first(tuning)
+    arithmetics = InNumpy(ours, tuning), InC(BANK, theirs, tuning)
+    for arithmetic in arithmetics:
+        for _ in range(50):
+            arithmetic.learn(1e-3, SURE)
+    assert theirs.pxx.min() == ours.pxx.min() == 1e-6
+    for states in (ours, theirs):
+        states.pyy[:], states.pxy[:] = 1e-9, 0.0
+    for arithmetic in arithmetics:
+        arithmetic.learn(0.0, SURE)
+    assert theirs.pyy.min() == ours.pyy.min() == 1e-6
+
+
+@needs_c
+def test_of_equals_the_first_is_the_best() -> None:
+    """In both, so that both follow the same one: of three grids that are alike."""
+    tuning = BankTuning(random_walk_fm=(4.0, 4.0, 4.0))
+    sided, normal = len(tuning.one_sided_jitter_ns), 2 * len(tuning.jitter_ns)
+    first = {*range(sided), *range(3 * sided, 3 * sided + normal)}
+    assert BANK is not None
+    for arithmetic in (
+        InNumpy(States.first(tuning), tuning),
+        InC(BANK, States.first(tuning), tuning),
+    ):
+        best, _ = arithmetic.learn(16.0, Measurement(0.0, 0.0, 1.0))
+        assert best in first
+
+
+@needs_c
+def test_whoever_is_just_loud_enough_is_heard() -> None:
+    """A weight that equals the least is one."""
+    ours, in_numpy, theirs, in_c = both()
+    for states in (ours, theirs):
+        states.weight[:] = 0.0
+        states.weight[[3, 7]] = 0.25, 0.75
+        states.x[[3, 7]] = 100.0, 200.0
+    assert in_c.mix(0.25).x == in_numpy.mix(0.25).x == 175.0
+    assert in_c.mix(0.26).x == in_numpy.mix(0.26).x == 200.0
+
+
+@needs_c
+@pytest.mark.parametrize("value_ns", [1e200, float("inf")])
+def test_what_no_filter_can_have_seen_is_an_error(value_ns: float) -> None:
+    """And no number."""
+    _, in_numpy, _, in_c = both()
+    for arithmetic in (in_numpy, in_c):
+        with pytest.raises(ZeroDivisionError), np.errstate(all="ignore"):
+            arithmetic.learn(16.0, Measurement(value_ns, 0.0, 1.0))
+
+
+def test_a_module_of_another_version_is_left_alone() -> None:
+    """One that an upgrade has left behind would write into other rows."""
+    fits, other = ModuleType("_bank"), ModuleType("_bank")
+    fits.ROWS, other.ROWS = ROWS, ROWS + 1  # type: ignore[attr-defined]
+    assert fitting(fits, "") == (fits, "")
+    for found in (other, ModuleType("_bank")):
+        assert fitting(found, "")[0] is None
+        assert "another version" in fitting(found, "")[1]
+    assert fitting(None, "as it is") == (None, "as it is")
 
 
 @needs_c
