@@ -5,7 +5,7 @@
 Runs the other accuracy benchmarks (each can be run alone, and says more) and judges:
 `accuracy_ntpstats`, `models_chronyd`, `accuracy_bounds`, `accuracy_steps`,
 `models_longterm`, `accuracy_cost`, `sim_day`. Seeded: all but the costs comes out the
-same on any machine with the same versions. About a quarter of an hour on two cores;
+same on any machine with the same versions. Four to fifteen minutes on two cores;
 ``--quick`` takes one seed of everything. A claim holds if the measured value meets the
 target, whatever its interval. Progress goes to stderr.
 """
@@ -492,7 +492,7 @@ def cost(times: int) -> Iterator[Claim]:
     whole, slow = accuracy_cost.of_estimator(), accuracy_cost.without_c()
     yield priced("CPU of the short-term model a measurement", "µs", bank, MICRO_S)
     yield priced("CPU of the whole estimator a measurement", "µs", whole, MICRO_S)
-    yield priced("the same without the C module", "µs", slow, MICRO_S)
+    yield priced("CPU of the whole estimator without the C module", "µs", slow, MICRO_S)
     yield priced("CPU of a long-term update, 72 h of history", "ms", update, MILLI_S)
     memory = [accuracy_cost.resident_mb() for _ in range(times)]
     yield Claim(
