@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import re
-import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.client.explain import explain
@@ -20,6 +19,7 @@ from chronotick.core.errors import (
     SegmentError,
     StaleCorrection,
     TornRead,
+    at_segment,
 )
 from chronotick.core.status import Reason, Status
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["State", "Trouble", "advice", "state_of", "trouble_of"]
 
 _COMMAND = re.compile(r"`(chronotick [a-z]+)`")
-# The documented default: commands need not name it.
-_DEFAULT_SEGMENT = "/dev/shm/chronotick_shm"  # noqa: S108
 
 
 class State(enum.StrEnum):
@@ -68,7 +66,7 @@ _BY_ERROR: tuple[tuple[type[ChronotickError], State], ...] = (
     (SegmentError, State.SEGMENT_UNUSABLE),
 )
 _COMMANDS = {
-    State.WARMUP: "chronotick wait --timeout 60s",
+    State.WARMUP: "chronotick status",
     State.UNSYNCHRONIZED: "chronotick status",
     State.STALE: "chronotick daemon",
     State.DISRUPTED: "chronotick daemon",
@@ -96,9 +94,9 @@ def trouble_of(error: ChronotickError, path: str) -> Trouble:
     """Tell what an error of the clock at `path` means and what mends it."""
     state = _state_without_time(error)
     command = _COMMANDS[state]
-    # The clock's own words name commands without the segment that they were asked for.
-    cause = _COMMAND.sub(lambda found: f"`{_at(found[1], path)}`", str(error))
-    return Trouble(state, cause, _at(command, path))
+    # Some of the clock's own words name commands without the segment.
+    cause = _COMMAND.sub(lambda found: f"`{at_segment(found[1], path)}`", str(error))
+    return Trouble(state, cause, at_segment(command, path))
 
 
 def _state_without_time(error: ChronotickError) -> State:
@@ -117,17 +115,11 @@ def advice(now: Interval, path: str) -> tuple[str, str] | None:
         return None
     if Reason.WRITER_SILENT in now.reasons:
         why = "the daemon is silent, so the bound grows until the time expires"
-        return why, _at("chronotick daemon", path)
+        return why, at_segment("chronotick daemon", path)
     if now.status is Status.HOLDOVER:
         why = f"no fresh measurement ({explain(now.reasons)}), so the bound grows"
-        return why, _at("chronotick status", path)
+        return why, at_segment("chronotick status", path)
     return (
         "the oscillator's rate is still being learned, so the bound is wide",
-        _at(_COMMANDS[State.WARMUP], path),
+        at_segment(_COMMANDS[State.WARMUP], path),
     )
-
-
-def _at(command: str, path: str) -> str:
-    if path == _DEFAULT_SEGMENT:
-        return command
-    return f"{command} --segment {shlex.quote(path)}"

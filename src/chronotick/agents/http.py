@@ -115,9 +115,12 @@ def _bound(config: uvicorn.Config) -> socket.socket:
     try:
         return config.bind_socket()
     except SystemExit as exit_:
-        why = exit_.__context__ or "refused"
-        address = f"{config.host} port {config.port}"
-        raise OSError(f"cannot listen on {address}: {why}") from None
+        cause = exit_.__context__
+        why = getattr(cause, "strerror", None) or cause or "refused"
+        raise OSError(
+            f"cannot listen on {config.host} port {config.port}: {why}; choose another "
+            "--port or --host"
+        ) from None
     finally:
         log.setLevel(logging.WARNING)
 

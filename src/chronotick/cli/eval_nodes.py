@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["coordinator", "worker"]
 
+_WORKER_PORT = 9000
 _PORT = click.IntRange(1, 65535)
 _node_options = together(
     click.option(
@@ -83,7 +84,7 @@ _node_options = together(
 
 @click.command("worker", cls=Verb)
 @click.option("--node-id", required=True, help="Name of this worker.")
-@click.option("--listen-port", default=9000, show_default=True, type=_PORT)
+@click.option("--listen-port", default=_WORKER_PORT, show_default=True, type=_PORT)
 @click.option(
     "--accept-early", is_flag=True, help="Stamp events even before the warm-up is over."
 )
@@ -248,7 +249,7 @@ def _workers(text: str, listen: str) -> dict[str, Endpoint]:
         name = given or where
         if name in hosts:
             raise click.UsageError(f"--workers: {word.strip()} is there twice")
-        hosts[name] = parse_server(where)
+        hosts[name] = parse_server(where, _WORKER_PORT)
     found = reachable(hosts, listen)
     taken: set[Endpoint] = set()
     for name, endpoint in found.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import click
+from click.core import ParameterSource
 
 from chronotick.agents.gate import rules_for
 from chronotick.agents.service import TimeService
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_HTTP_ONLY = frozenset({
+    "host", "port", "token_file", "allow_hosts", "allow_origins", "requests_per_s",
+})  # fmt: skip
 TOKEN_VARIABLE = "CHRONOTICK_TOKEN"  # noqa: S105 - a name, not a token
 
 
@@ -93,6 +97,7 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     service = TimeService.at(segment)
     if transport == "stdio":
+        _refuse_options_of_http()
         _serve_stdio(service)
         return
     rules = rules_for(
@@ -103,6 +108,15 @@ def command(  # noqa: PLR0913, PLR0917 - one parameter an option
         requests_per_s=requests_per_s,
     )
     _serve_http(service, rules, host, port)
+
+
+def _refuse_options_of_http() -> None:
+    """Raise a usage error where somebody has typed one: who waits for a port is told."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        typed = context.get_parameter_source(option.name or "")
+        if option.name in _HTTP_ONLY and typed is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} needs --transport http")
 
 
 def _serve_stdio(service: TimeService) -> None:

@@ -159,10 +159,10 @@ def parse_listen(text: str) -> Endpoint:
     Raises:
         AddressError: it is no numeric address with a port.
     """
-    server = parse_server(text)
     try:
+        server = parse_server(text)
         ipaddress.ip_address(server.host.partition("%")[0])
-    except ValueError:
+    except (AddressError, ValueError):
         raise AddressError(
             f"{text!r}: a numeric address to listen on is needed, such as 0.0.0.0:123"
         ) from None

@@ -43,6 +43,11 @@ class Real(click.FloatRange):
         ctx: click.Context | None,
     ) -> float:
         """Return `value`, or fail with what is allowed."""
+        try:
+            float(value)
+        except ValueError:
+            allowed = self._describe_range()
+            self.fail(f"{value!r} is not a number in the range {allowed}", param, ctx)
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)

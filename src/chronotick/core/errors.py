@@ -52,7 +52,20 @@ __all__ = [
     "TornRead",
     "UnsupportedPlatform",
     "WriterError",
+    "at_segment",
 ]
+
+# The documented default: commands need not name it.
+_DEFAULT_SEGMENT = "/dev/shm/chronotick_shm"  # noqa: S108
+
+
+def at_segment(command: str, path: str) -> str:
+    """Return `command` as it is typed for the segment at `path`."""
+    if path == _DEFAULT_SEGMENT:
+        return command
+    from shlex import quote  # noqa: PLC0415 - readers that meet no error need none
+
+    return f"{command} --segment {quote(path)}"
 
 
 class ChronotickError(Exception):
@@ -76,7 +89,8 @@ class NoDaemon(ClockError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"no daemon is publishing at {path}: start one with `chronotick daemon`"
+            f"no daemon is publishing at {path}: start one with "
+            f"`{at_segment('chronotick daemon', path)}`"
         )
         self.path = path
 
@@ -92,9 +106,11 @@ class NotSynchronized(ClockError):
 
     def __init__(self, path: str, why: str, *, is_silent: bool = False) -> None:
         mend = (
-            "it is gone or stuck: start one with `chronotick daemon`"
+            f"it is gone or stuck: start one with "
+            f"`{at_segment('chronotick daemon', path)}`"
             if is_silent
-            else "see `chronotick status`, or wait with `chronotick wait`"
+            else f"see `{at_segment('chronotick status', path)}`, or wait with "
+            f"`{at_segment('chronotick wait', path)}`"
         )
         super().__init__(
             f"the daemon at {path} has no trustworthy time ({why}): {mend}"
@@ -109,7 +125,7 @@ class StaleCorrection(ClockError):
     def __init__(self, path: str, expired_s: float) -> None:
         super().__init__(
             f"the correction at {path} expired {expired_s:.3g} s ago: "
-            "is the daemon running? see `chronotick status`"
+            f"is the daemon running? see `{at_segment('chronotick status', path)}`"
         )
         self.path = path
 
@@ -127,7 +143,7 @@ class ClockDisrupted(ClockError):
         if mend is None:
             mend = (
                 "a running daemon mends it with its next measurement; "
-                "otherwise start one with `chronotick daemon`"
+                f"otherwise start one with `{at_segment('chronotick daemon', path)}`"
             )
         super().__init__(f"the correction at {path} does not apply ({what}): {mend}")
         self.path = path
@@ -139,7 +155,7 @@ class TornRead(ClockError):
     def __init__(self, path: str, attempts: int) -> None:
         super().__init__(
             f"the segment at {path} changed during {attempts} reads in a row: "
-            "more than one writer? check with `chronotick doctor`"
+            f"more than one writer? check with `{at_segment('chronotick doctor', path)}`"
         )
         self.path = path
 

@@ -137,7 +137,28 @@ def test_a_port_in_use_is_one_line_and_exit_code_1() -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert f"cannot listen on 127.0.0.1 port {port}" in line
-    assert "in use" in line
+    assert line.endswith("in use; choose another --port or --host")
+    assert "Errno" not in line
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--port=8126",
+        "--host=::1",
+        "--allow-host=a:*",
+        "--allow-origin=none",
+        "--rate=5",
+    ],
+)
+def test_without_http_its_options_are_refused(
+    served: list[Any], capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    """Whoever names a port waits for one, and stdio would say nothing."""
+    assert run(option) == 2
+    assert served == []
+    name = option.partition("=")[0]
+    assert f"{name} needs --transport http" in capsys.readouterr().err
 
 
 def test_other_addresses_are_refused_without_all_that_they_need(

@@ -25,6 +25,7 @@ from chronotick.core.status import Reason, Status
 from unit.agents.lab import BOUND_NS, START_NS, Lab
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +123,7 @@ async def test_holdover_and_warm_up_say_so_and_name_the_command(lab: Lab) -> Non
     lab.publish(status=Status.WARMUP)
     warming = await ask(lab, "get_time")
     assert warming["status"] == "warmup"
-    assert warming["mend"] == f"chronotick wait --timeout 60s --segment {lab.path}"
+    assert warming["mend"] == f"chronotick status --segment {lab.path}"
 
 
 async def test_a_silent_daemon_is_holdover_with_a_growing_bound(lab: Lab) -> None:
@@ -306,12 +307,24 @@ async def test_every_error_has_a_state_and_a_command(
 
 
 @pytest.mark.parametrize(
-    "error",
-    [NoDaemon("/a b"), NotSynchronized("/a b", "why"), StaleCorrection("/a b", 1)],
+    "error_at",
+    [
+        NoDaemon,
+        lambda path: NotSynchronized(path, "why"),
+        lambda path: NotSynchronized(path, "why", is_silent=True),
+        lambda path: StaleCorrection(path, 1),
+        lambda path: ClockDisrupted(path, "it slept"),
+        lambda path: TornRead(path, 3),
+    ],
+    ids=["none", "unsynchronized", "silent", "stale", "disrupted", "torn"],
 )
-async def test_every_command_names_the_segment(error: ClockError) -> None:
+async def test_every_command_names_the_segment(
+    error_at: Callable[[str], ClockError],
+) -> None:
     """That of the cause, too: it would start a daemon where nobody reads."""
-    cause = trouble_of(error, "/a b").cause
-    assert cause.count("`chronotick ") == cause.count(" --segment '/a b'`") > 0
+    error = error_at("/a b")
+    for said in (str(error), trouble_of(error, "/a b").cause):
+        assert said.count("`chronotick ") == said.count(" --segment '/a b'`") > 0
     default = "/dev/shm/chronotick_shm"  # noqa: S108
-    assert "--segment" not in trouble_of(error, default).cause
+    assert "--segment" not in str(error_at(default))
+    assert "--segment" not in trouble_of(error_at(default), default).cause

@@ -43,6 +43,11 @@ def run(*words: str) -> int:
             "b at 127.0.0.1:1 is there twice",
         ),
         (
+            # Where workers listen if nobody says otherwise, not NTP's port.
+            "coordinator --workers a=127.0.0.1,b=127.0.0.1:9000 --num-events 1",
+            "b at 127.0.0.1:9000 is there twice",
+        ),
+        (
             "coordinator --workers a=127.0.0.1:1 --num-events 1 --listen localhost",
             "'localhost': expected an address such as 0.0.0.0",
         ),

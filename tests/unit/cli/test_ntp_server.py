@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chronotick.cli.ntp_server import ServedClock
+from chronotick.cli.ntp_server import ServedClock, parse_listen
 from chronotick.client.clock import Clock
+from chronotick.core.errors import AddressError
 from chronotick.core.report import REPORT_STALE_NS
 from chronotick.core.status import Leap
 from chronotick.daemon.clocks import HostClock
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from unit.cli.conftest import Publication
+
+
+@pytest.mark.parametrize("text", ["11123", "127.0.0.1:99999", "localhost:123", ""])
+def test_where_to_listen_is_a_numeric_address(text: str) -> None:
+    """What is wrong with it is not said as of a server that somebody asks."""
+    with pytest.raises(
+        AddressError, match=r"to listen on is needed, such as 0\.0\.0\.0"
+    ):
+        parse_listen(text)
 
 
 class Later(HostClock):

@@ -7,13 +7,27 @@ import pytest
 from click.testing import CliRunner
 
 from chronotick.cli import cli
-from chronotick.cli.options import Duration, Scheduler
+from chronotick.cli.options import Duration, Real, Scheduler
 
 
 def test_a_duration_is_read_with_its_unit() -> None:
     """The same spelling as in the configuration file."""
     assert Duration().convert("250ms", None, None) == 0.25
     assert Duration().convert("3", None, None) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("100Hz", "'100Hz' is not a number in the range 1<=x<=1000"),
+        ("0.5", "0.5 is not in the range 1<=x<=1000"),
+        ("nan", "nan is not a finite number"),
+    ],
+)
+def test_a_wrong_number_says_what_is_allowed(text: str, message: str) -> None:
+    """And that no unit is asked for."""
+    with pytest.raises(click.BadParameter, match=message):
+        Real(1, 1000).convert(text, None, None)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_no_daemon_says_how_to_start_one(tmp_path: Path) -> None:
     assert result.exit_code == ExitCode.NO_DAEMON
     assert result.stderr == (
         f"chronotick: error: no daemon is publishing at {path}: "
-        "start one with `chronotick daemon`\n"
+        f"start one with `chronotick daemon --segment {path}`\n"
     )
 
 

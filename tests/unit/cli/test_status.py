@@ -125,7 +125,8 @@ def test_a_daemon_that_died_before_it_had_a_time_is_told_as_dead(
 
     assert result.exit_code == ExitCode.NO_TIME
     assert "published at 100 Hz, not heard of for 30 s" in result.stdout
-    assert "it is gone or stuck: start one with `chronotick daemon`" in result.stderr
+    mend = f"start one with `chronotick daemon --segment {publication.path}`"
+    assert f"it is gone or stuck: {mend}" in result.stderr
     assert "it cannot write one" not in result.stdout
 
 

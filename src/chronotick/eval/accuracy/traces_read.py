@@ -121,6 +121,8 @@ def _text(path: Path) -> tuple[str, str]:
 
 def _detect(path: Path, lines: Iterable[str]) -> LineFormat:
     first = next((x for x in lines if x.strip() and not x.startswith("#")), "")
+    if not first:
+        raise UnusableTrace(str(path), "holds no line but blank ones and comments")
     for each in FORMATS.values():
         if each.matches(first):
             return each()

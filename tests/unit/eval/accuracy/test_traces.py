@@ -217,12 +217,14 @@ def test_who_knows_better_says_whether_the_clock_was_steered(tmp_path: Path) -> 
 def test_a_file_of_nobody_is_refused_with_the_formats_that_there_are(
     tmp_path: Path,
 ) -> None:
-    """An empty file and a letter are no recordings."""
+    """A letter is no recording; of a file that holds nothing no format is to blame."""
     path = tmp_path / "letter"
-    for text in ("", "Dear all,\n"):
+    path.write_text("Dear all,\n")
+    with pytest.raises(UnusableTrace, match="csv, chrony, rawstats, peerstats"):
+        read_trace(path)
+    for text in ("", "\n# t_s\n"):
         path.write_text(text)
-
-        with pytest.raises(UnusableTrace, match="csv, chrony, rawstats, peerstats"):
+        with pytest.raises(UnusableTrace, match="no line but blank ones and comments"):
             read_trace(path)
 
 
