@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.client.explain import explain
+from chronotick.core.commands import at_segment
 from chronotick.core.errors import (
     ChronotickError,
     ClockDisrupted,
@@ -19,7 +20,6 @@ from chronotick.core.errors import (
     SegmentError,
     StaleCorrection,
     TornRead,
-    at_segment,
 )
 from chronotick.core.status import Reason, Status
 

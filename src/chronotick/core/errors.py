@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chronotick.core.commands import at_segment
+
 __all__ = [
     "AddressError",
     "ChronotickError",
@@ -52,20 +54,7 @@ __all__ = [
     "TornRead",
     "UnsupportedPlatform",
     "WriterError",
-    "at_segment",
 ]
-
-# The documented default: commands need not name it.
-_DEFAULT_SEGMENT = "/dev/shm/chronotick_shm"  # noqa: S108
-
-
-def at_segment(command: str, path: str) -> str:
-    """Return `command` as it is typed for the segment at `path`."""
-    if path == _DEFAULT_SEGMENT:
-        return command
-    from shlex import quote  # noqa: PLC0415 - readers that meet no error need none
-
-    return f"{command} --segment {quote(path)}"
 
 
 class ChronotickError(Exception):
