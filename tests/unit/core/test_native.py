@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.abc
 import importlib.util
+import os
+import shutil
 import sys
+import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MODULES = ["chronotick.shm._hot", "chronotick.models._bank"]
+_HEADER = Path(sysconfig.get_path("include")) / "Python.h"
 modules = pytest.mark.parametrize("name", MODULES)
 
 
@@ -72,6 +76,19 @@ def test_a_module_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
     assert found is None
     assert "does not load here (module does not support loading in sub" in why
+
+
+@modules
+@pytest.mark.skipif(os.environ.get(SWITCH) == "no", reason="switched off")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.skipif(not _HEADER.exists(), reason="no headers of Python")
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="not built without a GIL"
+)
+def test_where_it_can_be_built_it_was(name: str) -> None:
+    """A build may fail without a word, and every test of it would be skipped."""
+    found, why = load_native(name, "")
+    assert found is not None, why
 
 
 def test_what_was_built_is_what_is_here() -> None:
