@@ -174,6 +174,46 @@ async def test_a_suspend_is_known_at_once() -> None:
     assert awake[-1].status is Status.SYNCHRONIZED
 
 
+class TestADaemonInDoubtAsksSooner:
+    """One server, polled every 17 minutes since nothing happened for hours."""
+
+    AT_S = 5 * 3600.0
+
+    def alone(self, oscillator: OscillatorSpec) -> Scenario:
+        """Return a world with one server, asked as rarely as NTP usually goes."""
+        return Scenario(
+            name="alone",
+            host=HostSpec(oscillator=oscillator),
+            servers=(ServerSpec(name="s.test", path=PathSpec(forward=WAY)),),
+            polling=PollingSpec(max_poll_s=1024.0),
+        )
+
+    async def test_a_hidden_jump_is_settled_a_minute_after_its_first_sign(self) -> None:
+        """7 ms where the path takes 8: the second answer tells it from a spike."""
+        jump = Jump(at_s=self.AT_S, by_s=0.007)
+        world = self.alone(OscillatorSpec(jumps=(jump,)))
+        run = await simulate(world, seed=1, hours=6.0, keep_every_s=1.0)
+        after = run.recorder.between(self.AT_S, 6 * 3600.0)
+
+        # The guess is kept where it was, and said to be off by all of that, perhaps.
+        sign_s = next(p.true_s for p in after if p.sigma_ns > 2e6)
+        late = [p for p in after if p.true_s > sign_s + 75.0]
+        assert max(abs(p.error_ns) for p in late) < 1_000_000
+
+    async def test_after_a_sleep_nobody_waits_for_the_next_poll(self) -> None:
+        """There is no time until it answers; a poll that slept, too, tells nothing."""
+        stop = Stop(at_s=self.AT_S, for_s=600.0)
+        world = self.alone(OscillatorSpec(suspends=(stop,)))
+        run = await simulate(world, seed=1, hours=5.5, keep_every_s=1.0)
+        awake_s = self.AT_S + stop.for_s
+        after = run.recorder.between(awake_s, 6 * 3600.0)
+
+        assert not unexcused(run)
+        assert after[0].status is Status.UNKNOWN
+        known_s = next(p.true_s for p in after if p.status is not Status.UNKNOWN)
+        assert known_s < awake_s + 20.0
+
+
 async def test_others_may_do_to_the_system_clock_what_they_like() -> None:
     """Steps of hours and slews of 500 ppm leave the published time alone."""
     realtime = RealtimeSpec(

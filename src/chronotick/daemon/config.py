@@ -148,7 +148,9 @@ class Polling(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=0.05,
             le=129_600.0,
             extra=_S,
-            description="Longest time between two exchanges. Not below `min_poll`.",
+            description="Longest time between two exchanges. Not below `min_poll`. "
+            "After an answer that nothing explains the next ones come within 64s, after "
+            "a sleep of the host as soon as `min_poll` allows; 16 in a row at most.",
         ),
     ] = field(default=64.0, name="max_poll")
     timeout_s: Annotated[

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from chrono_daemon import Context, ReceiveStream, SendStream
     from chronotick.core.ports import MeasuredClock, StatusSink
     from chronotick.daemon.estimator import Estimator
+    from chronotick.daemon.pace import Pace
 
 __all__ = ["REPORT_PERIOD_S", "WATCH_PERIOD_S", "EstimateStage", "Event", "watch"]
 
@@ -45,9 +46,12 @@ async def watch(
 class EstimateStage:
     """Owns the estimator: events change it, reports read it, in one event loop."""
 
-    def __init__(self, estimator: Estimator, measured: MeasuredClock) -> None:
+    def __init__(
+        self, estimator: Estimator, measured: MeasuredClock, pace: Pace
+    ) -> None:
         self._estimator = estimator
         self._measured = measured
+        self._pace = pace
         self._said: tuple[object, ...] = ()
         self._leap_seconds = 0
         self._knows = False
@@ -88,6 +92,7 @@ class EstimateStage:
                         continue
                     news = True
                 correction = self._estimator.correction(self._measured.raw_ns())
+                self._pace.waits(self._estimator.patience_s)
                 if self._estimator.leap_seconds > self._leap_seconds:
                     self._leap_seconds = self._estimator.leap_seconds
                     ctx.logger.warning("event=leap_second why=announced")

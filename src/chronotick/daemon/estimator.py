@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING
 
 from chronotick.core.status import Reason, Status
@@ -26,6 +27,7 @@ from chronotick.fusion import (
     has_leapt,
     newest_against,
 )
+from chronotick.ntp import DOUBTFUL_POLL_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,6 +170,21 @@ class Estimator:
     def panel(self) -> Panel:
         """The models; for those that ask them or tell them beside the exchanges."""
         return self._panel
+
+    @property
+    def patience_s(self) -> float:
+        """How long the next answer of a server can be waited for; inf: as usual.
+
+        0 where the past was thrown away, and hardly anything is known; as a rule not at
+        the start, when sources are quick by themselves. About a minute where a
+        measurement is not explained, or predictions fail in a row: sooner, one answer is
+        much like the other, and a server that strays looks like a clock that does.
+        """
+        known = min(self._panel.sample_count, self._samples_since_leap)
+        if self.breaks > 0 and known < _WARMUP_SAMPLES:
+            return 0.0
+        doubts = self._panel.is_lost or self._panel.is_puzzled
+        return DOUBTFUL_POLL_S if doubts else inf
 
     def audit(self) -> Audit:
         """Return how published claims did against what was measured afterwards."""

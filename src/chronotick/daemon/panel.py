@@ -146,8 +146,7 @@ class Panel:
         if self._learned:
             self._learned.relearn([each.sample for each in taken])
         for each in believed:
-            if each.useful:
-                self._hold.observe(each.sample)
+            self._let_hold(each)
         self._fed = dict.fromkeys(each.sample.server for each in past)
         self._met = dict.fromkeys(each.sample.server for each in believed)
         self.sample_count = len(taken)
@@ -166,8 +165,7 @@ class Panel:
             self.sample_count += 1
             if self._learned:
                 self._learned.observe(sample)
-        if shown.useful:
-            self._hold.observe(sample)
+        self._let_hold(shown)
         if sample.server not in self._met:
             self._met[sample.server] = None
             self.recenter()
@@ -260,6 +258,11 @@ class Panel:
         """Whether measurement after measurement contradicts what was predicted."""
         return self._monitor.tripped
 
+    @property
+    def is_puzzled(self) -> bool:
+        """Whether the next measurement tells if the newest was a spike or a jump."""
+        return self._learned is not None and self._learned.is_puzzled
+
     def _make(self) -> DualModel | None:
         if self._kind is None:
             return None
@@ -289,6 +292,11 @@ class Panel:
     def _compare(self, sample: Sample, noise: float, claim: Estimate) -> None:
         error_ns = sample.offset_ns - claim.offset_ns - self._bias_ns(sample.server)
         self._quiet.compare(sample.server, error_ns, noise + claim.variance.v0)
+
+    def _let_hold(self, shown: Shown) -> None:
+        # At first any measurement is better than no time, however long it queued.
+        if shown.useful or self._hold.predict(shown.sample.raw_ns) is None:
+            self._hold.observe(shown.sample)
 
     def _takes(self, shown: Shown) -> bool:
         return shown.useful or (self._kind is not None and self._kind.all_samples)

@@ -107,7 +107,7 @@ def build(
 
     estimator = Estimator(_settings(config, ports.instruments))
     _add_informants(supervisor, estimator.panel, config, ports)
-    stage = EstimateStage(estimator, ports.measured)
+    stage = EstimateStage(estimator, ports.measured, shared.pace)
     supervisor.spawn(stage.estimate, events.recv, corrections.send)
     supervisor.spawn(stage.report, ports.status, report_period_s)
     publisher = Publisher(

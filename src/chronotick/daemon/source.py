@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 from chrono_daemon.recipes.coordination.within import within
 from chronotick.core.records import Exchange
 from chronotick.daemon.addresses import Addresses
-from chronotick.daemon.reachability import SILENT, Reachability
+from chronotick.daemon.pace import SILENT, Pace, Rest
 from chronotick.ntp import (
     Association,
     Drop,
@@ -64,8 +63,8 @@ class SourceSettings:
 class Shared:
     """What the sources of one daemon tell each other."""
 
-    reachability: Reachability = field(default_factory=Reachability)
-    """That the network is back."""
+    pace: Pace = field(default_factory=Pace)
+    """What can't wait for the next poll."""
     addresses: Addresses = field(default_factory=Addresses)
     """Which servers they ask."""
 
@@ -90,14 +89,14 @@ async def poll_server(
         shared: What the sources tell each other.
     """
     source = _Source(settings, transport, entropy, shared.addresses)
-    reachability = shared.reachability
-    diary = _Diary()
-    returns = deque([reachability.returns], SILENT)
+    diary, rest = _Diary(), Rest(shared.pace)
     try:
         while not ctx.stopping:
             lost = source.losses
-            returns.append(reachability.returns)
-            exchange, wait_s = await source.poll(ctx.clock)
+            rest.polls()
+            exchange, wait_s = await source.poll(
+                ctx.clock, is_steady=not rest.is_urgent
+            )
             if diary.is_news(exchange):
                 ctx.logger.log(
                     logging.INFO if exchange.state == "ok" else logging.WARNING,
@@ -109,15 +108,11 @@ async def poll_server(
             await out.send(exchange)
             source.settle()
             if exchange.sample is not None:
-                reachability.answered(lost)
+                shared.pace.answered(lost)
             if wait_s is None:
                 return
-            await reachability.rest(
-                ctx.clock,
-                wait_s,
-                losses=source.losses,
-                least_s=source.least_s,
-                since=returns[0],
+            await rest.take(
+                ctx.clock, wait_s, losses=source.losses, least_s=source.least_s
             )
     finally:
         await out.aclose()
@@ -181,8 +176,15 @@ class _Source:
         """How long after a poll the next one may come, whatever happens."""
         return max(self._schedule.policy.min_poll_s, self._schedule.floor_s)
 
-    async def poll(self, clock: Clock) -> tuple[Exchange, float | None]:
-        """Ask once; return how it ended and the seconds to wait, None for ever."""
+    async def poll(
+        self, clock: Clock, *, is_steady: bool
+    ) -> tuple[Exchange, float | None]:
+        """Ask once; return how it ended and the seconds to wait, None for ever.
+
+        Args:
+            clock: Whose seconds.
+            is_steady: Whether an answer is one of many, and not sorely wanted.
+        """
         endpoint: Endpoint | None = None
         outcome: Outcome | Lost
         try:
@@ -193,7 +195,7 @@ class _Source:
             )
         else:
             outcome = await self._ask(clock, endpoint)
-        self._note(outcome)
+        self._note(outcome, is_steady)
         jitter = int.from_bytes(self._entropy(4), "big") / 2**32
         wait_s = self._schedule.next_poll_s(jitter)
         return self._exchange(endpoint, outcome, wait_s), wait_s
@@ -280,11 +282,11 @@ class _Source:
         # Zero is what a reply to nobody carries, and refused; 2⁻⁶⁴ of the time.
         return NtpTimestamp(bits or 1)
 
-    def _note(self, outcome: Outcome | Lost) -> None:
+    def _note(self, outcome: Outcome | Lost, is_steady: bool) -> None:
         match outcome:
             case Emit():
                 self._answered = self._endpoint
-                self._schedule = self._schedule.answered()
+                self._schedule = self._schedule.answered(is_steady=is_steady)
             case Kiss(code=code):
                 self._schedule = self._schedule.kissed(code)
             case Drop(reason=reason) if reason is not DropReason.KISS:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BankModel"]
 
+# Samples after a jump until where it leads is about as well known as before.
+_UNTIL_SETTLED = 8
+
 
 class BankModel:
     """A Bayesian bank of two-state filters behind the `OscillatorModel` protocol.
@@ -49,6 +52,8 @@ class BankModel:
         self._retreat: Retreat | None = None
         self._doubt = 0.0
         self._last: dict[str, Exchange] = {}
+        self._used_ns: dict[str, int] = {}
+        self._right_ns = 0
         self._newest_ns = 0
         self._raw_ns = 0
         self._epoch_ns = 0
@@ -56,6 +61,7 @@ class BankModel:
         """Samples observed since the start."""
         self.jump_count = 0
         """Jumps established since the start."""
+        self._settled_at = 0
 
     def observe(self, sample: Sample) -> None:
         """Take in one measurement.
@@ -96,6 +102,14 @@ class BankModel:
         if self._latest is None or self._latest.raw_ns != raw_ns:
             self._latest = self._at(raw_ns)
         return self._latest
+
+    @property
+    def is_puzzled(self) -> bool:
+        """Whether the next measurements tell more than most.
+
+        If the newest was a spike or a jump, or where one that was a jump leads.
+        """
+        return self._jumps.suspected_ns != 0.0 or self.sample_count < self._settled_at
 
     def bias_ns(self, server: str) -> float:
         """Return by how much `server` reads high on the route that it was last heard."""
@@ -177,16 +191,20 @@ class BankModel:
     def _take(self, exchange: Exchange) -> None:
         age_s, measurement = self._age_s(exchange), self._measurement(exchange)
         verdict = self._judge(exchange, age_s, measurement)
+        if self._jumps.since_ns == exchange.raw_ns:
+            # Another rate may have begun at any time since then, though others that
+            # can't tell have been used meanwhile.
+            self._right_ns = self._used_ns.get(exchange.server, exchange.raw_ns)
         if verdict is Verdict.WITHHOLD:
             self._withheld.append(exchange)
             return
         if verdict is Verdict.JUMP:
             self.jump_count += 1
+            self._settled_at = self.sample_count + _UNTIL_SETTLED
             self._paths.settle()
             self._retreat = None
             self._line.forget()
-            # Others that couldn't tell may have been used since it began.
-            lasted_s = (exchange.raw_ns - self._jumps.since_ns) / NS_PER_S
+            lasted_s = (exchange.raw_ns - self._right_ns) / NS_PER_S
             self._filters.open(age_s, measurement.value_ns, max(age_s, lasted_s))
             for withheld in self._withheld:
                 self._update(withheld, self._measurement(withheld))
@@ -214,7 +232,7 @@ class BankModel:
 
     def _update(self, exchange: Exchange, measurement: Measurement) -> None:
         self._filters.update(self._age_s(exchange), measurement)
-        self._raw_ns = exchange.raw_ns
+        self._raw_ns = self._used_ns[exchange.server] = exchange.raw_ns
         joined = self._paths.learn(exchange, self._filters.mixture(), self._epoch_ns)
         if joined is not None:
             self._filters.shift(joined.moved_ns, joined.variance)

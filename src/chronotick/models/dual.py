@@ -32,7 +32,9 @@ _HOUR_NS = 3600 * NS_PER_S
 
 @runtime_checkable
 class _Bookkeeper(Protocol):
-    """A short-term model that keeps account of each server."""
+    """A short-term model that keeps account of each server, and of surprises."""
+
+    is_puzzled: bool
 
     def stray_variance(self, server: str) -> float: ...
 
@@ -93,6 +95,14 @@ class DualModel:
         0 where the short-term model keeps no such account.
         """
         return self._books.stray_variance(server) if self._books else 0.0
+
+    @property
+    def is_puzzled(self) -> bool:
+        """Whether the next measurement tells if the newest was a spike or a jump.
+
+        False where the short-term model can't tell them apart.
+        """
+        return self._books is not None and self._books.is_puzzled
 
     def short_term(self, raw_ns: int) -> Estimate | None:
         """Extrapolate with the short-term model alone."""

@@ -42,6 +42,7 @@ from chronotick.ntp.packet import (
     encode,
 )
 from chronotick.ntp.schedule import (
+    DOUBTFUL_POLL_S,
     PUBLIC_BURST_COUNT,
     PUBLIC_BURST_FLOOR_S,
     PUBLIC_FLOOR_S,
@@ -82,6 +83,7 @@ __all__ = [
     # actions
     "Action",
     "ArmTimer",
+    "DOUBTFUL_POLL_S",
     "Drop",
     "DropReason",
     "Emit",

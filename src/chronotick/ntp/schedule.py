@@ -12,6 +12,7 @@ from typing import Final
 from chronotick.ntp.actions import KissCode
 
 __all__ = [
+    "DOUBTFUL_POLL_S",
     "PUBLIC_BURST_COUNT",
     "PUBLIC_BURST_FLOOR_S",
     "PUBLIC_FLOOR_S",
@@ -25,6 +26,8 @@ PUBLIC_BURST_FLOOR_S: Final = 2.0
 """Seconds between polls of a burst to a public server (BTIME, RFC 5905 §13.1)."""
 PUBLIC_BURST_COUNT: Final = 8
 """Polls in a burst to a public server, at most (BCOUNT, RFC 5905 §13.1)."""
+DOUBTFUL_POLL_S: Final = 64.0
+"""Seconds between polls of a server, at most, while the estimate is in doubt."""
 
 _MAX_POLL_S: Final = float(1 << 17)  # MAXPOLL, RFC 5905 figure 6: 36 hours.
 _JITTER_SHARE: Final = 0.1
@@ -120,13 +123,13 @@ class PollSchedule:
         Args:
             is_steady: the estimate needs no more data than it gets. A run of steady
                 answers doubles the interval up to `max_poll_s`, one that is not brings
-                it back to `min_poll_s` (the hysteresis of RFC 5905 §13, but quick to
-                return: a wandering oscillator does not wait).
+                it back to `DOUBTFUL_POLL_S` (the hysteresis of RFC 5905 §13, but quick
+                to return: a wandering oscillator does not wait).
         """
         spent = replace(self._spend(), losses=0, backoff_losses=0)
         if not is_steady:
-            shortest_s = self.policy.min_poll_s
-            return replace(spent, steady=0, interval_s=shortest_s)
+            quick_s = max(self.policy.min_poll_s, DOUBTFUL_POLL_S)
+            return replace(spent, steady=0, interval_s=min(self.interval_s, quick_s))
         # The burst says nothing about the pace that comes after it.
         steady = 0 if self.burst_left else self.steady + 1
         if steady < _STEADY_BEFORE_SLOWER:

@@ -41,6 +41,8 @@ class Bench:
     raw_ns: int = 0
     leapt_ns: int = 0
     """By how much RAW has leapt, unseen."""
+    silences: int = 0
+    """How often in a row nothing was published that could have been wrong."""
     estimator: Estimator = field(init=False)
     rng: random.Random = field(init=False)
 
@@ -106,7 +108,9 @@ class Bench:
         """Whatever is published holds the truth, now and extrapolated."""
         correction = self.estimator.correction(self.raw_ns)
         if correction.status is Status.UNKNOWN:
+            self.silences += 1
             return
+        self.silences = 0
         for ahead_ns in (0, NS_PER_S, 3600 * NS_PER_S):
             at_ns = self.raw_ns + ahead_ns
             truth_ns = at_ns + self.clock.offset_ns(at_ns) + self.leapt_ns

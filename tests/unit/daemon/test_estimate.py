@@ -12,6 +12,7 @@ from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.daemon.estimate import EstimateStage, Event
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
+from chronotick.daemon.pace import Pace
 from unit.oscillators import EPOCH_NS, sample
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.clocks = Clocks()
+        self.pace = Pace()
         self._schedule = SimClock()
         self._events: Channel[Event] = open_channel(8)
         self._out: Channel[Correction] = open_channel(64)
@@ -50,7 +52,7 @@ class Stage:
 
     async def tell(self, *steps: tuple[int, int, Event]) -> Sequence[Correction]:
         """Let RAW and the suspend count be so, then hand the event in; return all."""
-        stage = EstimateStage(self._estimator, self.clocks)
+        stage = EstimateStage(self._estimator, self.clocks, self.pace)
         async with Supervisor(clock=self._schedule) as supervisor:
             supervisor.spawn(stage.estimate, self._events.recv, self._out.send)
             await self._schedule.advance(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -30,6 +31,7 @@ def test_the_bound_holds_the_truth_for_any_honest_servers(
     for _ in range(12):
         bench.round()
     assert set(bench.verdicts().values()) == {"selected"}
+    assert bench.silences == 0
 
 
 @settings(max_examples=40)
@@ -122,6 +124,46 @@ def test_the_status_climbs_with_the_evidence() -> None:
     assert settled.status is Status.SYNCHRONIZED
     assert settled.source is Source.CPU_MODEL
     assert settled.measurement_count == 9
+
+
+def test_answers_are_wanted_where_the_next_one_tells() -> None:
+    """At once after a sleep, within a minute after a surprise; not at the start."""
+    lone = Server("a", delay_ns=20_000_000)
+    bench = Bench([lone])
+    patience = [bench.estimator.patience_s]
+    for _ in range(20):
+        bench.round()
+        patience.append(bench.estimator.patience_s)
+    assert set(patience) == {math.inf}
+    lone.lie_ns = 5_000_000
+    bench.poll(lone)
+    assert bench.estimator.patience_s == 64.0
+    lone.lie_ns = 0
+    bench.raw_ns += 16 * NS_PER_S
+    bench.poll(lone)
+    assert bench.estimator.patience_s == math.inf
+
+    bench.estimator.disrupted()
+    learning = []
+    for _ in range(9):
+        learning.append(bench.estimator.patience_s)
+        bench.round()
+    assert learning == [0.0] * 8 + [math.inf]
+
+
+def test_answers_are_wanted_until_a_jump_is_lived_in() -> None:
+    """The clock may have another rate since then, too."""
+    bench = Bench([Server("a", delay_ns=20_000_000)])
+    for _ in range(20):
+        bench.round()
+    bench.leapt_ns = 5_000_000
+    wanted = []
+    for _ in range(12):
+        bench.poll(bench.servers[0])
+        bench.raw_ns += 64 * NS_PER_S
+        wanted.append(bench.estimator.patience_s)
+    # The first sign, the answer that settles it, and six more.
+    assert wanted == [64.0] * 8 + [math.inf] * 4
 
 
 def taken_at(raw_ns: int, offset_ns: int = EPOCH_NS, delay_ns: int = 10**6) -> Exchange:
@@ -242,6 +284,7 @@ def test_a_lie_that_ends_does_not_hide_the_next_one() -> None:
     servers[1].lie_ns = 18_000_000
     for _ in range(10):
         bench.round()
+    assert bench.silences == 0
 
 
 def test_the_hop_to_a_new_majority_forgets_the_old_rate() -> None:
@@ -261,6 +304,7 @@ def test_the_hop_to_a_new_majority_forgets_the_old_rate() -> None:
         bench.poll(servers[2])
         bench.round()
     assert bench.verdicts()["liar"] == "falseticker"
+    assert bench.silences == 0
 
 
 def test_a_liar_that_outlives_the_honest_is_not_believed() -> None:

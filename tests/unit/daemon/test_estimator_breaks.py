@@ -100,6 +100,7 @@ def test_a_liar_near_by_can_drag_the_models_but_not_drop_the_others_past() -> No
         liar.lie_ns = min(k, 40) * 25_000_000 // 40
         bench.round()
     assert bench.estimator.breaks == 0
+    assert bench.silences == 0
     assert bench.verdicts()["liar"] == "selected"
 
 
@@ -116,6 +117,7 @@ def test_an_answer_that_was_held_up_says_nothing_of_a_leap(seed: int) -> None:
         bench.check()
         bench.raw_ns += 64 * NS_PER_S
     assert bench.estimator.breaks == 0
+    assert bench.silences == 0
 
 
 @pytest.mark.parametrize("away_ns", [1_000_000, 3600 * NS_PER_S])

@@ -64,6 +64,17 @@ def test_nothing_is_said_before_the_first_sample() -> None:
     assert Panel(PanelSettings()).predict(0) is None
 
 
+def test_the_first_word_counts_however_long_it_took() -> None:
+    """After a sleep: a queue that would be left to others beats no time at all."""
+    panel, slow = taught(20), shown(20 * 16 * NS_PER_S, random.Random(1))
+    for again in (panel.restart, lambda: panel.relearn([])):
+        again()
+        panel.observe(slow._replace(useful=False))
+        assert asked(panel, slow.sample.raw_ns).estimate.source is Source.NTP
+    panel.relearn([slow._replace(useful=False)])
+    assert asked(panel, slow.sample.raw_ns).estimate.source is Source.NTP
+
+
 def test_hold_speaks_first_then_the_short_term_model() -> None:
     """The source says who answered."""
     assert asked(taught(1), 0).estimate.source is Source.NTP

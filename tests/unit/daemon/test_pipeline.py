@@ -16,6 +16,7 @@ from chronotick.daemon.config_file import parse_config
 from chronotick.daemon.estimate import EstimateStage, Event
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.forecaster import ForecasterSettings, command
+from chronotick.daemon.pace import Pace
 from chronotick.daemon.pipeline import Ports, build, forecaster_settings
 from chronotick.ntp import NtpTimestamp, decode, encode
 from unit.daemon.network import FakeNetwork, honest, silent
@@ -230,7 +231,7 @@ async def test_an_exchange_that_waited_while_the_host_slept_is_left_out() -> Non
             return network.measured.pair()._replace(suspend_ns=asleep_ns)
 
     estimator = Estimator(EstimatorSettings(servers=("a",)))
-    stage = EstimateStage(estimator, Sleeper())
+    stage = EstimateStage(estimator, Sleeper(), Pace())
     events: Channel[Event] = open_channel(8)
     corrections: Channel[Correction] = open_channel(8)
     async with Supervisor(clock=clock) as supervisor:

@@ -11,7 +11,7 @@ import pytest
 
 from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.core.units import NS_PER_S
-from chronotick.daemon.reachability import SILENT
+from chronotick.daemon.pace import SILENT
 from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.ntp import ExchangeLimits, PollPolicy, decode, encode
 from unit.daemon.network import FakeNetwork, honest, kiss, silent, unsynchronized
@@ -73,7 +73,7 @@ async def run(
         )
         if back_s is not None:
             await network.clock.advance(back_s)
-            shared.reachability.answered(SILENT)
+            shared.pace.answered(SILENT)
             seconds -= back_s
         await network.clock.advance(seconds)
         await supervisor.stop(grace=0)

@@ -231,7 +231,9 @@ def test_a_spike_widens_but_does_not_move() -> None:
     during = estimate_at(model, spike.raw_ns)
     assert during.offset_ns == before.offset_ns
     assert 2.576 * math.sqrt(during.variance.v0) > 630_000_000
+    assert model.is_puzzled
     model.observe(spike)
+    assert not model.is_puzzled
     after = estimate_at(model, spike.raw_ns)
     assert abs(after.offset_ns - before.offset_ns) < 500_000
     assert math.sqrt(after.variance.v0) < 500_000

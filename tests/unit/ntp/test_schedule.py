@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -75,16 +76,27 @@ def test_burst_then_polite_then_slower() -> None:
     assert paces == [(0.5, 2), (5.0, 8), (10.0, 8), (20.0, 8), (40.0, 8), (60.0, 6)]
 
 
-def test_unsteady_answers_bring_the_shortest_interval_back() -> None:
-    """A wandering oscillator is measured at the fast pace at once."""
+def test_unsteady_answers_bring_a_quick_pace_back() -> None:
+    """A wandering oscillator is measured every minute at least, where that is allowed."""
+    for least_s, then_s in ((16.0, 64.0), (256.0, 256.0)):
+        policy = replace(
+            POLICY, min_poll_s=least_s, max_poll_s=1024.0, max_backoff_s=2048.0
+        )
+        schedule = PollSchedule.start(policy, is_public=False)
+        for _ in range(80):
+            schedule = schedule.answered()
+        assert schedule.next_poll_s(0.0) == 1024.0
+        schedule = schedule.answered(is_steady=False)
+        assert schedule.next_poll_s(0.0) == then_s
+        assert schedule.answered(is_steady=False) == schedule
+
+
+def test_unsteady_answers_slow_nothing_down() -> None:
+    """Whoever polls every few seconds goes on."""
     schedule = start()
-    for _ in range(30):
+    for _ in range(6):
         schedule = schedule.answered()
-    assert schedule.interval_s > POLICY.min_poll_s
-
-    schedule = schedule.answered(is_steady=False)
-
-    assert schedule.next_poll_s(0.0) == POLICY.min_poll_s
+    assert schedule.answered(is_steady=False).interval_s == schedule.interval_s == 5.0
 
 
 def test_silence_backs_off_and_one_answer_ends_it() -> None:
