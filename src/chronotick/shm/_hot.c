@@ -118,6 +118,7 @@ typedef struct {
     State *state;
     Py_buffer segment, marker; /* .obj is NULL where there is none */
     struct chronotick_reader reader;
+    int knows_host; /* the reader's boot id and time namespace are this process's */
     /* What was published with `sequence`, found to hold for RAW in [.., last) as long as
      * the host has not slept. 0: nothing was. */
     uint64_t sequence;
@@ -213,7 +214,12 @@ static PyObject *readings_arm(
     if (quiet_until == -1 && PyErr_Occurred()) return NULL;
     self->state = (State *)PyType_GetModuleState(defining);
     readings_release(self);
-    if (segment == Py_None) Py_RETURN_NONE;
+    if (segment == Py_None) {
+        /* Perhaps at a fork into another time namespace, where the parent's would lend
+         * its RAW to ours; reading from nowhere is rare enough to ask anew. */
+        self->knows_host = 0;
+        Py_RETURN_NONE;
+    }
     if (PyObject_GetBuffer(segment, &self->segment, PyBUF_SIMPLE)) return NULL;
     if (self->segment.len < CHRONOTICK_SEGMENT_SIZE) {
         readings_release(self);
@@ -224,7 +230,8 @@ static PyObject *readings_arm(
         if (PyObject_GetBuffer(marker, &self->marker, PyBUF_SIMPLE)) return NULL;
         self->reader.marker = (const uint64_t *)self->marker.buf + 2;
     }
-    if (!self->reader.inode++) chronotick__host(&self->reader); /* asked for once */
+    if (!self->knows_host) chronotick__host(&self->reader);
+    self->knows_host = 1;
     self->reader.quiet_until = quiet_until;
     self->reader.awake_until = 0;
     self->reader.possible = 0;
