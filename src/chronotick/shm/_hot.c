@@ -20,7 +20,13 @@
 
 #include "publish.h"
 
-extern PyType_Spec chronotick__heart_spec; /* of _heart.c */
+/* Of _heart.c: */
+extern PyType_Spec chronotick__heart_spec;
+extern int chronotick__hold(
+    PyObject *from, Py_buffer *into, int flags, Py_ssize_t least, const char *what);
+
+#define HOLD_SEGMENT(from, into, flags) \
+    chronotick__hold(from, into, flags, CHRONOTICK_SEGMENT_SIZE, "a segment")
 
 typedef struct {
     PyTypeObject *interval;  /* ours: numbers inline, objects made when asked for */
@@ -220,14 +226,14 @@ static PyObject *readings_arm(
         self->knows_host = 0;
         Py_RETURN_NONE;
     }
-    if (PyObject_GetBuffer(segment, &self->segment, PyBUF_SIMPLE)) return NULL;
-    if (self->segment.len < CHRONOTICK_SEGMENT_SIZE) {
-        readings_release(self);
-        PyErr_SetString(PyExc_ValueError, "a buffer shorter than a segment");
-        return NULL;
-    }
+    if (HOLD_SEGMENT(segment, &self->segment, PyBUF_SIMPLE)) return NULL;
     if (marker != Py_None) {
-        if (PyObject_GetBuffer(marker, &self->marker, PyBUF_SIMPLE)) return NULL;
+        if (chronotick__hold(
+                marker, &self->marker, PyBUF_SIMPLE, 3 * sizeof(uint64_t),
+                "a marker's page")) {
+            readings_release(self);
+            return NULL;
+        }
         self->reader.marker = (const uint64_t *)self->marker.buf + 2;
     }
     if (!self->knows_host) chronotick__host(&self->reader);
@@ -278,7 +284,7 @@ static PyObject *copy_slot(PyObject *Py_UNUSED(module), PyObject *segment) {
     struct chronotick__origin origin;
     Py_buffer view;
     int torn;
-    if (PyObject_GetBuffer(segment, &view, PyBUF_SIMPLE)) return NULL;
+    if (HOLD_SEGMENT(segment, &view, PyBUF_SIMPLE)) return NULL;
     uint64_t sequence =
         chronotick__copy((const uint64_t *)view.buf, &slot, &origin, &torn);
     PyBuffer_Release(&view);
@@ -307,7 +313,7 @@ static PyObject *publish(PyObject *Py_UNUSED(module), PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "no such part of a segment");
         return NULL;
     }
-    if (PyObject_GetBuffer(segment, &view, PyBUF_WRITABLE)) return NULL;
+    if (HOLD_SEGMENT(segment, &view, PyBUF_WRITABLE)) return NULL;
     kinds[kind].store((char *)view.buf, data);
     PyBuffer_Release(&view);
     Py_RETURN_NONE;
