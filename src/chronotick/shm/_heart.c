@@ -68,9 +68,11 @@ static PyObject *heart_object_publish(PyObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "no slot of a segment");
         return NULL;
     }
-    /* As long as readers are patient, or longer, it would hide that the loop hangs. */
+    /* As long as readers are patient, or longer, a lease would hide that the loop hangs,
+     * and a period of it is none. Without a lease no period is used. */
     if (period_ns < HEART_LEAST_PERIOD_NS || lease_ns < 0 ||
-        lease_ns >= CHRONOTICK_SILENCE_NS) {
+        lease_ns >= CHRONOTICK_SILENCE_NS ||
+        (lease_ns && period_ns >= CHRONOTICK_SILENCE_NS)) {
         PyErr_SetString(PyExc_ValueError, "no such period or lease");
         return NULL;
     }
