@@ -159,10 +159,7 @@ static inline int readings_look(Readings *self, int64_t *raw_ns) {
     self->reader.awake_until = 0;
     int code = chronotick__look(&self->reader, &self->slot, raw_ns);
     if (code) return code;
-    int64_t silence =
-        (int64_t)self->slot.heartbeat_us * (1000 * CHRONOTICK_MISSED_HEARTBEATS);
-    if (silence < CHRONOTICK_SILENCE_NS) silence = CHRONOTICK_SILENCE_NS;
-    self->last = self->slot.as_of_raw_ns + silence;
+    self->last = chronotick__silent_from(&self->slot);
     if (*raw_ns >= self->last) self->last = self->reader.quiet_until;
     if (self->last > self->slot.void_after_raw_ns)
         self->last = self->slot.void_after_raw_ns;

@@ -416,6 +416,14 @@ static inline int chronotick__is_foreign(
            reader->time_namespace;
 }
 
+/* The RAW from which on its daemon counts as silent. */
+static inline int64_t chronotick__silent_from(const struct chronotick_slot *slot) {
+    int64_t patience =
+        (int64_t)slot->heartbeat_us * (1000 * CHRONOTICK_MISSED_HEARTBEATS);
+    if (patience < CHRONOTICK_SILENCE_NS) patience = CHRONOTICK_SILENCE_NS;
+    return slot->as_of_raw_ns + patience;
+}
+
 /* Copies what is published, reads RAW, and decides whether the one holds for the other.
  * Returns 0, an error, or CHRONOTICK_SILENT (it holds, the daemon is silent). */
 static inline int chronotick__look(
@@ -450,10 +458,7 @@ static inline int chronotick__look(
         __atomic_load_n(reader->marker, __ATOMIC_RELAXED) != slot->disruption_marker)
         return CHRONOTICK_MOVED;
     if (raw >= slot->void_after_raw_ns) return CHRONOTICK_STALE;
-    int64_t silence =
-        (int64_t)slot->heartbeat_us * (1000 * CHRONOTICK_MISSED_HEARTBEATS);
-    if (silence < CHRONOTICK_SILENCE_NS) silence = CHRONOTICK_SILENCE_NS;
-    if (raw - slot->as_of_raw_ns < silence) return CHRONOTICK_OK;
+    if (raw < chronotick__silent_from(slot)) return CHRONOTICK_OK;
     slot->status = CHRONOTICK_HOLDOVER;
     slot->reasons |= CHRONOTICK_WRITER_SILENT;
     return raw < reader->quiet_until ? CHRONOTICK_OK : CHRONOTICK_SILENT;

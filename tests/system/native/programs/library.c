@@ -13,6 +13,10 @@ double variance(const struct chronotick_slot *slot, int64_t raw_ns) {
     return chronotick__variance(slot, raw_ns);
 }
 
+int64_t silent_from(const struct chronotick_slot *slot) {
+    return chronotick__silent_from(slot);
+}
+
 int is_possible(const struct chronotick_slot *slot) {
     return chronotick__is_possible(slot);
 }
