@@ -187,17 +187,49 @@ static PyObject *readings_now_ns(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         chronotick__midpoint(&((Readings *)self)->slot, raw_ns));
 }
 
+/* One that Python has settled, as ours, so that what works with one reading works with
+ * the next. `core` is taken over, and given on if it is not what we can hold. */
+static PyObject *interval_of(Readings *self, PyObject *core) {
+    State *state = self->state;
+    struct chronotick_interval value = {0, 0, 0, 0, 0, 0, 0, 0};
+    long long ints[5];
+    if (!core || !state || Py_TYPE(core) != (PyTypeObject *)state->core_interval)
+        return core;
+    for (int i = 0; i < 5; i++) ints[i] = PyLong_AsLongLong(PyTuple_GetItem(core, i));
+    double sigma = PyFloat_AsDouble(PyTuple_GetItem(core, 5));
+    if (PyErr_Occurred() || ints[2] < 0 || ints[2] > CHRONOTICK_HOLDOVER || ints[3] < 0 ||
+        ints[3] > 4 || ints[4] < 0 || ints[4] > UINT16_MAX) {
+        PyErr_Clear();
+        return core;
+    }
+    value.earliest_ns = ints[0];
+    value.latest_ns = ints[1];
+    value.status = (uint8_t)ints[2];
+    value.source = (uint8_t)ints[3];
+    value.reasons = (uint16_t)ints[4];
+    value.variance_ns2 = sigma * sigma; /* whose root is sigma again, to the last bit */
+    Interval *made = PyObject_New(Interval, state->interval);
+    if (made) {
+        made->value = value;
+        made->earliest = Py_NewRef(PyTuple_GetItem(core, 0));
+        made->latest = Py_NewRef(PyTuple_GetItem(core, 1));
+    }
+    Py_DECREF(core);
+    return (PyObject *)made;
+}
+
 static PyObject *readings_interval(
-    PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    PyObject *op, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    Readings *self = (Readings *)op;
     int64_t raw_ns;
     Py_ssize_t all = count + (names ? PyTuple_Size(names) : 0);
     PyObject *name = names ? PyTuple_GetItem(names, 0) : NULL;
     if (all == 1 && !(name && PyUnicode_CompareWithASCIIString(name, "coverage")))
-        return PyObject_CallMethod(self, "_covered", "O", *args);
+        return interval_of(self, PyObject_CallMethod(op, "_covered", "O", *args));
     if (all) return PyErr_Format(PyExc_TypeError, "interval(coverage) and no more");
-    if (readings_look((Readings *)self, &raw_ns))
-        return PyObject_CallMethod(self, "_settled_interval", NULL);
-    return interval_make(((Readings *)self)->state, &((Readings *)self)->slot, raw_ns);
+    if (readings_look(self, &raw_ns))
+        return interval_of(self, PyObject_CallMethod(op, "_settled_interval", NULL));
+    return interval_make(self->state, &self->slot, raw_ns);
 }
 
 static void readings_release(Readings *self) {
