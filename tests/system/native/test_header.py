@@ -91,6 +91,7 @@ def _library() -> ctypes.CDLL:
         getattr(library, name).restype = ctypes.c_int64
     library.variance.restype = ctypes.c_double
     library.open_reader.restype = ctypes.c_void_p
+    library.read_without_boot_id.restype = ctypes.c_char_p
     return library
 
 
@@ -264,6 +265,16 @@ def test_every_header_fault_has_its_sentence(
 
     assert code != 0
     assert sentence in output
+
+
+@pytest.mark.parametrize("is_attached", [False, True])
+def test_a_reader_without_proc_says_that(path: str, is_attached: bool) -> None:
+    """Nobody has rebooted anything, and what to do about it is something else."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        said = _library().read_without_boot_id(path.encode(), int(is_attached))
+
+    assert b"mount /proc" in said
 
 
 def test_a_file_that_may_not_be_read_is_unreadable(path: str) -> None:

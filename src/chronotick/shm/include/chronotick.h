@@ -239,7 +239,8 @@ enum chronotick_error {
     CHRONOTICK_SLEPT,            /* the host slept since */
     CHRONOTICK_MOVED,            /* the virtual machine was moved or restored since */
     CHRONOTICK_TORN,             /* the segment never held still: two writers? */
-    CHRONOTICK_SILENT            /* internal: a silent daemon; look for a new one */
+    CHRONOTICK_SILENT,           /* internal: a silent daemon; look for a new one */
+    CHRONOTICK_NO_BOOT_ID        /* without /proc this boot cannot be told from others */
 };
 
 enum chronotick_status { /* what an interval is worth; 0 never reaches a caller */
@@ -409,6 +410,12 @@ static inline int chronotick__is_possible(const struct chronotick_slot *slot) {
            chronotick__is_finite(slot->variance_v3);
 }
 
+/* What a boot id that is not the reader's says: nothing, where the reader has none. */
+static inline int chronotick__other_boot(const struct chronotick_reader *reader) {
+    return reader->boot_id[0] | reader->boot_id[1] ? CHRONOTICK_REBOOTED
+                                                   : CHRONOTICK_NO_BOOT_ID;
+}
+
 /* Whether RAW is another one there: by a constant, so wrong and plausible. 0: unknown. */
 static inline int chronotick__is_foreign(
     const struct chronotick_reader *reader, uint64_t time_namespace) {
@@ -436,7 +443,7 @@ static inline int chronotick__look(
      * are attached to it. */
     if (origin.boot_id[0] != reader->boot_id[0] ||
         origin.boot_id[1] != reader->boot_id[1])
-        return CHRONOTICK_REBOOTED;
+        return chronotick__other_boot(reader);
     if (chronotick__is_foreign(reader, origin.time_namespace))
         return CHRONOTICK_NAMESPACE;
     if (slot->status == CHRONOTICK_UNKNOWN) return CHRONOTICK_NOT_SYNCHRONIZED;
@@ -539,7 +546,8 @@ static inline int chronotick__check(
         return CHRONOTICK_VERSION_MISMATCH;
     if (header->total_size != CHRONOTICK_SEGMENT_SIZE) return CHRONOTICK_CORRUPT;
     if (header->state != CHRONOTICK_STATE_LIVE) return CHRONOTICK_NO_DAEMON;
-    if (memcmp(header->boot_id, reader->boot_id, 16)) return CHRONOTICK_REBOOTED;
+    if (memcmp(header->boot_id, reader->boot_id, 16))
+        return chronotick__other_boot(reader);
     if (chronotick__is_foreign(reader, header->time_namespace))
         return CHRONOTICK_NAMESPACE;
     return CHRONOTICK_OK;
@@ -683,6 +691,8 @@ static inline const char *chronotick_strerror(int error) {
     case CHRONOTICK_SLEPT: return "the host slept since";
     case CHRONOTICK_MOVED: return "the virtual machine was moved or restored since";
     case CHRONOTICK_TORN: return "the segment never held still: more than one writer?";
+    case CHRONOTICK_NO_BOOT_ID:
+        return "without /proc nobody knows whether it is of this boot: mount /proc";
     default: return "unknown error";
     }
 }

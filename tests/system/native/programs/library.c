@@ -49,6 +49,20 @@ int read_closed(const char *path) {
     return chronotick_interval_now(&reader, &now);
 }
 
+/* Returns what is said by a reader that has no boot id of its own: of a reading, and
+ * of opening the path again. */
+const char *read_without_boot_id(const char *path, int is_attached) {
+    struct chronotick_reader reader;
+    struct chronotick_interval now;
+    int error = chronotick_open(&reader, path);
+    if (error) return chronotick_strerror(error);
+    memset(reader.boot_id, 0, sizeof reader.boot_id);
+    error = is_attached ? chronotick_interval_now(&reader, &now)
+                        : chronotick_reopen(&reader);
+    chronotick_close(&reader);
+    return chronotick_strerror(error);
+}
+
 void close_reader(struct chronotick_reader *reader) {
     chronotick_close(reader);
     free(reader);
