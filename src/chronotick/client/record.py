@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from chronotick.client.clock import Clock
 from chronotick.core.errors import ClockError
+from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.compat import Flag, choose_baseline, derive_record
+from chronotick.shm.reader import SegmentReader
 
 if TYPE_CHECKING:
     import os
@@ -160,12 +162,26 @@ class ChronoTickClient:
         )
 
     def get_daemon_info(self) -> dict[str, Any]:
-        """Return what is known of the daemon, for people.
+        """Return what is known of the daemon, for people; also of one that went silent.
 
         Keys: path, pid, start_id, owner_uid, layout_version, sequence, status, source,
-        heartbeat_hz, uptime_s, measurement_count, total_corrections.
+        heartbeat_hz, uptime_s, measurement_count, total_corrections. Where no time can
+        be given, `status` is ``unknown``, and the rest is what was published last.
+
+        Raises:
+            NoDaemon: there is no segment at the path.
+            NotSynchronized: nothing has been published yet.
+            ClockDisrupted: the segment is of another boot or time namespace.
+            TornRead, SegmentError: as `Clock`.
+            ValueError: the client is closed.
         """
-        snapshot, header, _, owner_uid = self._clock.publication()
+        try:
+            snapshot, header, _, owner_uid = self._clock.publication()
+        except ClockError:
+            # Whose it is and where is wanted most when it gives no time any more.
+            reader = SegmentReader(self._clock.path)
+            snapshot = reader.read()._replace(status=Status.UNKNOWN)
+            header, owner_uid = reader.header, reader.mapping.uid
         uptime_ns = snapshot.as_of_raw_ns - header.started_raw_ns
         gap_ns = snapshot.heartbeat_ns
         return {

@@ -169,13 +169,25 @@ class SegmentCorrupt(SegmentError):
     """The file is not a segment, is truncated, or holds impossible values.
 
     The message never says to remove it: it may be somebody's data. A segment that is
-    damaged needs no removing either, because a daemon that starts there mends it.
+    damaged needs no removing either, because a daemon that starts there mends it; but
+    what it cannot know for one it refuses, for as long as it lies there.
+
+    Args:
+        path: The segment's.
+        what: One clause.
+        is_foreign: Whether a daemon would refuse it; see
+            `chronotick.shm.segment.is_foreign`.
     """
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(self, path: str, what: str, *, is_foreign: bool = False) -> None:
+        mend = (
+            "move it away and restart the daemon"
+            if is_foreign
+            else "restart the daemon"
+        )
         super().__init__(
             f"{path} is not a usable segment ({what}): name the daemon's path with "
-            "--segment or CHRONOTICK_SEGMENT; if this is it, restart the daemon"
+            f"--segment or CHRONOTICK_SEGMENT; if this is it, {mend}"
         )
         self.path = path
 
@@ -213,12 +225,20 @@ class SegmentLocked(WriterError):
 
 
 class SegmentUnwritable(WriterError):
-    """The directory or file refuses writing."""
+    """The directory or file refuses writing.
 
-    def __init__(self, path: str, cause: str) -> None:
+    Args:
+        path: The segment's.
+        cause: One clause.
+        mend: What to do, but for how a path is chosen.
+    """
+
+    def __init__(
+        self, path: str, cause: str, mend: str = "choose a writable path"
+    ) -> None:
         super().__init__(
-            f"cannot write the segment at {path}: {cause}; choose a writable path "
-            "with --segment or CHRONOTICK_SEGMENT"
+            f"cannot write the segment at {path}: {cause}; {mend} with --segment or "
+            "CHRONOTICK_SEGMENT"
         )
         self.path = path
 

@@ -81,7 +81,8 @@ class FrameSink(Protocol):
 
         In between the sink makes the heartbeats, one every `Frame.heartbeat_ns` with the
         host's clocks read again, and ends them soon if no frame comes. 0: it makes none,
-        and every heartbeat is to be published.
+        and every heartbeat is to be published. Asked again at each turn: a sink may lose
+        what makes them.
         """
         ...
 

@@ -53,7 +53,7 @@ class Publisher:
     ) -> None:
         self._sink = sink
         self._measured = measured
-        self._period_s = max(1.0 / frequency_hz, sink.refresh_period_ns / NS_PER_S)
+        self._period_s = 1.0 / frequency_hz
         self._heartbeat_ns = round(NS_PER_S / frequency_hz)
         self._max_bound_ns = max_bound_ns
         self._inherited_until_raw_ns = inherited_until_raw_ns
@@ -77,9 +77,17 @@ class Publisher:
 
         Or as often as the sink needs it that makes the heartbeats in between.
         """
-        async for _ in ctx.clock.every(self._period_s):
-            if self._current is not None:
-                self._publish(self._look())
+        while True:
+            period_s = self._turn_s()
+            async for _ in ctx.clock.every(period_s):
+                if self._current is not None:
+                    self._publish(self._look())
+                if self._turn_s() != period_s:
+                    break
+
+    def _turn_s(self) -> float:
+        """Return how often the sink needs to be told, as it is now."""
+        return max(self._period_s, self._sink.refresh_period_ns / NS_PER_S)
 
     def _look(self) -> ClockPair:
         """Read the clocks; note since when RAW has run through."""

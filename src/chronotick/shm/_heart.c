@@ -12,6 +12,17 @@
 
 #include "heart.h"
 
+/* Holds the memory of `from`, where it is no shorter than what is read or stored there:
+ * behind it lies somebody else's. 0; or -1 with an exception, and nothing is held. */
+int chronotick__hold(
+    PyObject *from, Py_buffer *into, int flags, Py_ssize_t least, const char *what) {
+    if (PyObject_GetBuffer(from, into, flags)) return -1;
+    if (into->len >= least) return 0;
+    PyBuffer_Release(into);
+    PyErr_Format(PyExc_ValueError, "a buffer shorter than %s", what);
+    return -1;
+}
+
 typedef struct {
     PyObject_HEAD
     Py_buffer segment; /* keeps it mapped */
@@ -28,14 +39,14 @@ static PyObject *heart_new(PyTypeObject *type, PyObject *args, PyObject *named) 
     if (!PyArg_ParseTuple(args, "O:Heart", &segment)) return NULL;
     Heart *self = (Heart *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
     if (!self) return NULL;
-    if (!PyObject_GetBuffer(segment, &self->segment, PyBUF_WRITABLE)) {
-        if (self->segment.len < CHRONOTICK_SEGMENT_SIZE)
-            PyErr_SetString(PyExc_ValueError, "a buffer shorter than a segment");
-        else if (!(errno = heart_start(&self->heart, (char *)self->segment.buf)))
+    if (!chronotick__hold(
+            segment, &self->segment, PyBUF_WRITABLE, CHRONOTICK_SEGMENT_SIZE,
+            "a segment")) {
+        if (!(errno = heart_start(&self->heart, (char *)self->segment.buf))) {
             self->is_running = 1;
-        else
-            PyErr_SetFromErrno(PyExc_OSError);
-        if (self->is_running) return (PyObject *)self;
+            return (PyObject *)self;
+        }
+        PyErr_SetFromErrno(PyExc_OSError);
         PyBuffer_Release(&self->segment);
     }
     Py_DECREF(self);
@@ -57,9 +68,11 @@ static PyObject *heart_object_publish(PyObject *self, PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "no slot of a segment");
         return NULL;
     }
-    /* As long as readers are patient, or longer, it would hide that the loop hangs. */
+    /* As long as readers are patient, or longer, a lease would hide that the loop hangs,
+     * and a period of it is none. Without a lease no period is used. */
     if (period_ns < HEART_LEAST_PERIOD_NS || lease_ns < 0 ||
-        lease_ns >= CHRONOTICK_SILENCE_NS) {
+        lease_ns >= CHRONOTICK_SILENCE_NS ||
+        (lease_ns && period_ns >= CHRONOTICK_SILENCE_NS)) {
         PyErr_SetString(PyExc_ValueError, "no such period or lease");
         return NULL;
     }

@@ -20,7 +20,13 @@
 
 #include "publish.h"
 
-extern PyType_Spec chronotick__heart_spec; /* of _heart.c */
+/* Of _heart.c: */
+extern PyType_Spec chronotick__heart_spec;
+extern int chronotick__hold(
+    PyObject *from, Py_buffer *into, int flags, Py_ssize_t least, const char *what);
+
+#define HOLD_SEGMENT(from, into, flags) \
+    chronotick__hold(from, into, flags, CHRONOTICK_SEGMENT_SIZE, "a segment")
 
 typedef struct {
     PyTypeObject *interval;  /* ours: numbers inline, objects made when asked for */
@@ -118,6 +124,7 @@ typedef struct {
     State *state;
     Py_buffer segment, marker; /* .obj is NULL where there is none */
     struct chronotick_reader reader;
+    int knows_host; /* the reader's boot id and time namespace are this process's */
     /* What was published with `sequence`, found to hold for RAW in [.., last) as long as
      * the host has not slept. 0: nothing was. */
     uint64_t sequence;
@@ -152,10 +159,7 @@ static inline int readings_look(Readings *self, int64_t *raw_ns) {
     self->reader.awake_until = 0;
     int code = chronotick__look(&self->reader, &self->slot, raw_ns);
     if (code) return code;
-    int64_t silence =
-        (int64_t)self->slot.heartbeat_us * (1000 * CHRONOTICK_MISSED_HEARTBEATS);
-    if (silence < CHRONOTICK_SILENCE_NS) silence = CHRONOTICK_SILENCE_NS;
-    self->last = self->slot.as_of_raw_ns + silence;
+    self->last = chronotick__silent_from(&self->slot);
     if (*raw_ns >= self->last) self->last = self->reader.quiet_until;
     if (self->last > self->slot.void_after_raw_ns)
         self->last = self->slot.void_after_raw_ns;
@@ -183,17 +187,49 @@ static PyObject *readings_now_ns(PyObject *self, PyObject *Py_UNUSED(ignored)) {
         chronotick__midpoint(&((Readings *)self)->slot, raw_ns));
 }
 
+/* One that Python has settled, as ours, so that what works with one reading works with
+ * the next. `core` is taken over, and given on if it is not what we can hold. */
+static PyObject *interval_of(Readings *self, PyObject *core) {
+    State *state = self->state;
+    struct chronotick_interval value = {0, 0, 0, 0, 0, 0, 0, 0};
+    long long ints[5];
+    if (!core || !state || Py_TYPE(core) != (PyTypeObject *)state->core_interval)
+        return core;
+    for (int i = 0; i < 5; i++) ints[i] = PyLong_AsLongLong(PyTuple_GetItem(core, i));
+    double sigma = PyFloat_AsDouble(PyTuple_GetItem(core, 5));
+    if (PyErr_Occurred() || ints[2] < 0 || ints[2] > CHRONOTICK_HOLDOVER || ints[3] < 0 ||
+        ints[3] > 4 || ints[4] < 0 || ints[4] > UINT16_MAX) {
+        PyErr_Clear();
+        return core;
+    }
+    value.earliest_ns = ints[0];
+    value.latest_ns = ints[1];
+    value.status = (uint8_t)ints[2];
+    value.source = (uint8_t)ints[3];
+    value.reasons = (uint16_t)ints[4];
+    value.variance_ns2 = sigma * sigma; /* whose root is sigma again, to the last bit */
+    Interval *made = PyObject_New(Interval, state->interval);
+    if (made) {
+        made->value = value;
+        made->earliest = Py_NewRef(PyTuple_GetItem(core, 0));
+        made->latest = Py_NewRef(PyTuple_GetItem(core, 1));
+    }
+    Py_DECREF(core);
+    return (PyObject *)made;
+}
+
 static PyObject *readings_interval(
-    PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    PyObject *op, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+    Readings *self = (Readings *)op;
     int64_t raw_ns;
     Py_ssize_t all = count + (names ? PyTuple_Size(names) : 0);
     PyObject *name = names ? PyTuple_GetItem(names, 0) : NULL;
     if (all == 1 && !(name && PyUnicode_CompareWithASCIIString(name, "coverage")))
-        return PyObject_CallMethod(self, "_covered", "O", *args);
+        return interval_of(self, PyObject_CallMethod(op, "_covered", "O", *args));
     if (all) return PyErr_Format(PyExc_TypeError, "interval(coverage) and no more");
-    if (readings_look((Readings *)self, &raw_ns))
-        return PyObject_CallMethod(self, "_settled_interval", NULL);
-    return interval_make(((Readings *)self)->state, &((Readings *)self)->slot, raw_ns);
+    if (readings_look(self, &raw_ns))
+        return interval_of(self, PyObject_CallMethod(op, "_settled_interval", NULL));
+    return interval_make(self->state, &self->slot, raw_ns);
 }
 
 static void readings_release(Readings *self) {
@@ -213,18 +249,24 @@ static PyObject *readings_arm(
     if (quiet_until == -1 && PyErr_Occurred()) return NULL;
     self->state = (State *)PyType_GetModuleState(defining);
     readings_release(self);
-    if (segment == Py_None) Py_RETURN_NONE;
-    if (PyObject_GetBuffer(segment, &self->segment, PyBUF_SIMPLE)) return NULL;
-    if (self->segment.len < CHRONOTICK_SEGMENT_SIZE) {
-        readings_release(self);
-        PyErr_SetString(PyExc_ValueError, "a buffer shorter than a segment");
-        return NULL;
+    if (segment == Py_None) {
+        /* Perhaps at a fork into another time namespace, where the parent's would lend
+         * its RAW to ours; reading from nowhere is rare enough to ask anew. */
+        self->knows_host = 0;
+        Py_RETURN_NONE;
     }
+    if (HOLD_SEGMENT(segment, &self->segment, PyBUF_SIMPLE)) return NULL;
     if (marker != Py_None) {
-        if (PyObject_GetBuffer(marker, &self->marker, PyBUF_SIMPLE)) return NULL;
+        if (chronotick__hold(
+                marker, &self->marker, PyBUF_SIMPLE, 3 * sizeof(uint64_t),
+                "a marker's page")) {
+            readings_release(self);
+            return NULL;
+        }
         self->reader.marker = (const uint64_t *)self->marker.buf + 2;
     }
-    if (!self->reader.inode++) chronotick__host(&self->reader); /* asked for once */
+    if (!self->knows_host) chronotick__host(&self->reader);
+    self->knows_host = 1;
     self->reader.quiet_until = quiet_until;
     self->reader.awake_until = 0;
     self->reader.possible = 0;
@@ -271,7 +313,7 @@ static PyObject *copy_slot(PyObject *Py_UNUSED(module), PyObject *segment) {
     struct chronotick__origin origin;
     Py_buffer view;
     int torn;
-    if (PyObject_GetBuffer(segment, &view, PyBUF_SIMPLE)) return NULL;
+    if (HOLD_SEGMENT(segment, &view, PyBUF_SIMPLE)) return NULL;
     uint64_t sequence =
         chronotick__copy((const uint64_t *)view.buf, &slot, &origin, &torn);
     PyBuffer_Release(&view);
@@ -300,7 +342,7 @@ static PyObject *publish(PyObject *Py_UNUSED(module), PyObject *args) {
         PyErr_SetString(PyExc_ValueError, "no such part of a segment");
         return NULL;
     }
-    if (PyObject_GetBuffer(segment, &view, PyBUF_WRITABLE)) return NULL;
+    if (HOLD_SEGMENT(segment, &view, PyBUF_WRITABLE)) return NULL;
     kinds[kind].store((char *)view.buf, data);
     PyBuffer_Release(&view);
     Py_RETURN_NONE;

@@ -6,11 +6,14 @@
  * published, and for how long it may be repeated, comes from the event loop.
  *
  * One writer. A segment has one, and the protocol's argument needs one. Here it is whoever
- * holds `lock`: both the loop's publications and the beats happen under it, clocks
- * included. Unlocking is a release and locking an acquire, so everything that one holder
- * stored happens before everything that the next one stores; the next one's sequence is
- * therefore the last one's plus 1, and its release fence orders the last one's sequence
- * before its own words, as chronotick__publish_slot needs. Readers take no lock.
+ * holds `lock`: both the loop's publications and the beats happen under it. Unlocking is a
+ * release and locking an acquire, so everything that one holder stored happens before
+ * everything that the next one stores; the next one's sequence is therefore the last one's
+ * plus 1, and its release fence orders the last one's sequence before its own words, as
+ * chronotick__publish_slot needs. Readers take no lock.
+ *
+ * Clocks. A beat reads its own under the lock, the loop reads a frame's before it takes the
+ * lock. So a beat may come between, and `as_of` step back: each is a true reading.
  *
  * Dead or hung, it must look so. The thread dies with the process, at any instruction, as
  * any writer may. It beats only while a lease runs that each publication renews: a loop
@@ -90,7 +93,7 @@ static inline int heart__has_slept(int64_t suspend_ns) {
 static inline int heart__restamp(struct chronotick_slot *slot, int64_t last_sync_raw_ns) {
     int64_t raw_ns = 0, realtime_ns = 0, error_ns;
     if (!heart__pair(&raw_ns, &realtime_ns, &error_ns)) return 0;
-    /* Backwards, or older than what was published: never out of order. */
+    /* RAW ran back, or the slot is of other clocks: never before what it repeats. */
     if (raw_ns < slot->as_of_raw_ns) return 0;
     /* After the pair: the suspend count only grows, so a count that still matches here
      * matched there, and the three are of one stretch without sleep. */
@@ -164,9 +167,11 @@ static inline int heart_start(struct heart *heart, char *base) {
     return error;
 }
 
-/* Publishes a slot, and has it repeated every `period_ns` (HEART_LEAST_PERIOD_NS or more)
- * until `lease_ns` from now (0: not at all). Returns its sequence; 0 where the heart is
- * stopped or the process is a fork of its owner, and nothing was published. */
+/* Publishes a slot, and has it repeated every `period_ns` until `lease_ns` from now (0:
+ * not at all, whatever the period). With a lease, the period is HEART_LEAST_PERIOD_NS or
+ * more, and both are less than CHRONOTICK_SILENCE_NS, so that no sum with a clock passes
+ * 64 bits. Returns its sequence; 0 where the heart is stopped or the process is a fork of
+ * its owner, and nothing was published. */
 static inline uint64_t heart_publish(
     struct heart *heart, const char *slot, int64_t period_ns, int64_t lease_ns,
     int64_t last_sync_raw_ns) {

@@ -7,6 +7,7 @@ tests holds both to the same answers.
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chronotick.core.native import load_native
@@ -60,8 +61,15 @@ def _complete(native: type[Any]) -> None:
     def reduce(self: Iterable[object]) -> tuple[object, ...]:
         return Interval, tuple(self)
 
+    def add_to(self: object, other: object) -> object:
+        return other + core(self)  # type: ignore[operator]
+
     for name in _OF_A_TUPLE:
         setattr(native, name, delegate(name))
+    native.__radd__ = add_to
+    # So that `case (earliest_ns, latest_ns, *_)` matches: the stable interface has no
+    # other way to say so.
+    Sequence.register(native)
     for name in _COMPARISONS:
         setattr(native, f"__{name}__", compare(getattr(operator, name)))
     native._fields = Interval._fields

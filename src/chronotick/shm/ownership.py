@@ -25,8 +25,8 @@ from chronotick.shm.claim import (
     open_own,
     refuse_claimed,
 )
-from chronotick.shm.layout import HEADER, HEADER_AT, MAGIC, SEGMENT_SIZE, VERSION, State
-from chronotick.shm.segment import Mapping, check
+from chronotick.shm.layout import HEADER, HEADER_AT, SEGMENT_SIZE, VERSION, State
+from chronotick.shm.segment import Mapping, check, is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,15 +194,16 @@ def _retire(path: str, fd: int) -> None:
 def _is_segment(path: str, fd: int) -> bool:
     """Say whether the file was a segment, of whatever layout, rather than nothing yet.
 
-    Without the magic only what holds nothing is ours: a file that was never written, for
-    want of time or space. Anything else is refused.
+    Anything else is refused.
     """
-    size = os.fstat(fd).st_size
-    if os.pread(fd, 8, _OFFSETS["magic"]) == MAGIC.to_bytes(8, "little"):
-        return True
-    if size > SEGMENT_SIZE or any(os.pread(fd, size, 0)):
-        raise SegmentUnwritable(path, f"{path} is some other file of {size} bytes")
-    return False
+    size, start = os.fstat(fd).st_size, os.pread(fd, SEGMENT_SIZE, 0)
+    if is_foreign(size, start):
+        raise SegmentUnwritable(
+            path,
+            f"{path} is some other file of {size} bytes",
+            "move it away, or choose another path",
+        )
+    return any(start)
 
 
 def _create(path: str, image: bytes) -> _Claimed:

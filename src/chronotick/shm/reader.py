@@ -43,7 +43,7 @@ from chronotick.shm.layout import (
 )
 from chronotick.shm.moving import tell_of_moves
 from chronotick.shm.native import HOT
-from chronotick.shm.segment import Mapping, attach, segment_path
+from chronotick.shm.segment import Mapping, attach, is_foreign, segment_path
 
 if TYPE_CHECKING:
     import os
@@ -230,7 +230,9 @@ class SegmentReader:
 
     def _explain_nothing(self, mapping: Mapping) -> None:
         if mapping.size < SEGMENT_SIZE:
-            raise SegmentCorrupt(self.path, f"truncated to {mapping.size} bytes")
+            foreign = is_foreign(mapping.size, mapping.data)
+            what = f"truncated to {mapping.size} bytes"
+            raise SegmentCorrupt(self.path, what, is_foreign=foreign)
         raise NotSynchronized(self.path, "nothing has been published yet")
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "Mapping",
     "attach",
     "check",
+    "is_foreign",
     "map_device",
     "scratch_directory",
     "segment_path",
@@ -44,6 +45,8 @@ SEGMENT_VARIABLE: Final = "CHRONOTICK_SEGMENT"
 
 _DIRECTORY, _NAME = "/dev/shm", "chronotick_shm"  # noqa: S108 - the documented place
 _MAGIC_WORD = HEADER_AT // 8
+_MAGIC = slice(HEADER_AT, HEADER_AT + 8)
+_MAGIC_BYTES = MAGIC.to_bytes(8, "little")
 _LAYOUT_WORD = _MAGIC_WORD + 1
 _STATE_AT = HEADER_AT + 44
 # Not to block on a FIFO that lies at the path.
@@ -129,10 +132,15 @@ def attach(path: str) -> Mapping:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise SegmentCorrupt(path, "not a regular file")
+            raise SegmentCorrupt(path, "not a regular file", is_foreign=True)
         # Before mapping: touching a page past the end of a file is SIGBUS.
         if status.st_size < SEGMENT_SIZE:
-            raise SegmentCorrupt(path, _truncated(status.st_size))
+            short = os.pread(fd, SEGMENT_SIZE, 0)
+            raise SegmentCorrupt(
+                path,
+                _truncated(status.st_size),
+                is_foreign=is_foreign(status.st_size, short),
+            )
         mapping = Mapping(path, fd)
     except ValueError:  # Shrunk since: mmap compares with the size, too.
         raise SegmentCorrupt(path, _truncated(os.fstat(fd).st_size)) from None
@@ -153,7 +161,8 @@ def check(mapping: Mapping) -> None:
         NoDaemon: retired: another file is about to take its path.
     """
     if mapping.words[_MAGIC_WORD] != MAGIC:
-        raise SegmentCorrupt(mapping.path, "no magic number")
+        foreign = is_foreign(mapping.size, mapping.data)
+        raise SegmentCorrupt(mapping.path, "no magic number", is_foreign=foreign)
     layout = mapping.words[_LAYOUT_WORD]
     version, version_min, size = layout & 0xFFFF, layout >> 16 & 0xFFFF, layout >> 32
     if not version_min <= VERSION <= version:
@@ -162,6 +171,21 @@ def check(mapping: Mapping) -> None:
         raise SegmentCorrupt(mapping.path, _truncated(size))
     if mapping.data[_STATE_AT] != State.LIVE:
         raise NoDaemon(mapping.path)
+
+
+def is_foreign(size: int, start: bytes | memoryview) -> bool:
+    """Say whether a file is somebody's data, and so refused by every daemon.
+
+    Without the magic only what holds nothing is ours: a file that was never written, for
+    want of time or space.
+
+    Args:
+        size: The file's.
+        start: Its bytes, up to those of a segment.
+    """
+    if start[_MAGIC] == _MAGIC_BYTES:
+        return False
+    return size > SEGMENT_SIZE or any(start)
 
 
 def _truncated(size: int) -> str:

@@ -75,7 +75,8 @@ class SegmentWriter:
         repeats: Whether a thread makes the heartbeats between publications, on this
             host's clocks: so not for frames of an imagined host, nor in a process that
             forks and publishes from the child. Needs the C module, and a thread to be
-            had; `refresh_period_ns` says whether it is done.
+            had, also where the segment is put back; `refresh_period_ns` says whether
+            it is done.
 
     Raises:
         SegmentLocked: another process publishes there.
@@ -118,13 +119,11 @@ class SegmentWriter:
         self._kind: tuple[object, ...] = ()
         self._packed = bytearray(SLOT_SIZE)
         self._record_due_raw_ns = 0
+        self._repeats = repeats
         self._heart: Heart | None = None
         if self._owned.reused:
             self._adopt(header)
-        if repeats and hot is not None:
-            # No thread to be had: then each heartbeat is published, as without C.
-            with contextlib.suppress(OSError):
-                self._heart = hot.Heart(self._page.data)
+        self._start_heart()
 
     @property
     def refresh_period_ns(self) -> int:
@@ -224,16 +223,27 @@ class SegmentWriter:
         """
         if raw_ns < self._place_due_raw_ns:
             return
+        if not self._owned.is_in_place():
+            self._put_back()
+        # Not before: where that failed, the next publication is for nobody, too.
         self._place_due_raw_ns = raw_ns + NS_PER_S
-        if self._owned.is_in_place():
-            return
-        # What is copied must hold still.
-        if self._heart is not None:
-            self._heart.stop()
+
+    def _put_back(self) -> None:
+        # What is copied must hold still; and a heart that was stopped publishes nothing
+        # any more, so it is none, also where nothing can be put back.
+        heart, self._heart = self._heart, None
+        if heart is not None:
+            heart.stop()
         self._owned.put_back()
         self.put_back_count += 1
         self._page = Page(self._owned.mapping, self._hot)
-        if self._heart is not None and self._hot is not None:
+        self._start_heart()
+
+    def _start_heart(self) -> None:
+        if not self._repeats or self._hot is None:
+            return
+        # No thread to be had: then each heartbeat is published, as without C.
+        with contextlib.suppress(OSError):
             self._heart = self._hot.Heart(self._page.data)
 
     def _header(self) -> bytes:

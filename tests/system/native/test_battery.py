@@ -177,6 +177,90 @@ def test_the_interval_does_what_a_named_tuple_does(
         got.nothing = 0  # type: ignore[attr-defined]
 
 
+def _ends(interval: Interval) -> tuple[int, ...] | None:
+    """Return the first two of what matches a sequence, as people write it."""
+    match interval:
+        case (earliest_ns, latest_ns, *_):
+            return earliest_ns, latest_ns
+        case _:
+            return None
+
+
+def test_the_first_reading_is_like_the_next_ones(
+    writer: SegmentWriter, clock: PythonClock
+) -> None:
+    """What works with one of them works with all, however they were computed."""
+    writer.publish(frame_now(variance=Variance(1e6), coverage_99=2.5))
+    intervals = [clock.interval() for _ in range(3)]
+    intervals += [clock.interval(None), clock.interval(0.99)]
+    writer.publish(frame_now(age_ns=2 * NS_PER_S))
+    intervals += [clock.interval() for _ in range(2)]
+
+    assert len({type(got) for got in intervals}) == 1
+    for got in intervals:
+        plain = Interval(*got)
+        assert isinstance(got, Interval)
+        assert isinstance(got, tuple)
+        assert _ends(got) == plain[:2]
+        assert got == plain
+        assert got + (1,) == (*plain, 1)  # noqa: RUF005 - what is tested
+        assert (1,) + got == (1, *plain)  # noqa: RUF005
+
+
+@pytest.mark.parametrize("variance", [0.0, 1e-30, 0.3, 7.7e5, 1e30])
+def test_what_python_settled_c_gives_to_the_last_bit(
+    writer: SegmentWriter, path: str, variance: float
+) -> None:
+    """As an interval of its own, with the same values of the same kinds."""
+    if HOT is None:
+        pytest.skip(WHY)
+    settled: list[Interval] = []
+
+    class Watched(Clock):
+        def _settled_interval(self) -> Interval:
+            settled.append(PythonClock.interval(self))
+            return settled[-1]
+
+    writer.publish(
+        frame_now(
+            variance=Variance(variance, variance / 3),
+            reasons=Reason.FALSETICKERS | Reason.INNOVATION,
+            source=Source.FUSION,
+        )
+    )
+    with Watched(path) as clock:
+        got = clock.interval()
+
+    assert settled == [got]
+    assert [type(each) for each in got] == [type(each) for each in settled[0]]
+    assert got.midpoint_ns == settled[0].midpoint_ns
+    assert got.width_ns == settled[0].width_ns
+
+
+def test_c_gives_on_what_is_no_interval_of_its_kind(path: str) -> None:
+    """As it is, whatever a subclass makes of it; an index from it is not used."""
+    if HOT is None:
+        pytest.skip(WHY)
+    plain = Interval(1, 2, Status.WARMUP, Source.NTP, Reason.NONE, 3.0)
+    strange: tuple[object, ...] = (
+        None,
+        (1, 2),
+        plain._replace(status=4),  # type: ignore[arg-type]
+        plain._replace(source=-1),  # type: ignore[arg-type]
+        plain._replace(earliest_ns="1"),  # type: ignore[arg-type]
+        plain._replace(latest_ns=2**63),
+        plain._replace(reasons=2**16),  # type: ignore[arg-type]
+    )
+
+    class Strange(Clock):
+        def _settled_interval(self) -> object:
+            return made
+
+    with Strange(path) as clock:
+        for made in strange:
+            assert clock.interval() is made
+
+
 @pytest.mark.parametrize("coverage", [0.99, 0.999])
 def test_a_calibrated_interval_is_so_many_sigmas(
     writer: SegmentWriter, clock: PythonClock, coverage: float

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chronotick.client.view import HostReading, prepare
+from chronotick.client.view import HostReading, prepare, silent_from_ns
 from chronotick.core.records import Variance
 from chronotick.core.status import Reason, Source, Status
 from chronotick.core.units import NS_PER_S
@@ -87,10 +87,11 @@ def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(
         str(compiled("library.c", "-std=c11", "-shared", "-fPIC", *STRICT))
     )
-    for name in ("midpoint", "half_width"):
+    for name in ("midpoint", "half_width", "silent_from"):
         getattr(library, name).restype = ctypes.c_int64
     library.variance.restype = ctypes.c_double
     library.open_reader.restype = ctypes.c_void_p
+    library.read_without_boot_id.restype = ctypes.c_char_p
     return library
 
 
@@ -120,17 +121,19 @@ def test_it_computes_what_the_reference_computes(
             variance=correction.variance,
             bound_ns=bound_ns,
             bound_growth_ppb=growth_ppb,
-            frame={"void_after_raw_ns": 2**62},
+            frame={"void_after_raw_ns": 2**62, "heartbeat_ns": frame.heartbeat_ns},
         )
     )
     now_ns = raw_ns + age_ns
-    look = Look(_Nowhere(), decode_slot(1, slot))  # type: ignore[arg-type]
+    snapshot = decode_slot(1, slot)
+    look = Look(_Nowhere(), snapshot)  # type: ignore[arg-type]
     view = prepare("", look, HostReading(now_ns, 0, 0, 0), None)
     library, raw = _library(), ctypes.c_int64(now_ns)
 
     assert library.midpoint(slot, raw) == view.midpoint_ns(now_ns)
     assert library.half_width(slot, raw) == view.half_width_ns(now_ns)
     assert math.sqrt(library.variance(slot, raw)) == view.sigma_ns(now_ns)
+    assert library.silent_from(slot) == silent_from_ns(snapshot)
     assert library.is_possible(slot) == 1
 
 
@@ -262,6 +265,16 @@ def test_every_header_fault_has_its_sentence(
 
     assert code != 0
     assert sentence in output
+
+
+@pytest.mark.parametrize("is_attached", [False, True])
+def test_a_reader_without_proc_says_that(path: str, is_attached: bool) -> None:
+    """Nobody has rebooted anything, and what to do about it is something else."""
+    with SegmentWriter(path) as writer:
+        writer.publish(frame_now())
+        said = _library().read_without_boot_id(path.encode(), int(is_attached))
+
+    assert b"mount /proc" in said
 
 
 def test_a_file_that_may_not_be_read_is_unreadable(path: str) -> None:

@@ -49,17 +49,28 @@ def _segment(path: str) -> Callable[[], object]:
     return SegmentReader(path).read
 
 
-def main() -> None:
-    """Do as the module says."""
-    path, kind, seconds = sys.argv[1:]
-    read = globals()[f"_{kind}"](path)
-    for _ in range(_TIMES):
-        read()
+def reader(kind: str, path: str) -> Callable[[], object]:
+    """Return what reads the segment: native, pure, monotonic, record or segment."""
+    read: Callable[[], object] = globals()[f"_{kind}"](path)
+    return read
+
+
+def move_children(seconds: int, rest_ns: int = 0) -> None:
+    """Have children, and not this process, count RAW so much further."""
     if ctypes.CDLL(None, use_errno=True).unshare(_NEW_TIME):
         raise OSError(ctypes.get_errno(), "unshare")
     Path("/proc/self/timens_offsets").write_text(
-        f"monotonic {seconds} 0\nboottime {seconds} 0\n"
+        f"monotonic {seconds} {rest_ns}\nboottime {seconds} {rest_ns}\n"
     )
+
+
+def main() -> None:
+    """Do as the module says."""
+    path, kind, seconds = sys.argv[1:]
+    read = reader(kind, path)
+    for _ in range(_TIMES):
+        read()
+    move_children(int(seconds))
     before = time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
     if os.fork() == 0:
         moved = time.clock_gettime(time.CLOCK_MONOTONIC_RAW) - before

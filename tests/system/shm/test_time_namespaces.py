@@ -29,6 +29,7 @@ _TESTS = Path(__file__).parents[2]
 _CLOCKS = ("--fork", "--kill-child", "--time", "--monotonic=-2", "--boottime=-2")
 _UNKNOWN_OPTION = "unrecognized option"
 _NAMESPACE = 9
+_KINDS = ("native", "pure", "monotonic", "record", "segment")
 
 
 def _unshare() -> list[str]:
@@ -144,7 +145,7 @@ def test_attached_readers_refuse_a_daemon_with_other_clocks(
 
 
 @pytest.mark.parametrize("seconds", [-2, 2])
-@pytest.mark.parametrize("kind", ["native", "pure", "monotonic", "record", "segment"])
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_child_that_is_forked_into_other_clocks_is_refused(
     tmp_path: Path, kind: str, seconds: int
 ) -> None:
@@ -159,5 +160,23 @@ def test_a_child_that_is_forked_into_other_clocks_is_refused(
             text=True,
             check=False,
         )
+
+    assert done.stdout == "refused True\n" * 3, done.stderr
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_child_that_read_its_own_daemon_refuses_its_parents(
+    tmp_path: Path, kind: str
+) -> None:
+    """Which clocks are its own it finds out anew after the fork, and not once for all."""
+    script, path = str(_TESTS / "system/shm/handed_over.py"), str(tmp_path / "segment")
+    user = _unshare()[: -len(_CLOCKS)]
+    done = subprocess.run(
+        [*user, sys.executable, script, path, kind],
+        env=os.environ | {"PYTHONPATH": str(_TESTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert done.stdout == "refused True\n" * 3, done.stderr

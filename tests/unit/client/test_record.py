@@ -6,7 +6,7 @@ import math
 import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -192,6 +192,54 @@ def test_a_daemon_that_tells_no_heartbeat_has_none(
     writer.publish(make_frame(frame={"heartbeat_ns": 0}))
 
     assert client.get_daemon_info()["heartbeat_hz"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("age_s", "changes"),
+    [
+        (200.0, {}),
+        (0.0, {"status": Status.UNKNOWN}),
+        (0.0, {"frame": {"disruption_marker": 8}}),
+        (-5.0, {}),
+    ],
+    ids=["silent", "unknown", "moved", "future"],
+)
+def test_a_daemon_that_gives_no_time_is_told_of(
+    writer: SegmentWriter,
+    client: ChronoTickClient,
+    host: VirtualHost,
+    monkeypatch: pytest.MonkeyPatch,
+    age_s: float,
+    changes: dict[str, Any],
+) -> None:
+    """Whose it is and where is wanted most when it has gone silent."""
+    monkeypatch.setattr("chronotick.client.attachment.DisruptionMarker", _Marker)
+    writer.publish(make_frame(**changes))
+    host.advance(age_s)
+    with pytest.raises(ClockError):
+        client.get_time()
+    info = client.get_daemon_info()
+
+    assert (info["path"], info["pid"]) == (writer.path, os.getpid())
+    assert info["status"] == "unknown"
+    assert info["uptime_s"] == pytest.approx(60.0, abs=1e-3)
+
+
+class _Marker:
+    words = (0, 0, 7)
+
+
+def test_where_there_is_no_daemon_there_is_nothing_to_tell(
+    path: str, client: ChronoTickClient
+) -> None:
+    """Nor of one that has published nothing, nor to one that has closed."""
+    with pytest.raises(NoDaemon):
+        client.get_daemon_info()
+    with SegmentWriter(path), pytest.raises(NotSynchronized):
+        client.get_daemon_info()
+    client.close()
+    with pytest.raises(ValueError, match="closed"):
+        client.get_daemon_info()
 
 
 def _data(**changes: float) -> ChronoTickData:

@@ -187,6 +187,28 @@ async def test_a_sink_that_makes_heartbeats_is_told_as_often_as_it_needs(
     assert stamps == sorted(set(stamps))
 
 
+@pytest.mark.anyio
+async def test_a_sink_may_stop_making_heartbeats_and_begin_again() -> None:
+    """From the next turn on they come as often as readers were told."""
+    clock = SimClock()
+    sink = Recorder()
+    sink.refresh_period_ns = NS_PER_S // 4
+    publisher = Publisher(
+        sink, Clocks(clock), frequency_hz=100.0, max_bound_ns=NS_PER_S
+    )
+    channel: Channel[Correction] = open_channel(1)
+    async with Supervisor(clock=clock) as supervisor:
+        supervisor.spawn(publisher.follow, channel.recv)
+        supervisor.spawn(publisher.beat)
+        await channel.send.send(correction())
+        for period_ns, frames in ((NS_PER_S // 4, 5), (0, 76), (NS_PER_S // 4, 4)):
+            sink.refresh_period_ns = period_ns
+            sink.frames.clear()
+            await clock.advance(1.001)
+            assert len(sink.frames) == frames
+        await supervisor.stop(grace=0)
+
+
 async def publish(
     publisher: Publisher, clock: SimClock, *steps: Correction | float
 ) -> None:

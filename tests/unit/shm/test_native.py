@@ -9,7 +9,12 @@ import sys
 import pytest
 
 from chronotick.core.native import SWITCH
-from chronotick.shm.layout import SLOT_SIZE
+from chronotick.shm.layout import (
+    HEADER_AT,
+    RING_ENTRY_SIZE,
+    SEGMENT_SIZE,
+    SLOT_SIZE,
+)
 from chronotick.shm.native import HOT, WHY, load
 from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import make_frame
@@ -91,14 +96,42 @@ def test_c_stores_no_part_that_it_does_not_know(
 
 
 @needs_c
-def test_c_reads_from_no_buffer_that_is_too_short() -> None:
+@pytest.mark.parametrize("size", [0, 16, 256, SEGMENT_SIZE - 1])
+def test_c_uses_no_buffer_that_is_too_short(size: int) -> None:
+    """What lies behind it is somebody else's, to read as to write."""
+    assert HOT is not None
+    readings = type("Clock", (HOT.Readings,), {})()
+    sizes = ((0, SLOT_SIZE), (1, HEADER_AT), (2, RING_ENTRY_SIZE))
+    with pytest.raises(ValueError, match="shorter than a segment"):
+        readings._arm(bytes(size), 0, None)
+    with pytest.raises(ValueError, match="shorter than a segment"):
+        HOT.copy_slot(bytes(size))
+    with pytest.raises(ValueError, match="shorter than a segment"):
+        HOT.Heart(bytearray(size))
+    for kind, part in sizes:
+        with pytest.raises(ValueError, match="shorter than a segment"):
+            HOT.publish(bytearray(size), kind, b"\1" * part)
+
+
+@needs_c
+def test_c_looks_for_no_marker_in_a_page_that_is_too_short() -> None:
+    """Nor does it hold what it was refused to read from."""
+    assert HOT is not None
+    readings = type("Clock", (HOT.Readings,), {})()
+    segment, page = bytearray(SEGMENT_SIZE), bytearray(23)
+    with pytest.raises(ValueError, match="shorter than a marker's page"):
+        readings._arm(segment, 0, page)
+    segment.clear()
+    page.clear()
+
+
+@needs_c
+def test_c_uses_nothing_that_is_no_buffer() -> None:
     """Nor writes to one that is read-only."""
     assert HOT is not None
     readings = type("Clock", (HOT.Readings,), {})()
-    with pytest.raises(ValueError, match="shorter than a segment"):
-        readings._arm(bytes(100), 0, None)
     with pytest.raises(BufferError):
-        HOT.publish(bytes(4096), 0, bytes(SLOT_SIZE))
+        HOT.publish(bytes(SEGMENT_SIZE), 0, bytes(SLOT_SIZE))
     for arguments in ((), (None,), (None, "x", None), (5, 0, None)):
         with pytest.raises(TypeError):
             readings._arm(*arguments)

@@ -7,15 +7,19 @@ import fcntl
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from chronotick.core.errors import SegmentLocked, SegmentUnwritable
+from chronotick.core.errors import SegmentCorrupt, SegmentLocked, SegmentUnwritable
 from chronotick.shm.layout import HEADER_AT, SEGMENT_SIZE, State
 from chronotick.shm.ownership import acquire
 from chronotick.shm.segment import attach
 from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import make_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _STATE_AT = HEADER_AT + 44
 
@@ -156,6 +160,59 @@ def test_a_file_that_is_no_segment_is_not_destroyed(path: str, content: bytes) -
         SegmentWriter(path)
     assert Path(path).read_bytes() == content
     assert not Path(path + ".lock").exists()
+
+
+def _spoil(path: str, at: int, data: bytes) -> None:
+    """Overwrite part of a segment that has said something."""
+    with SegmentWriter(path) as writer:
+        writer.publish(make_frame())
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def _shorten(path: str, size: int) -> None:
+    _spoil(path, 0, b"")
+    os.truncate(path, size)
+
+
+@pytest.mark.parametrize(
+    ("damage", "is_in_the_way"),
+    [
+        (lambda path: _spoil(path, HEADER_AT, b"\xa5" * 8), True),
+        (lambda path: _spoil(path, 0, os.urandom(SEGMENT_SIZE)), True),
+        (lambda path: _shorten(path, HEADER_AT + 7), True),
+        (lambda path: Path(path).write_bytes(b"data"), True),
+        (lambda path: Path(path).write_bytes(b"data" * 2000), True),
+        (lambda path: Path(path).write_bytes(bytes(SEGMENT_SIZE + 1)), True),
+        (os.mkdir, True),
+        (lambda path: Path(path).write_bytes(b""), False),
+        (lambda path: Path(path).write_bytes(bytes(SEGMENT_SIZE)), False),
+        (lambda path: _shorten(path, HEADER_AT + 8), False),
+        (lambda path: _spoil(path, HEADER_AT + 12, b"\x00\x20"), False),
+    ],
+    ids=[
+        "magic", "random", "head", "short", "long", "large", "directory",
+        "empty", "zero", "truncated", "size",
+    ],
+)  # fmt: skip
+def test_what_readers_tell_to_do_about_a_file_is_what_helps(
+    path: str, damage: Callable[[str], None], is_in_the_way: bool
+) -> None:
+    """A daemon mends it, or refuses it for as long as it lies there, and says so."""
+    damage(path)
+    with pytest.raises(SegmentCorrupt) as told:
+        attach(path)
+    assert ("move it away" in str(told.value)) == is_in_the_way
+    if is_in_the_way:
+        with pytest.raises(SegmentUnwritable) as refused:
+            SegmentWriter(path)
+        if not os.path.isdir(path):
+            assert "move it away, or choose another path" in str(refused.value)
+        os.rename(path, path + ".aside")
+    with SegmentWriter(path) as writer:
+        writer.publish(make_frame())
+        attach(path)
 
 
 def test_what_cannot_be_a_segment_gets_no_lock(path: str) -> None:

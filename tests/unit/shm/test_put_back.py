@@ -7,6 +7,7 @@ import os
 import struct
 import time
 from contextlib import suppress
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,9 +21,10 @@ from chronotick.shm.writer import SegmentWriter
 from unit.shm.frames import RAW_NS, make_frame
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from chronotick.core.records import Frame
+    from chronotick.shm._hot import Heart
+
+needs_c = pytest.mark.skipif(HOT is None, reason=f"no C module: {WHY}")
 
 
 def at_s(seconds: float) -> Frame:
@@ -150,7 +152,7 @@ def test_where_nothing_can_be_put_back_publishing_says_so(
         os.rmdir(path)
 
 
-@pytest.mark.skipif(HOT is None, reason=f"no C module: {WHY}")
+@needs_c
 def test_heartbeats_go_on_in_the_file_that_is_put_back(path: str) -> None:
     """The thread stores where readers look, and no longer where they did."""
     with SegmentWriter(path, repeats=True) as writer:
@@ -167,3 +169,54 @@ def test_heartbeats_go_on_in_the_file_that_is_put_back(path: str) -> None:
             pass
         assert here.read().sequence > seen
         assert attached.mapping.words[SEQUENCE_AT // 8] == old
+
+
+def _with_threads(count: int) -> ModuleType:
+    """Return the C module on a machine that has so many more threads."""
+    assert HOT is not None
+    make, left = HOT.Heart, [None] * count
+
+    def heart(segment: memoryview) -> Heart:
+        if not left:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        left.pop()
+        made: Heart = make(segment)
+        return made
+
+    scarce = ModuleType("scarce")
+    vars(scarce).update(vars(HOT), Heart=heart)
+    return scarce
+
+
+@needs_c
+def test_without_a_thread_for_the_new_file_each_heartbeat_is_published(
+    path: str,
+) -> None:
+    """As without one at the start: a machine that is short of threads ends no daemon."""
+    with SegmentWriter(path, hot=_with_threads(1), repeats=True) as writer:
+        assert writer.refresh_period_ns > 0
+        writer.publish(at_s(0.0))
+        os.unlink(path)
+        for seconds in (1.0, 1.01, 2.0):
+            writer.publish(at_s(seconds))
+            read = SegmentReader(path).read()
+            assert read.as_of_raw_ns == RAW_NS + round(seconds * NS_PER_S)
+        assert writer.refresh_period_ns == 0
+        assert writer.put_back_count == 1
+
+
+@needs_c
+def test_what_could_not_be_put_back_is_tried_again(path: str) -> None:
+    """With each publication, as each is for nobody; then the heart beats as before."""
+    with SegmentWriter(path, repeats=True) as writer:
+        writer.publish(at_s(0.0))
+        os.unlink(path)
+        os.mkdir(path)
+        for seconds in (1.0, 1.01):
+            with pytest.raises(SegmentUnwritable):
+                writer.publish(at_s(seconds))
+        assert writer.refresh_period_ns == 0
+        os.rmdir(path)
+        writer.publish(at_s(1.02))
+        assert SegmentReader(path).read().as_of_raw_ns == RAW_NS + 1_020_000_000
+        assert writer.refresh_period_ns > 0

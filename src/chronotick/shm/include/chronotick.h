@@ -239,7 +239,8 @@ enum chronotick_error {
     CHRONOTICK_SLEPT,            /* the host slept since */
     CHRONOTICK_MOVED,            /* the virtual machine was moved or restored since */
     CHRONOTICK_TORN,             /* the segment never held still: two writers? */
-    CHRONOTICK_SILENT            /* internal: a silent daemon; look for a new one */
+    CHRONOTICK_SILENT,           /* internal: a silent daemon; look for a new one */
+    CHRONOTICK_NO_BOOT_ID        /* without /proc this boot cannot be told from others */
 };
 
 enum chronotick_status { /* what an interval is worth; 0 never reaches a caller */
@@ -409,11 +410,25 @@ static inline int chronotick__is_possible(const struct chronotick_slot *slot) {
            chronotick__is_finite(slot->variance_v3);
 }
 
+/* What a boot id that is not the reader's says: nothing, where the reader has none. */
+static inline int chronotick__other_boot(const struct chronotick_reader *reader) {
+    return reader->boot_id[0] | reader->boot_id[1] ? CHRONOTICK_REBOOTED
+                                                   : CHRONOTICK_NO_BOOT_ID;
+}
+
 /* Whether RAW is another one there: by a constant, so wrong and plausible. 0: unknown. */
 static inline int chronotick__is_foreign(
     const struct chronotick_reader *reader, uint64_t time_namespace) {
     return time_namespace != reader->time_namespace && time_namespace &&
            reader->time_namespace;
+}
+
+/* The RAW from which on its daemon counts as silent. */
+static inline int64_t chronotick__silent_from(const struct chronotick_slot *slot) {
+    int64_t patience =
+        (int64_t)slot->heartbeat_us * (1000 * CHRONOTICK_MISSED_HEARTBEATS);
+    if (patience < CHRONOTICK_SILENCE_NS) patience = CHRONOTICK_SILENCE_NS;
+    return slot->as_of_raw_ns + patience;
 }
 
 /* Copies what is published, reads RAW, and decides whether the one holds for the other.
@@ -428,7 +443,7 @@ static inline int chronotick__look(
      * are attached to it. */
     if (origin.boot_id[0] != reader->boot_id[0] ||
         origin.boot_id[1] != reader->boot_id[1])
-        return CHRONOTICK_REBOOTED;
+        return chronotick__other_boot(reader);
     if (chronotick__is_foreign(reader, origin.time_namespace))
         return CHRONOTICK_NAMESPACE;
     if (slot->status == CHRONOTICK_UNKNOWN) return CHRONOTICK_NOT_SYNCHRONIZED;
@@ -450,10 +465,7 @@ static inline int chronotick__look(
         __atomic_load_n(reader->marker, __ATOMIC_RELAXED) != slot->disruption_marker)
         return CHRONOTICK_MOVED;
     if (raw >= slot->void_after_raw_ns) return CHRONOTICK_STALE;
-    int64_t silence =
-        (int64_t)slot->heartbeat_us * (1000 * CHRONOTICK_MISSED_HEARTBEATS);
-    if (silence < CHRONOTICK_SILENCE_NS) silence = CHRONOTICK_SILENCE_NS;
-    if (raw - slot->as_of_raw_ns < silence) return CHRONOTICK_OK;
+    if (raw < chronotick__silent_from(slot)) return CHRONOTICK_OK;
     slot->status = CHRONOTICK_HOLDOVER;
     slot->reasons |= CHRONOTICK_WRITER_SILENT;
     return raw < reader->quiet_until ? CHRONOTICK_OK : CHRONOTICK_SILENT;
@@ -534,7 +546,8 @@ static inline int chronotick__check(
         return CHRONOTICK_VERSION_MISMATCH;
     if (header->total_size != CHRONOTICK_SEGMENT_SIZE) return CHRONOTICK_CORRUPT;
     if (header->state != CHRONOTICK_STATE_LIVE) return CHRONOTICK_NO_DAEMON;
-    if (memcmp(header->boot_id, reader->boot_id, 16)) return CHRONOTICK_REBOOTED;
+    if (memcmp(header->boot_id, reader->boot_id, 16))
+        return chronotick__other_boot(reader);
     if (chronotick__is_foreign(reader, header->time_namespace))
         return CHRONOTICK_NAMESPACE;
     return CHRONOTICK_OK;
@@ -678,6 +691,8 @@ static inline const char *chronotick_strerror(int error) {
     case CHRONOTICK_SLEPT: return "the host slept since";
     case CHRONOTICK_MOVED: return "the virtual machine was moved or restored since";
     case CHRONOTICK_TORN: return "the segment never held still: more than one writer?";
+    case CHRONOTICK_NO_BOOT_ID:
+        return "without /proc nobody knows whether it is of this boot: mount /proc";
     default: return "unknown error";
     }
 }

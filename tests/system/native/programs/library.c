@@ -13,6 +13,10 @@ double variance(const struct chronotick_slot *slot, int64_t raw_ns) {
     return chronotick__variance(slot, raw_ns);
 }
 
+int64_t silent_from(const struct chronotick_slot *slot) {
+    return chronotick__silent_from(slot);
+}
+
 int is_possible(const struct chronotick_slot *slot) {
     return chronotick__is_possible(slot);
 }
@@ -43,6 +47,20 @@ int read_closed(const char *path) {
     if (error) return error;
     chronotick_close(&reader);
     return chronotick_interval_now(&reader, &now);
+}
+
+/* Returns what is said by a reader that has no boot id of its own: of a reading, and
+ * of opening the path again. */
+const char *read_without_boot_id(const char *path, int is_attached) {
+    struct chronotick_reader reader;
+    struct chronotick_interval now;
+    int error = chronotick_open(&reader, path);
+    if (error) return chronotick_strerror(error);
+    memset(reader.boot_id, 0, sizeof reader.boot_id);
+    error = is_attached ? chronotick_interval_now(&reader, &now)
+                        : chronotick_reopen(&reader);
+    chronotick_close(&reader);
+    return chronotick_strerror(error);
 }
 
 void close_reader(struct chronotick_reader *reader) {
