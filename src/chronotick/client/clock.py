@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, Protocol, Self
 from chronotick.client.attachment import Attachment
 from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
-from chronotick.client.view import AWAKE_NS, HostReading, Publication, View
+from chronotick.client.view import (
+    AWAKE_NS,
+    HostReading,
+    Observation,
+    Publication,
+    View,
+)
 from chronotick.client.waiting import pause_s
 from chronotick.core.errors import NotSynchronized
 from chronotick.core.reading import Interval
@@ -235,6 +241,14 @@ class PythonClock:
     def snapshot(self) -> Snapshot:
         """Return the publication that holds now, as it was published."""
         return self._observe()[0].snapshot
+
+    def observation(self) -> Observation:
+        """Return the time, the publication that it comes from, and its RAW instant.
+
+        Of one publication: an `interval` and then a `snapshot` may be of two.
+        """
+        view, raw = self._observe()
+        return _new(Observation, (view.interval(raw), view.snapshot, raw))
 
     def publication(self) -> Publication:
         """Return the publication that holds now, for tools that show all of it."""

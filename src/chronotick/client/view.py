@@ -28,6 +28,7 @@ __all__ = [
     "ONE_Q60",
     "ROUNDING_NS",
     "HostReading",
+    "Observation",
     "Publication",
     "View",
     "half_width_ns",
@@ -63,6 +64,16 @@ _Q110_PER_FS_PER_S = 1_298_074_214_633_706_907
 _Q60_PER_PPB = 1_152_921_505
 ONE_Q60 = 1 << 60
 """The rate of a clock that neither gains nor loses."""
+
+
+class Observation(NamedTuple):
+    """The time, and the publication that it was read from."""
+
+    now: Interval
+    snapshot: Snapshot
+    """As published."""
+    raw_ns: int
+    """The instant of `now`."""
 
 
 class Publication(NamedTuple):

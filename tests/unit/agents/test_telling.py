@@ -22,7 +22,7 @@ from chronotick.core.errors import (
 )
 from chronotick.core.records import SourceReport
 from chronotick.core.status import Reason, Status
-from unit.agents.lab import BOUND_NS, START_NS, Lab
+from unit.agents.lab import BOUND_NS, START_NS, Lab, LabHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,59 @@ async def test_the_local_time_is_told_where_a_zone_is_named(lab: Lab) -> None:
     assert now["local"] == "2026-11-22T04:00:00.000000000+14:00"
     assert now["weekday"] == "Sunday"
     assert now["utc"] == "2026-11-21T14:00:00.000000000Z"
+
+
+class InterruptedHost(LabHost):
+    """Something happens just after one of its clocks is read for the n-th time."""
+
+    reads_left = 0
+
+    def clock_gettime_ns(self, clk_id: int, /) -> int:
+        """Read RAW or any other clock but CLOCK_REALTIME."""
+        found = super().clock_gettime_ns(clk_id)
+        self._read()
+        return found
+
+    def time_ns(self) -> int:
+        """Read CLOCK_REALTIME."""
+        found = super().time_ns()
+        self._read()
+        return found
+
+    def _read(self) -> None:
+        self.reads_left -= 1
+        if self.reads_left == 0:
+            self.on_sleep()
+
+
+@pytest.mark.parametrize("reads", range(1, 8))
+@pytest.mark.parametrize("is_warm", [True, False])
+async def test_a_time_is_of_one_publication(
+    empty_lab: Lab, reads: int, is_warm: bool
+) -> None:
+    """Also where the daemon withdraws its time while the time is being told."""
+    host = InterruptedHost()
+    lab = Lab(empty_lab.writer, host=host)
+    lab.publish()
+    if is_warm:
+        await ask(lab, "get_time")
+    nothing: dict[str, Any] = {"raw_ns": 0, "utc_ns": 0, "rate_ppb": 0.0}
+    host.on_sleep = lambda: lab.publish(status=Status.UNKNOWN, **nothing)
+    host.reads_left = reads
+    outcome = await call(lab.service, "get_time", {})
+    if outcome.is_error:
+        return
+    assert outcome.structured is not None
+    assert outcome.structured["offset_s"] == pytest.approx(0.002, abs=1e-9)
+    assert outcome.structured["valid_until"] == "2026-11-21T14:16:40.000000000Z"
+
+
+async def test_utc_is_reckoned_in_integers(lab: Lab) -> None:
+    """As the clock itself does: after days a float's rounding is a nanosecond."""
+    lab.publish(rate_ppb=-12_345.678901, max_age_s=1e7)
+    lab.pass_s(9e6)
+    reading = lab.service.timepiece.read()
+    assert reading.utc_and_expiry_ns()[0] == reading.now.midpoint_ns
 
 
 @pytest.mark.parametrize("sub_ns", [1, 93, 123_456_789])
