@@ -382,6 +382,20 @@ def test_before_and_after_have_three_answers(
     assert clock.after(now.latest_ns + NS_PER_S) is False
 
 
+@pytest.mark.parametrize(
+    "method", ["before", "after", "wait_until", "wait_until_after"]
+)
+@pytest.mark.parametrize("t", [UTC_NS + 50e6, UTC_NS // 10**6, UTC_NS // 10**3])
+def test_an_instant_in_another_unit_is_refused(
+    writer: SegmentWriter, clock: Clock, method: str, t: float
+) -> None:
+    """Instead of a lease that never ends, and a wait that is none."""
+    writer.publish(make_frame())
+
+    with pytest.raises(ValueError, match="nanoseconds"):
+        getattr(clock, method)(t)
+
+
 def test_an_observation_is_of_one_publication(
     writer: SegmentWriter, clock: Clock, host: VirtualHost
 ) -> None:
