@@ -15,6 +15,7 @@ What `client.line` remembers from the last reading makes the next ones one addit
 
 from __future__ import annotations
 
+import os  # noqa: TC003 - what public annotations name is there at run time
 import time
 from functools import partial
 from math import inf, sqrt
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from chronotick.client.attachment import Attachment
 from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
+from chronotick.client.stamps import Corrected, StampClock, Stamps  # noqa: TC001
 from chronotick.client.view import (
     AWAKE_NS,
     HostReading,
@@ -35,20 +37,14 @@ from chronotick.core.errors import NotSynchronized
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason
 from chronotick.core.units import NS_PER_S
+from chronotick.shm.codec import Snapshot  # noqa: TC001
 from chronotick.shm.moving import tell_of_moves
 from chronotick.shm.native import HOT
 from chronotick.shm.reader import SEQUENCE
 from chronotick.shm.vmclock import DisruptionMarker
 
 if TYPE_CHECKING:
-    import os
-
-    import numpy as np
-    from numpy.typing import NDArray
-
     from chronotick.client.line import Line
-    from chronotick.client.past import Corrected, StampClock
-    from chronotick.shm.codec import Snapshot
 
 __all__ = ["Clock", "HostClocks", "PythonClock"]
 
@@ -289,9 +285,7 @@ class PythonClock:
 
         return past_interval(self.path, self.publication(), stamp_ns, on)
 
-    def correct(
-        self, stamps: NDArray[np.int64], on: StampClock = "realtime"
-    ) -> Corrected:
+    def correct(self, stamps: Stamps, on: StampClock = "realtime") -> Corrected:
         """Return an array of stamps as UTC with hard half widths, from one correction.
 
         Args:

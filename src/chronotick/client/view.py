@@ -14,13 +14,14 @@ from chronotick.core.errors import ClockDisrupted, NotSynchronized, StaleCorrect
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S, SUSPEND_SLACK_NS
+from chronotick.shm.codec import PastCorrection, Snapshot  # noqa: TC001
+from chronotick.shm.reader import Header  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chronotick.core.status import Source
-    from chronotick.shm.codec import PastCorrection, Snapshot
-    from chronotick.shm.reader import Header, Look
+    from chronotick.shm.reader import Look
 
 __all__ = [
     "AWAKE_NS",
