@@ -18,7 +18,7 @@ from __future__ import annotations
 import os  # noqa: TC003 - what public annotations name is there at run time
 import time
 from functools import partial
-from math import inf, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Protocol, Self
 
 from chronotick.client.attachment import Attachment
@@ -32,7 +32,7 @@ from chronotick.client.view import (
     Publication,
     View,
 )
-from chronotick.client.waiting import pause_s
+from chronotick.client.waiting import limit_ns, pause_s
 from chronotick.core.errors import NotSynchronized
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason
@@ -200,9 +200,8 @@ class PythonClock:
         """
         target_ns = span_of(t)[1]
         gettime, sleep = self._clocks.clock_gettime_ns, self._clocks.sleep
-        until = None
-        if timeout is not None and timeout != inf:
-            until = gettime(_RAW) + round(timeout * NS_PER_S)
+        longest_ns = limit_ns(timeout)
+        until = None if longest_ns is None else gettime(_RAW) + longest_ns
         while True:
             now = self.interval()
             pause = pause_s(now.earliest_ns, now.latest_ns, target_ns, _SPIN_NS)

@@ -396,6 +396,19 @@ def test_an_instant_in_another_unit_is_refused(
         getattr(clock, method)(t)
 
 
+@pytest.mark.parametrize(
+    ("timeout", "error"), [("1", TypeError), (math.nan, ValueError)]
+)
+def test_a_timeout_is_looked_at_first(
+    writer: SegmentWriter, clock: Clock, timeout: float, error: type[Exception]
+) -> None:
+    """Also where the wait would be over at once."""
+    writer.publish(make_frame())
+
+    with pytest.raises(error, match="a timeout is in seconds"):
+        clock.wait_until_after(UTC_NS - NS_PER_S, timeout=timeout)
+
+
 def test_an_observation_is_of_one_publication(
     writer: SegmentWriter, clock: Clock, host: VirtualHost
 ) -> None:
