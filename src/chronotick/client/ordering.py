@@ -7,16 +7,18 @@ order is certain. It reads no clock.
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+import operator
+from typing import SupportsIndex, TypeAlias
 
 from chronotick.core.reading import Interval
 from chronotick.core.units import NS_PER_S
 
 __all__ = ["Instant", "is_after", "is_before", "span_of"]
 
-Instant: TypeAlias = int | float | Interval
-"""An instant to compare with: ``int`` Unix **nanoseconds**, ``float`` Unix **seconds**
-(what `now` returns), or an `Interval` from anywhere."""
+Instant: TypeAlias = SupportsIndex | float | Interval
+"""An instant to compare with: ``int`` Unix **nanoseconds** (or what Python takes for one,
+such as NumPy's integers), ``float`` Unix **seconds** (what `now` returns), or an `Interval`
+from anywhere."""
 
 # Each is the year 5138 in its unit, and as nanoseconds long past (March 1973 at most): an
 # int below it was meant in that unit, or in one above.
@@ -42,15 +44,11 @@ def span_of(t: Instant) -> tuple[int, int]:
     """
     if isinstance(t, Interval):
         return t.earliest_ns, t.latest_ns
-    if isinstance(t, bool) or not isinstance(t, int | float):
-        raise TypeError(
-            "an instant is int Unix nanoseconds, float Unix seconds or an Interval, "
-            f"not {type(t).__name__}"
-        )
-    if isinstance(t, int):
-        if 0 < t < _NANOSECONDS_FROM:
-            raise ValueError(_too_coarse(t))
-        return t, t
+    if not isinstance(t, float):
+        exact_ns = _whole(t)
+        if 0 < exact_ns < _NANOSECONDS_FROM:
+            raise ValueError(_too_coarse(exact_ns))
+        return exact_ns, exact_ns
     if not math.isfinite(t):
         raise ValueError(f"{t} is no instant")
     if abs(t) > _LATEST_S:
@@ -61,6 +59,19 @@ def span_of(t: Instant) -> tuple[int, int]:
     numerator, denominator = t.as_integer_ratio()
     floor_ns = numerator * NS_PER_S // denominator
     return floor_ns, -(-numerator * NS_PER_S // denominator)
+
+
+def _whole(t: SupportsIndex) -> int:
+    try:
+        # Python takes True for 1, which is no instant.
+        if not isinstance(t, bool):
+            return operator.index(t)
+    except TypeError:
+        pass
+    raise TypeError(
+        "an instant is int Unix nanoseconds, float Unix seconds or an Interval, "
+        f"not {type(t).__name__}"
+    )
 
 
 def _too_coarse(t: int) -> str:

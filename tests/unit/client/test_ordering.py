@@ -6,7 +6,9 @@ import math
 import re
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING, SupportsIndex
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,9 @@ from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Source, Status
 from chronotick.core.units import NS_PER_S
 from unit.shm.frames import UTC_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _instants = st.integers(UTC_NS - 1000, UTC_NS + 1000)
 _widths = st.integers(0, 500)
@@ -140,7 +145,30 @@ def test_no_instant_is_refused(t: float) -> None:
         span_of(t)
 
 
-@pytest.mark.parametrize("t", [True, "1790000000", None, Decimal(1)])
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.array])
+def test_an_integer_of_another_type_is_nanoseconds(
+    kind: Callable[[int], SupportsIndex],
+) -> None:
+    """As elements of what `Clock.correct` returns are."""
+    span = span_of(kind(UTC_NS))
+    assert span == (UTC_NS, UTC_NS)
+    assert type(span[0]) is int
+    with pytest.raises(ValueError, match=r"for seconds write 1790000000\.0"):
+        span_of(kind(UTC_NS // NS_PER_S))
+
+
+@pytest.mark.parametrize(
+    "t",
+    [
+        True,
+        np.bool_(True),
+        np.float32(1),
+        np.array([1, 2]),
+        "1790000000",
+        None,
+        Decimal(1),
+    ],
+)
 def test_what_is_no_instant_is_refused(t: object) -> None:
     """The message lists what is one."""
     with pytest.raises(TypeError, match="int Unix nanoseconds, float Unix seconds"):
