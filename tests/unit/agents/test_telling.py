@@ -182,7 +182,7 @@ async def test_holdover_and_warm_up_say_so_and_name_the_command(lab: Lab) -> Non
 async def test_a_silent_daemon_is_holdover_with_a_growing_bound(lab: Lab) -> None:
     """A dead writer must not look healthy: the bound grows, and the mend is a daemon."""
     before = await ask(lab, "get_time")
-    lab.pass_s(100)
+    lab.be_gone_s(100)
     after = await ask(lab, "get_time")
     assert after["status"] == "holdover"
     assert after["uncertainty_s"] == pytest.approx(
@@ -216,7 +216,7 @@ TIME_TOOLS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", TIME_TOOLS)
 async def test_an_expired_time_is_refused_by_every_tool(lab: Lab, name: str) -> None:
     """No number at all comes back, but the state, the cause and the command."""
-    lab.pass_s(1_001)
+    lab.be_gone_s(1_001)
     outcome = await fail(lab, name, **TIME_TOOLS[name])
     assert outcome.structured == {
         "summary": outcome.text,
