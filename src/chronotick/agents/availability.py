@@ -10,6 +10,7 @@ import enum
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from chronotick.agents.holder import holder_of
 from chronotick.client.explain import explain
 from chronotick.core.commands import at_segment
 from chronotick.core.errors import (
@@ -83,6 +84,8 @@ class Trouble(NamedTuple):
     """One sentence."""
     mend: str
     """The command to run on this host."""
+    holder: str | None = None
+    """Who keeps another daemon from being started, where that is so: one clause."""
 
 
 def state_of(status: Status) -> State:
@@ -96,6 +99,11 @@ def trouble_of(error: ChronotickError, path: str) -> Trouble:
     command = _COMMANDS[state]
     # Some of the clock's own words name commands without the segment.
     cause = _COMMAND.sub(lambda found: f"`{at_segment(found[1], path)}`", str(error))
+    # While a host wakes up, its daemon is not heard of, but hangs no more than others.
+    is_silent = state in {State.STALE, State.DAEMON_DOWN}
+    holder = holder_of(path) if is_silent else None
+    if holder is not None:
+        return Trouble(state, f"{cause}; {holder.what}", holder.mend, holder.what)
     return Trouble(state, cause, at_segment(command, path))
 
 
@@ -115,6 +123,9 @@ def advice(now: Interval, path: str) -> tuple[str, str] | None:
         return None
     if Reason.WRITER_SILENT in now.reasons:
         why = "the daemon is silent, so the bound grows until the time expires"
+        holder = holder_of(path)
+        if holder is not None:
+            return f"{why}; {holder.what}", holder.mend
         return why, at_segment("chronotick daemon", path)
     if now.status is Status.HOLDOVER:
         why = f"no fresh measurement ({explain(now.reasons)}), so the bound grows"

@@ -50,8 +50,9 @@ def context_record(service: TimeService, zone: tzinfo | None = None) -> dict[str
         now = service.timepiece.interval()
     except (ClockError, SegmentError) as error:
         trouble = trouble_of(error, path)
+        held = f"; {trouble.holder}" if trouble.holder else ""
         return {
-            "line": f"Current time: unknown ({trouble.state}). Don't guess a date or "
+            "line": f"Current time: unknown ({trouble.state}{held}). Don't guess a date or "
             f"time; to mend it run `{trouble.mend}`.",
             "status": trouble.state.value,
             "earliest_ns": None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from chronotick.client.clock import Clock
 from chronotick.client.status import read_status
+from chronotick.client.view import midpoint_ns
 from chronotick.core.errors import ChronotickError, NotSynchronized
 from chronotick.core.units import NS_PER_S, PPB
 from chronotick.daemon.clocks import HostClock
@@ -26,10 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Inspection", "PairedClocks", "Reading", "Timepiece"]
 
-_FS_PER_UNIT = 1e15
 _new = tuple.__new__  # builds a NamedTuple in half the time that its class takes
-# Most daemons publish a hundred times in it; a look at the path costs 3 us.
-_QUIET_NS = NS_PER_S
 
 
 class PairedClocks(Protocol):
@@ -57,12 +55,9 @@ class Reading(NamedTuple):
     def utc_and_expiry_ns(self) -> tuple[int, int]:
         """Return UTC at `raw_ns` (midpoint), and UTC from which this is refused."""
         _, snapshot, raw_ns, _ = self
-        anchor_ns, utc_ns = snapshot.raw_ns, snapshot.utc_ns
-        rate = snapshot.rate_fs_per_s / _FS_PER_UNIT
-        age_ns, life_ns = raw_ns - anchor_ns, snapshot.void_after_raw_ns - anchor_ns
         return (
-            utc_ns + age_ns + int(age_ns * rate),
-            utc_ns + life_ns + int(life_ns * rate),
+            midpoint_ns(snapshot, raw_ns),
+            midpoint_ns(snapshot, snapshot.void_after_raw_ns),
         )
 
     @property
@@ -140,13 +135,8 @@ class Timepiece:
         Raises:
             ClockError, SegmentError: there is no trustworthy time.
         """
-        now = self._clock.interval()
-        reader = self._reader or self._attach()
-        snapshot = reader.read()
+        now, snapshot, _ = self._clock.observation()
         raw_ns, realtime_ns, _ = self._host.bracket_ns()
-        if raw_ns - snapshot.as_of_raw_ns > _QUIET_NS:
-            # Perhaps a new daemon made a new file. The clock has seen to that by now.
-            snapshot = self._attach().read()
         return _new(Reading, (now, snapshot, raw_ns, realtime_ns))
 
     def inspect(self) -> Inspection:

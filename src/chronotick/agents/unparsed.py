@@ -1,7 +1,8 @@
 """What becomes of a line that is no message: it is answered, so that nobody waits for it.
 
 The SDK logs such a line and drops it. A lone surrogate in one argument is enough for
-that: JSON can spell it, UTF-8 cannot. Decides the answer, not what a message is.
+that: JSON can spell it, UTF-8 cannot. A request whose id is none it takes for a
+notification, which nobody answers. Decides the answer, not what a message is.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ __all__ = ["Answered", "answer_to"]
 _T = TypeVar("_T")
 # JSON-RPC 2.0, section 5.1.
 _PARSE_ERROR, _INVALID_REQUEST = -32_700, -32_600
+_REMEDY = "send one request in one line"
 _NOT_JSON = "json_invalid"
+_NOTIFICATION = "notifications/"
+"""How the method of each notification of MCP begins, and that of no request."""
 
 
 class Answered(Generic[_T]):
@@ -55,9 +59,13 @@ class Answered(Generic[_T]):
         """Return the next message."""
         while True:
             item = await self._stream.receive()
-            if not isinstance(item, Exception):
+            if isinstance(item, Exception):
+                answer = answer_to(item)
+            elif _lacks_id(getattr(item, "message", None)):
+                told = "a request needs an id, a string or a whole number"
+                answer = _error(_INVALID_REQUEST, told)
+            else:
                 return item
-            answer = answer_to(item)
             if answer is not None:
                 await self._answer(answer)
 
@@ -99,15 +107,22 @@ def answer_to(error: Exception) -> dict[str, Any] | None:
             return None
         inputs = [_lenient(inputs[0])]
     ids = [given.get("id") for given in inputs if isinstance(given, dict)]
-    told = "the line is no JSON in UTF-8" if not is_json else "the line is no JSON-RPC"
-    return {
-        "jsonrpc": "2.0",
-        "id": next((each for each in ids if _can_be_told(each)), None),
-        "error": {
-            "code": _INVALID_REQUEST if is_json else _PARSE_ERROR,
-            "message": f"{told}: send one request in one line",
-        },
-    }
+    id_ = next((each for each in ids if _can_be_told(each)), None)
+    if is_json:
+        return _error(_INVALID_REQUEST, f"the line is no JSON-RPC: {_REMEDY}", id_)
+    return _error(_PARSE_ERROR, f"the line is no JSON in UTF-8: {_REMEDY}", id_)
+
+
+def _error(code: int, told: str, id_: int | str | None = None) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": told}}
+
+
+def _lacks_id(message: object) -> bool:
+    """Say whether it asks for an answer, but with no id, or none that can be one."""
+    method = getattr(message, "method", None)
+    if method is None or hasattr(message, "id"):
+        return False
+    return not method.startswith(_NOTIFICATION)
 
 
 def _lenient(line: str) -> object:

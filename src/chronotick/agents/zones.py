@@ -1,12 +1,14 @@
 """Time zones by name, and local times that clocks skip or show twice.
 
 Decides that nothing is guessed: a local time in a gap is refused with the times beside
-it, one that occurs twice is refused with both, unless `fold` says which is meant.
+it, one that occurs twice is refused with both, unless `fold` says which is meant. What is
+suggested for an unknown zone is a place, never another offset than was asked for.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -25,6 +27,41 @@ _UTC_NAMES = frozenset({"UTC", "Z", "Etc/UTC", "GMT"})
 # Files beside the zones that name no place: whatever this host is set to, or none.
 _NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
 _LOOK_AHEAD = timedelta(days=8)
+_OFFSET = re.compile(r"(?:UTC|GMT)? ?([+-])(\d{1,2})(?::?(\d{2}))?", re.IGNORECASE)
+# Where clocks show what people write for a zone. EST, MST and HST are zones themselves.
+_ABBREVIATED = {
+    "ACDT": "Australia/Adelaide",
+    "ACST": "Australia/Adelaide",
+    "ADT": "America/Halifax",
+    "AEDT": "Australia/Sydney",
+    "AEST": "Australia/Sydney",
+    "AKDT": "America/Anchorage",
+    "AKST": "America/Anchorage",
+    "AST": "America/Halifax",
+    "AWST": "Australia/Perth",
+    "BST": "Europe/London",
+    "CDT": "America/Chicago",
+    "CEST": "Europe/Berlin",
+    "CST": "America/Chicago, Asia/Shanghai",
+    "EDT": "America/New_York",
+    "EEST": "Europe/Athens",
+    "HKT": "Asia/Hong_Kong",
+    "IST": "Asia/Kolkata, Asia/Jerusalem, Europe/Dublin",
+    "JST": "Asia/Tokyo",
+    "KST": "Asia/Seoul",
+    "MDT": "America/Denver",
+    "MSK": "Europe/Moscow",
+    "NDT": "America/St_Johns",
+    "NST": "America/St_Johns",
+    "NZDT": "Pacific/Auckland",
+    "NZST": "Pacific/Auckland",
+    "PDT": "America/Los_Angeles",
+    "PKT": "Asia/Karachi",
+    "PST": "America/Los_Angeles",
+    "SAST": "Africa/Johannesburg",
+    "WEST": "Europe/Lisbon",
+}
+_LONGEST_ABBREVIATION = max(map(len, _ABBREVIATED))
 
 
 @lru_cache(maxsize=128)
@@ -63,11 +100,45 @@ def _unknown(name: str) -> str:
             "this host has no time zone database, so only UTC is known: install the "
             "package tzdata"
         )
-    by_city = {known.rsplit("/", 1)[-1].lower(): known for known in sorted(names)}
-    wanted = name.strip().replace(" ", "_").rsplit("/", 1)[-1].lower()
-    near = difflib.get_close_matches(wanted, by_city, n=3, cutoff=0.6)
-    hint = ", ".join(by_city[city] for city in near) or "Europe/Berlin or UTC"
+    offset = _OFFSET.fullmatch(name.strip())
+    if offset is not None:
+        sign, hours, minutes = offset.groups(default="0")
+        hint = _of_offset(sign, hours, minutes, names)
+        return f"there is no time zone {name!r}, which is an offset: write {hint}"
+    hint = _near(name.strip(), names) or "Europe/Berlin or UTC"
     return f"there is no time zone {name!r}: write an IANA name, such as {hint}"
+
+
+def _of_offset(sign: str, hours: str, minutes: str, names: frozenset[str]) -> str:
+    """Return what to write for an offset from UTC."""
+    place = "the IANA name of a place, such as Europe/Berlin"
+    if int(minutes) == 0:
+        if int(hours) == 0:
+            return "UTC"
+        # As in POSIX: how far UTC is ahead, which is the other sign.
+        zone = f"Etc/GMT{'-' if sign == '+' else '+'}{int(hours)}"
+        if zone in names:
+            return f"{place}, or {zone}, which is UTC{sign}{int(hours)}"
+    return place
+
+
+def _near(name: str, names: frozenset[str]) -> str:
+    """Return the places that were probably meant, or nothing."""
+    if name.upper() in {"UTC", "Z"}:
+        return "UTC"
+    if name.upper() in _ABBREVIATED:
+        return _ABBREVIATED[name.upper()]
+    by_city = {
+        known.rsplit("/", 1)[-1].lower(): known
+        for known in sorted(names)
+        if "/" in known and not known.startswith("Etc/")
+    }
+    wanted = name.replace(" ", "_").rsplit("/", 1)[-1].lower()
+    # What is as short as an abbreviation resembles many places, and is of none.
+    is_short = len(wanted) <= _LONGEST_ABBREVIATION
+    cutoff = 1.0 if is_short else 0.6
+    near = difflib.get_close_matches(wanted, by_city, n=3, cutoff=cutoff)
+    return ", ".join(by_city[city] for city in near)
 
 
 def resolve_local(wall: WallTime, name: str, fold: int | None) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chronotick.cli.companion import companion, hear
+from chronotick.cli.progress import progress
 from chronotick.cli.readings import SYSTEM, Reading, batches_ns, ratio
 from chronotick.client.clock import Clock
 from chronotick.core.errors import ChronotickError
@@ -48,8 +49,11 @@ def read_at_once(path: str, readers: int, iterations: int) -> list[Reader]:
             stack.enter_context(companion(_read, path, iterations))
             for _ in range(readers)
         ]
-        for line in lines:
-            _told(line)
+        # It ends before they read, which it would disturb.
+        with progress("starting readers") as tell:
+            for ready, line in enumerate(lines, 1):
+                _told(line)
+                tell(ready, readers)
         for line in lines:
             line.send("go")
         found = [_told(line) for line in lines]

@@ -20,12 +20,14 @@ from chronotick.cli.greedy import GreedyVerb
 from chronotick.cli.options import Real, named, segment_option
 from chronotick.cli.terminal import is_live, stderr_console
 from chronotick.client.explain import explain
+from chronotick.core.commands import at_segment
 from chronotick.core.errors import ConfigError
 from chronotick.core.status import Status
 from chronotick.daemon.config import Config, Server
 from chronotick.daemon.config_file import load_config, parse_config
 from chronotick.daemon.config_models import PRESETS
 from chronotick.documents.text import in_file
+from chronotick.shm.segment import segment_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,7 +167,7 @@ class WarmUp:
     Args:
         show: Replaces the line at the bottom.
         say: Writes a line that stays.
-        segment: Where it publishes, None for the default.
+        segment: Where it publishes; None as in `segment_path`.
     """
 
     def __init__(
@@ -176,7 +178,8 @@ class WarmUp:
     ) -> None:
         self._show = show
         self._say = say
-        self._read = "chronotick read" + (f" --segment {segment}" if segment else "")
+        # Another terminal may have another $CHRONOTICK_SEGMENT.
+        self._read = at_segment("chronotick read", segment_path(segment))
         self._has_time = False
         self._is_warm = False
 

@@ -6,20 +6,16 @@ decides when to yield; what time it is, `Clock` does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable  # noqa: TC003
 
 import anyio
 import anyio.lowlevel
 
 import chronotick
+from chronotick.client.clock import Clock  # noqa: TC001
 from chronotick.client.ordering import Instant, span_of
 from chronotick.client.waiting import pause_s
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from chronotick.client.clock import Clock
-    from chronotick.core.reading import Interval
+from chronotick.core.reading import Interval  # noqa: TC001
 
 __all__ = ["wait_until_after"]
 

@@ -15,34 +15,36 @@ What `client.line` remembers from the last reading makes the next ones one addit
 
 from __future__ import annotations
 
+import os  # noqa: TC003 - what public annotations name is there at run time
 import time
 from functools import partial
-from math import inf, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Protocol, Self
 
 from chronotick.client.attachment import Attachment
 from chronotick.client.line import lay_out, nothing, rest_ns
 from chronotick.client.ordering import Instant, is_after, is_before, span_of
-from chronotick.client.view import AWAKE_NS, HostReading, Publication, View
-from chronotick.client.waiting import pause_s
+from chronotick.client.stamps import Corrected, StampClock, Stamps  # noqa: TC001
+from chronotick.client.view import (
+    AWAKE_NS,
+    HostReading,
+    Observation,
+    Publication,
+    View,
+)
+from chronotick.client.waiting import limit_ns, pause_s
 from chronotick.core.errors import NotSynchronized
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason
 from chronotick.core.units import NS_PER_S
+from chronotick.shm.codec import Snapshot  # noqa: TC001
 from chronotick.shm.moving import tell_of_moves
 from chronotick.shm.native import HOT
 from chronotick.shm.reader import SEQUENCE
 from chronotick.shm.vmclock import DisruptionMarker
 
 if TYPE_CHECKING:
-    import os
-
-    import numpy as np
-    from numpy.typing import NDArray
-
     from chronotick.client.line import Line
-    from chronotick.client.past import Corrected, StampClock
-    from chronotick.shm.codec import Snapshot
 
 __all__ = ["Clock", "HostClocks", "PythonClock"]
 
@@ -198,9 +200,8 @@ class PythonClock:
         """
         target_ns = span_of(t)[1]
         gettime, sleep = self._clocks.clock_gettime_ns, self._clocks.sleep
-        until = None
-        if timeout is not None and timeout != inf:
-            until = gettime(_RAW) + round(timeout * NS_PER_S)
+        longest_ns = limit_ns(timeout)
+        until = None if longest_ns is None else gettime(_RAW) + longest_ns
         while True:
             now = self.interval()
             pause = pause_s(now.earliest_ns, now.latest_ns, target_ns, _SPIN_NS)
@@ -235,6 +236,14 @@ class PythonClock:
     def snapshot(self) -> Snapshot:
         """Return the publication that holds now, as it was published."""
         return self._observe()[0].snapshot
+
+    def observation(self) -> Observation:
+        """Return the time, the publication that it comes from, and its RAW instant.
+
+        Of one publication: an `interval` and then a `snapshot` may be of two.
+        """
+        view, raw = self._observe()
+        return _new(Observation, (view.interval(raw), view.snapshot, raw))
 
     def publication(self) -> Publication:
         """Return the publication that holds now, for tools that show all of it."""
@@ -275,9 +284,7 @@ class PythonClock:
 
         return past_interval(self.path, self.publication(), stamp_ns, on)
 
-    def correct(
-        self, stamps: NDArray[np.int64], on: StampClock = "realtime"
-    ) -> Corrected:
+    def correct(self, stamps: Stamps, on: StampClock = "realtime") -> Corrected:
         """Return an array of stamps as UTC with hard half widths, from one correction.
 
         Args:

@@ -9,13 +9,9 @@ from __future__ import annotations
 import os
 import weakref
 from _thread import RLock
-from typing import TYPE_CHECKING
 
-from chronotick.client.clock import Clock
+from chronotick.client.clock import Clock, PythonClock
 from chronotick.core.units import NS_PER_S
-
-if TYPE_CHECKING:
-    from chronotick.client.clock import PythonClock
 
 __all__ = ["MonotonicClock"]
 

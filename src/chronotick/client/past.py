@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import operator
 from math import sqrt
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from chronotick.client.pairs import MAX_SLEW_PPM, raw_span
+from chronotick.client.stamps import Corrected, StampClock
 from chronotick.client.view import half_width_ns, midpoint_ns
 from chronotick.core.errors import ClockDisrupted, ClockError, NotSynchronized
 from chronotick.core.months import BEFORE_NS, end_of_month_ns
@@ -38,25 +39,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_SLEW_PPM",
-    "Corrected",
-    "StampClock",
     "correct_stamps",
     "past_interval",
 ]
 
-StampClock: TypeAlias = Literal["realtime", "raw"]
-"""Which clock a stamp was read from: CLOCK_REALTIME or CLOCK_MONOTONIC_RAW."""
-
 _SLEW = MAX_SLEW_PPM * 1e-6
 # Two readings of the same clock in the order in which they were asked for.
 _AHEAD_NS = 1_000
-
-
-class Corrected(NamedTuple):
-    """An array of stamps as UTC, each within ± its hard half width."""
-
-    utc_ns: NDArray[np.int64]
-    half_width_ns: NDArray[np.int64]
 
 
 def past_interval(

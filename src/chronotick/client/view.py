@@ -14,13 +14,14 @@ from chronotick.core.errors import ClockDisrupted, NotSynchronized, StaleCorrect
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Status
 from chronotick.core.units import NS_PER_S, SUSPEND_SLACK_NS
+from chronotick.shm.codec import PastCorrection, Snapshot  # noqa: TC001
+from chronotick.shm.reader import Header  # noqa: TC001
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chronotick.core.status import Source
-    from chronotick.shm.codec import PastCorrection, Snapshot
-    from chronotick.shm.reader import Header, Look
+    from chronotick.shm.reader import Look
 
 __all__ = [
     "AWAKE_NS",
@@ -28,6 +29,7 @@ __all__ = [
     "ONE_Q60",
     "ROUNDING_NS",
     "HostReading",
+    "Observation",
     "Publication",
     "View",
     "half_width_ns",
@@ -63,6 +65,16 @@ _Q110_PER_FS_PER_S = 1_298_074_214_633_706_907
 _Q60_PER_PPB = 1_152_921_505
 ONE_Q60 = 1 << 60
 """The rate of a clock that neither gains nor loses."""
+
+
+class Observation(NamedTuple):
+    """The time, and the publication that it was read from."""
+
+    now: Interval
+    snapshot: Snapshot
+    """As published."""
+    raw_ns: int
+    """The instant of `now`."""
 
 
 class Publication(NamedTuple):

@@ -8,12 +8,32 @@ from __future__ import annotations
 
 from chronotick.core.units import NS_PER_S
 
-__all__ = ["pause_s"]
+__all__ = ["limit_ns", "pause_s"]
 
 # A clock that is lost during a wait is noticed within this.
 _LONGEST_NS = NS_PER_S // 20
 # Within its own bound a wait may end at any new measurement, so it looks more often.
 _CLOSE_NS = 2_000_000
+# 30,000 years: who waits so long waits for ever.
+_ENDLESS_S = 1e12
+
+
+def limit_ns(timeout: float | None) -> int | None:
+    """Return the longest wait in ns; None for one without end.
+
+    Raises:
+        TypeError: `timeout` is no number.
+        ValueError: it is NaN.
+    """
+    if timeout is None:
+        return None
+    if not hasattr(timeout, "__float__"):
+        raise TypeError(f"a timeout is in seconds, not {type(timeout).__name__}")
+    if timeout != timeout:  # noqa: PLR0124 - NaN, whatever its type
+        raise ValueError(f"a timeout is in seconds, not {timeout}")
+    if timeout > _ENDLESS_S:
+        return None
+    return round(float(max(timeout, 0)) * NS_PER_S)
 
 
 def pause_s(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from chronotick.core.status import Reason, Source, Status
+# Not for type checkers only: an `Interval` may be a field of a pydantic model.
+from chronotick.core.status import Reason, Source, Status  # noqa: TC001
 
 __all__ = ["Interval"]
 

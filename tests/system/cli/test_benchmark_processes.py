@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ from chronotick.cli.republish import republished
 from chronotick.client.clock import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -65,6 +67,25 @@ def test_a_reader_that_cannot_read_is_told(tmp_path: Path) -> None:
     """Its reason comes back; nobody waits for it."""
     with pytest.raises(click.ClickException, match="a reader of many failed"):
         read_at_once(str(tmp_path / "nothing"), 2, 10)
+
+
+def test_it_is_shown_how_many_readers_are_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hundreds take minutes; while they read nothing is drawn."""
+    shown: list[object] = []
+
+    @contextmanager
+    def progress(label: str) -> Iterator[Callable[[float, float], None]]:
+        shown.append(label)
+        yield lambda done, of: shown.append((done, of))
+        shown.append("ended")
+
+    monkeypatch.setattr("chronotick.cli.crowd.progress", progress)
+    with republished(100.0) as own:
+        assert len(read_at_once(own.path, 2, 10)) == 2
+
+    assert shown == ["starting readers", (1, 2), (2, 2), "ended"]
 
 
 def _leave(line: Connection) -> None:

@@ -423,7 +423,9 @@ def test_another_boot(path: str, writer: SegmentWriter, clock: PythonClock) -> N
             getattr(clock, method)()
 
 
-@pytest.mark.parametrize("method", [*_METHODS, "paired_ns", "snapshot", "publication"])
+@pytest.mark.parametrize(
+    "method", [*_METHODS, "paired_ns", "snapshot", "observation", "publication"]
+)
 def test_a_daemon_of_another_time_namespace(
     path: str, clock: PythonClock, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -163,6 +163,11 @@ class Lab:
             logger=logging.getLogger("test"),
         ).report(DaemonReport(correction=self._correction(), sources=sources))
 
+    def be_gone_s(self, seconds: float) -> None:
+        """Let the daemon end, and time pass."""
+        self.writer.close()
+        self.pass_s(seconds)
+
     def pass_s(self, seconds: float) -> None:
         """Let time pass without a publication."""
         self.host.raw += round(seconds * NS_PER_S)

@@ -117,7 +117,7 @@ async def test_single_tools_answer_with_json(lab: Lab) -> None:
     answer = await claude.get_time.handler({})
     assert json.loads(answer["content"][0]["text"])["unix_ns"] == str(START_NS)
     assert answer["is_error"] is False
-    lab.pass_s(2_000)
+    lab.be_gone_s(2_000)
     answer = await claude.get_time.handler({})
     assert answer["is_error"] is True
     assert "chronotick daemon" in answer["content"][0]["text"]

@@ -76,7 +76,7 @@ def test_line_and_fields_are_of_one_reading(
 
 def test_an_unknown_time_is_told_as_such(lab: Lab) -> None:
     """With an instruction not to guess, and no digits that look like a time."""
-    lab.pass_s(2_000)
+    lab.be_gone_s(2_000)
     line = context_line(lab.service)
     assert line.startswith("Current time: unknown (stale). Don't guess")
     assert "2026" not in line

@@ -41,7 +41,7 @@ def test_a_dead_daemon_is_not_described_as_if_it_lived(
     """No process, memory or rate; its servers are told as what they were."""
     lab.report(GOOD, LIAR)
     assert None not in facts(told(lab))
-    lab.pass_s(silence_s)
+    lab.be_gone_s(silence_s)
     status = told(lab)
     assert status.status == state
     assert facts(status) == [None] * len(OF_A_LIVING_DAEMON)

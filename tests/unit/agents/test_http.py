@@ -59,7 +59,7 @@ async def test_requests_that_cannot_be_meant_are_400(
 async def test_no_trustworthy_time_is_503_with_the_reason(lab: Lab) -> None:
     """Time is refused; the state is told all the same."""
     app = build_app(lab.service, rules_for("127.0.0.1"))
-    lab.pass_s(2_000)
+    lab.be_gone_s(2_000)
     for method, path in (("POST", "/get_time"), ("GET", "/api/time")):
         answer = await ask(app, method, path)
         assert answer.status == 503

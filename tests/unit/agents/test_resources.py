@@ -43,7 +43,7 @@ def test_a_dead_daemon_is_told_above_the_rows(
 ) -> None:
     """Nobody may take old rows for the state of now."""
     lab.report(GOOD)
-    lab.pass_s(silence_s)
+    lab.be_gone_s(silence_s)
     told = read(lab, uri)
     assert told["status"] == state
     assert told["mend"] == f"chronotick daemon --segment {lab.path}"

@@ -22,7 +22,7 @@ from chronotick.core.errors import (
 )
 from chronotick.core.records import SourceReport
 from chronotick.core.status import Reason, Status
-from unit.agents.lab import BOUND_NS, START_NS, Lab
+from unit.agents.lab import BOUND_NS, START_NS, Lab, LabHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +87,59 @@ async def test_the_local_time_is_told_where_a_zone_is_named(lab: Lab) -> None:
     assert now["utc"] == "2026-11-21T14:00:00.000000000Z"
 
 
+class InterruptedHost(LabHost):
+    """Something happens just after one of its clocks is read for the n-th time."""
+
+    reads_left = 0
+
+    def clock_gettime_ns(self, clk_id: int, /) -> int:
+        """Read RAW or any other clock but CLOCK_REALTIME."""
+        found = super().clock_gettime_ns(clk_id)
+        self._read()
+        return found
+
+    def time_ns(self) -> int:
+        """Read CLOCK_REALTIME."""
+        found = super().time_ns()
+        self._read()
+        return found
+
+    def _read(self) -> None:
+        self.reads_left -= 1
+        if self.reads_left == 0:
+            self.on_sleep()
+
+
+@pytest.mark.parametrize("reads", range(1, 8))
+@pytest.mark.parametrize("is_warm", [True, False])
+async def test_a_time_is_of_one_publication(
+    empty_lab: Lab, reads: int, is_warm: bool
+) -> None:
+    """Also where the daemon withdraws its time while the time is being told."""
+    host = InterruptedHost()
+    lab = Lab(empty_lab.writer, host=host)
+    lab.publish()
+    if is_warm:
+        await ask(lab, "get_time")
+    nothing: dict[str, Any] = {"raw_ns": 0, "utc_ns": 0, "rate_ppb": 0.0}
+    host.on_sleep = lambda: lab.publish(status=Status.UNKNOWN, **nothing)
+    host.reads_left = reads
+    outcome = await call(lab.service, "get_time", {})
+    if outcome.is_error:
+        return
+    assert outcome.structured is not None
+    assert outcome.structured["offset_s"] == pytest.approx(0.002, abs=1e-9)
+    assert outcome.structured["valid_until"] == "2026-11-21T14:16:40.000000000Z"
+
+
+async def test_utc_is_reckoned_in_integers(lab: Lab) -> None:
+    """As the clock itself does: after days a float's rounding is a nanosecond."""
+    lab.publish(rate_ppb=-12_345.678901, max_age_s=1e7)
+    lab.pass_s(9e6)
+    reading = lab.service.timepiece.read()
+    assert reading.utc_and_expiry_ns()[0] == reading.now.midpoint_ns
+
+
 @pytest.mark.parametrize("sub_ns", [1, 93, 123_456_789])
 async def test_no_nanosecond_is_lost(lab: Lab, sub_ns: int) -> None:
     """Nanoseconds travel as text: a JSON number would round them."""
@@ -129,7 +182,7 @@ async def test_holdover_and_warm_up_say_so_and_name_the_command(lab: Lab) -> Non
 async def test_a_silent_daemon_is_holdover_with_a_growing_bound(lab: Lab) -> None:
     """A dead writer must not look healthy: the bound grows, and the mend is a daemon."""
     before = await ask(lab, "get_time")
-    lab.pass_s(100)
+    lab.be_gone_s(100)
     after = await ask(lab, "get_time")
     assert after["status"] == "holdover"
     assert after["uncertainty_s"] == pytest.approx(
@@ -163,7 +216,7 @@ TIME_TOOLS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", TIME_TOOLS)
 async def test_an_expired_time_is_refused_by_every_tool(lab: Lab, name: str) -> None:
     """No number at all comes back, but the state, the cause and the command."""
-    lab.pass_s(1_001)
+    lab.be_gone_s(1_001)
     outcome = await fail(lab, name, **TIME_TOOLS[name])
     assert outcome.structured == {
         "summary": outcome.text,

@@ -216,6 +216,28 @@ async def test_stamps_are_ordered_by_cause_within_their_bounds(lab: Lab) -> None
         ),
         ("elapsed", {"since": START_NS}, "put quotation marks around the digits"),
         ("get_time", {"tz": "UTC"}, "arguments: timezone"),
+        (
+            "plan_rendezvous",
+            {"participants": 2 * [{"id": "a", "uncertainty_s": 0.1}]},
+            "`id` - at `$.participants[0]` (participants[0] needs node, uncertainty_s)",
+        ),
+        (
+            "order_timestamps",
+            {"events": [{"id": "a", "time": "0"}, {"id": "b", "at": "0"}]},
+            "(events[1] needs id, time, and can have uncertainty_s)",
+        ),
+        (
+            "commit_wait",
+            {"stamp": {"hlc": "1"}},
+            "(stamp needs hlc, unix_ns, uncertainty_s, node, boot_id, seq, and can have ",
+        ),
+        (
+            "order_timestamps",
+            {"events": 2 * [{"id": "a", "time": {"when": 0}}]},
+            "(events[0].time needs hlc, ",
+        ),
+        ("wait_until", {"time": {}}, "(time needs hlc, "),
+        ("stamp_event", {"previous": {}}, "(previous needs hlc, "),
     ],
 )
 async def test_a_refusal_says_what_can_be_written_instead(

@@ -65,6 +65,29 @@ async def test_a_line_that_is_no_message_is_answered(
     assert "send one request in one line" in answer["error"]["message"]
 
 
+@pytest.mark.parametrize("id_", [None, 1.5, {}, [], True])
+async def test_a_request_without_an_id_is_answered(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, id_: object
+) -> None:
+    """What it has for one is none: to be silent would leave its sender waiting."""
+    (answer,) = await answers(lab, monkeypatch, json.dumps(LIST | {"id": id_}))
+    assert answer["id"] is None
+    assert answer["error"]["code"] == -32_600
+    assert "a request needs an id" in answer["error"]["message"]
+
+
+async def test_a_notification_is_not_answered(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that is unknown, or has an id by mistake."""
+    lines = (
+        json.dumps({"jsonrpc": "2.0", "method": method} | extra)
+        for method in ("notifications/initialized", "notifications/none")
+        for extra in ({}, {"id": None})
+    )
+    assert await answers(lab, monkeypatch, *lines) == []
+
+
 async def test_an_empty_line_is_nothing(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ def test_another_mend_is_a_change(lab: Lab) -> None:
     watch = StatusWatch(lab.service)
     lab.publish(status=Status.HOLDOVER, reasons=Reason.SOURCES_LOST)
     lost = watch.digest()
-    lab.pass_s(100)
+    lab.be_gone_s(100)
     dead = watch.digest()
     assert lost != dead
     assert lost[1] != dead[1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,71 @@ def test_an_unknown_zone_is_refused_with_the_nearest(name: str, near: str) -> No
     with pytest.raises(RequestError) as refusal:
         zone_named(name)
     assert near in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("UTC+2", "or Etc/GMT-2, which is UTC+2"),
+        ("utc+02", "or Etc/GMT-2, which is UTC+2"),
+        ("GMT-5", "or Etc/GMT+5, which is UTC-5"),
+        ("+14:00", "or Etc/GMT-14, which is UTC+14"),
+        ("-1200", "or Etc/GMT+12, which is UTC-12"),
+        ("UTC+0", "write UTC"),
+    ],
+)
+def test_an_offset_is_refused_with_its_zone(name: str, hint: str) -> None:
+    """Whose sign is the other one: Etc/GMT+2 for UTC+2 is wrong by four hours."""
+    with pytest.raises(RequestError) as refusal:
+        zone_named(name)
+    assert str(refusal.value).endswith(hint)
+
+
+@pytest.mark.parametrize("name", ["UTC+5:30", "UTC+15", "GMT-13", "UTC+99"])
+def test_an_offset_without_a_zone_is_refused_with_none(name: str) -> None:
+    """A neighbour's would be another time."""
+    with pytest.raises(RequestError, match="IANA name of a place") as refusal:
+        zone_named(name)
+    assert "Etc/" not in str(refusal.value)
+
+
+@given(st.integers(-12, 14).filter(bool))
+def test_the_zone_of_an_offset_has_it(hours: int) -> None:
+    """All that there are."""
+    with pytest.raises(RequestError) as refusal:
+        zone_named(f"UTC{hours:+}")
+    found = re.search(r"Etc/GMT[+-]\d+", str(refusal.value))
+    assert found is not None
+    zone = zone_named(found[0])
+    assert datetime(2026, 1, 1, tzinfo=zone).utcoffset() == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("name", zones._ABBREVIATED)
+def test_an_abbreviation_is_refused_with_places_that_use_it(name: str) -> None:
+    """All that clocks there show in the course of a year is known."""
+    with pytest.raises(RequestError) as refusal:
+        zone_named(name.lower())
+    told = str(refusal.value).partition("such as ")[2].split(", ")
+    assert told
+    for place in told:
+        shown = {
+            datetime(2026, month, 1, tzinfo=zone_named(place)).tzname()
+            for month in (1, 7)
+        }
+        assert name in shown
+
+
+@pytest.mark.parametrize("name", ["XST", "WIB", "sst", "Etc/GMT+20", "Utc0"])
+def test_nothing_near_is_no_suggestion(name: str) -> None:
+    """Three letters resemble three others, of another offset."""
+    with pytest.raises(RequestError, match="such as Europe/Berlin or UTC"):
+        zone_named(name)
+
+
+@pytest.mark.parametrize("name", ["EST", "MST", "HST", "CET", "Etc/GMT+2"])
+def test_a_zone_without_a_place_is_one(name: str) -> None:
+    """It is not suggested, but taken."""
+    assert zone_named(name) is not UTC
 
 
 def test_without_a_zone_database_the_mend_is_named(

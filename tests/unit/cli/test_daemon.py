@@ -221,6 +221,25 @@ def test_milestones_are_said_once() -> None:
     assert "warm-up complete" in said[1]
 
 
+@pytest.mark.parametrize(
+    ("segment", "environment", "told"),
+    [
+        ("/run/a b", "", "chronotick read --segment '/run/a b'"),
+        (None, "/run/other", "chronotick read --segment /run/other"),
+        (None, "", "chronotick read"),
+    ],
+)
+def test_the_way_to_read_it_can_be_typed_elsewhere(
+    segment: str | None, environment: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another terminal, whose environment names no segment."""
+    monkeypatch.setenv("CHRONOTICK_SEGMENT", environment)
+    said: list[str] = []
+    WarmUp(lambda _: None, said.append, segment)(report(Status.WARMUP))
+
+    assert said[0].endswith(f"read it with [bold]{told}[/]")
+
+
 @pytest.fixture
 def _logs() -> Iterator[None]:
     """Take back what a daemon in this process sets for all of its logs."""

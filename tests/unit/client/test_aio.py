@@ -48,6 +48,17 @@ async def test_it_ends_when_the_order_is_certain(
     assert others > 10
 
 
+@pytest.mark.parametrize("t", [UTC_NS + 50e6, UTC_NS // 10**6, UTC_NS // 10**3])
+async def test_an_instant_in_another_unit_is_refused(
+    writer: SegmentWriter, clock: Clock, t: float
+) -> None:
+    """As by the blocking one."""
+    writer.publish(make_frame())
+
+    with pytest.raises(ValueError, match="nanoseconds"):
+        await wait_until_after(t, clock=clock)
+
+
 async def test_it_fails_when_the_clock_is_lost(
     writer: SegmentWriter, clock: Clock, host: VirtualHost
 ) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chronotick.client.clock import Clock
+from chronotick.client.view import half_width_ns, midpoint_ns
 from chronotick.core.errors import (
     ClockDisrupted,
     ClockError,
@@ -379,6 +380,49 @@ def test_before_and_after_have_three_answers(
     assert clock.after((now.earliest_ns - NS_PER_S) / 1e9) is True
     assert clock.after(now.midpoint_ns) is None
     assert clock.after(now.latest_ns + NS_PER_S) is False
+
+
+@pytest.mark.parametrize(
+    "method", ["before", "after", "wait_until", "wait_until_after"]
+)
+@pytest.mark.parametrize("t", [UTC_NS + 50e6, UTC_NS // 10**6, UTC_NS // 10**3])
+def test_an_instant_in_another_unit_is_refused(
+    writer: SegmentWriter, clock: Clock, method: str, t: float
+) -> None:
+    """Instead of a lease that never ends, and a wait that is none."""
+    writer.publish(make_frame())
+
+    with pytest.raises(ValueError, match="nanoseconds"):
+        getattr(clock, method)(t)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [("1", TypeError), (math.nan, ValueError)]
+)
+def test_a_timeout_is_looked_at_first(
+    writer: SegmentWriter, clock: Clock, timeout: float, error: type[Exception]
+) -> None:
+    """Also where the wait would be over at once."""
+    writer.publish(make_frame())
+
+    with pytest.raises(error, match="a timeout is in seconds"):
+        clock.wait_until_after(UTC_NS - NS_PER_S, timeout=timeout)
+
+
+def test_an_observation_is_of_one_publication(
+    writer: SegmentWriter, clock: Clock, host: VirtualHost
+) -> None:
+    """The time is what its snapshot says at its instant, whatever came before."""
+    writer.publish(make_frame())
+    clock.interval()
+    writer.publish(make_frame(utc_ns=UTC_NS + 7 * NS_PER_S))
+    host.advance(0.5)
+    now, snapshot, raw_ns = clock.observation()
+
+    assert snapshot.utc_ns == UTC_NS + 7 * NS_PER_S
+    assert raw_ns - RAW_NS == pytest.approx(NS_PER_S / 2, abs=2_000)
+    assert now.midpoint_ns == midpoint_ns(snapshot, raw_ns)
+    assert now.width_ns == 2 * half_width_ns(snapshot, raw_ns)
 
 
 def test_a_publication_shows_both_clocks_now(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING, SupportsIndex
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +16,18 @@ from hypothesis import strategies as st
 from chronotick.client.ordering import is_after, is_before, span_of
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Source, Status
+from chronotick.core.units import NS_PER_S
 from unit.shm.frames import UTC_NS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _instants = st.integers(UTC_NS - 1000, UTC_NS + 1000)
 _widths = st.integers(0, 500)
+_MARCH_1973_NS = 10**17
+_YEAR_10000_NS = 253_402_300_800 * NS_PER_S
+# From 1979, whose milliseconds are seconds beyond the year 9999, to 5107.
+_dates = st.fractions(283_996_800, 99_000_000_000, max_denominator=64)
 
 
 def _interval(earliest_ns: int, width_ns: int) -> Interval:
@@ -87,11 +98,44 @@ def test_a_float_is_seconds_and_loses_nothing(t: float) -> None:
     assert latest_ns - earliest_ns <= 1
 
 
-@pytest.mark.parametrize("t", [1, 1_790_000_000, 99_999_999_999])
-def test_an_int_in_seconds_is_refused(t: int) -> None:
-    """A slip of nine digits is caught, with the way to write it."""
-    with pytest.raises(ValueError, match=rf"for seconds write {t}\.0"):
+@given(st.integers(_MARCH_1973_NS, _YEAR_10000_NS))
+def test_an_instant_in_its_unit_is_taken(t: int) -> None:
+    """Of any year in which somebody may have a clock, in both units."""
+    assert span_of(t) == (t, t)
+    earliest_ns, latest_ns = span_of(t / NS_PER_S)
+    assert earliest_ns - 32_000 <= t <= latest_ns + 32_000  # what a float loses
+
+
+@pytest.mark.parametrize(
+    ("t", "remedy"),
+    [
+        (1, "seconds write 1.0"),
+        (1_790_000_000, "seconds write 1790000000.0"),
+        (99_999_999_999, "seconds write 99999999999.0"),
+        (1_790_000_000_000, "milliseconds write 1790000000000 * 1_000_000"),
+        (1_790_000_000_000_000, "microseconds write 1790000000000000 * 1_000"),
+        (99_999_999_999_999_999, "microseconds write 99999999999999999 * 1_000"),
+    ],
+)
+def test_an_int_in_a_coarser_unit_is_refused(t: int, remedy: str) -> None:
+    """A slip of digits is caught, with the way to write it."""
+    with pytest.raises(ValueError, match=re.escape(f"; for {remedy}")):
         span_of(t)
+
+
+@given(_dates, st.sampled_from([1, 1_000, 1_000_000]))
+def test_no_date_is_taken_in_a_coarser_unit(t_s: Fraction, per_s: int) -> None:
+    """As an int: the year 2101 in microseconds is not the year 1970."""
+    with pytest.raises(ValueError, match="as an int an instant is in nanoseconds"):
+        span_of(int(t_s * per_s))
+
+
+@given(_dates, st.sampled_from([1_000, 1_000_000, NS_PER_S]))
+def test_no_date_is_taken_in_a_finer_unit(t_s: Fraction, per_s: int) -> None:
+    """As a float: a lease would end in millions of years, a wait at once or never."""
+    for sign in (1, -1):
+        with pytest.raises(ValueError, match="nanoseconds must be an int"):
+            span_of(float(sign * t_s * per_s))
 
 
 @pytest.mark.parametrize("t", [math.nan, math.inf, -math.inf])
@@ -101,7 +145,30 @@ def test_no_instant_is_refused(t: float) -> None:
         span_of(t)
 
 
-@pytest.mark.parametrize("t", [True, "1790000000", None, Decimal(1)])
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.array])
+def test_an_integer_of_another_type_is_nanoseconds(
+    kind: Callable[[int], SupportsIndex],
+) -> None:
+    """As elements of what `Clock.correct` returns are."""
+    span = span_of(kind(UTC_NS))
+    assert span == (UTC_NS, UTC_NS)
+    assert type(span[0]) is int
+    with pytest.raises(ValueError, match=r"for seconds write 1790000000\.0"):
+        span_of(kind(UTC_NS // NS_PER_S))
+
+
+@pytest.mark.parametrize(
+    "t",
+    [
+        True,
+        np.bool_(True),
+        np.float32(1),
+        np.array([1, 2]),
+        "1790000000",
+        None,
+        Decimal(1),
+    ],
+)
 def test_what_is_no_instant_is_refused(t: object) -> None:
     """The message lists what is one."""
     with pytest.raises(TypeError, match="int Unix nanoseconds, float Unix seconds"):

@@ -22,7 +22,7 @@ from unit.shm.frames import RAW_NS, make_frame
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chronotick.client.past import StampClock
+    from chronotick.client.stamps import StampClock
 
 
 class _Day:

@@ -92,7 +92,7 @@ async def test_without_time_the_call_is_an_error_with_the_command(
     lab: Lab, era: str
 ) -> None:
     """Both the text that a model sees and the structure that a program reads."""
-    lab.pass_s(2_000)
+    lab.be_gone_s(2_000)
     async with connected(lab, era) as client:
         result = await client.call_tool("get_time", {})
     assert result.is_error
