@@ -16,6 +16,7 @@ from chronotick.core.rates import RateHistory
 from chronotick.core.records import Estimate, Variance
 from chronotick.core.status import Source
 from chronotick.core.units import NS_PER_S
+from chronotick.models.echo import Echo
 from chronotick.models.experts import (
     daily,
     harmonic,
@@ -103,6 +104,7 @@ class LongTermModel:
         self._priors = (1.0, *(each.prior for each in chosen), *owing)
         self._board = ScoreBoard(self._priors)
         self._log = RateLog()
+        self._echo = Echo()
         self._looked_at: int | None = None
         self._felt_to = 0
         self._marked: Estimate | None = None
@@ -128,7 +130,7 @@ class LongTermModel:
         # them is believed for.
         self._board.mature(estimate.raw_ns, estimate.offset_ns)
         if self._log.take(mark, estimate):
-            self._board = ScoreBoard(self._priors)
+            self._board, self._echo = ScoreBoard(self._priors), Echo()
             self._heard.forget()
         if self._log.is_lost:
             # Nobody can tell from such a rate where it goes; the bank speaks alone.
@@ -152,7 +154,12 @@ class LongTermModel:
             source: Who the result is said to be from.
         """
         age_s = max((estimate.raw_ns - self._newest_ns) / NS_PER_S, 0.0)
-        moved_ns, rate_ppb, shrink, spread_ppb = self._outlook.at(age_s)
+        rate_then_ppb = (
+            estimate.rate_ppb if self._marked is None else self._marked.rate_ppb
+        )
+        moved_ns, rate_ppb, shrink, spread_ppb = self._outlook.at(
+            age_s, estimate.rate_ppb - rate_then_ppb
+        )
         spread_ns = age_s * spread_ppb
         v0, v1, v2, v3 = estimate.variance
         # Only the growth is foreseen better; where the clock was is as uncertain as ever.
@@ -242,6 +249,10 @@ class LongTermModel:
         mean = (weights * said).sum(axis=0)
         spread = (weights * (said - mean) ** 2).sum(axis=0)
         shrink = (weights * ratios).sum(axis=0)
+        self._echo.hear(estimate.raw_ns, estimate.rate_ppb, mean)
         self._outlook = Outlook(
-            mean - estimate.rate_ppb, np.minimum(shrink, 1.0), np.sqrt(spread)
+            mean - estimate.rate_ppb,
+            np.minimum(shrink, 1.0),
+            np.sqrt(spread),
+            self._echo.lasting(),
         )
