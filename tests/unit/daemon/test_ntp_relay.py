@@ -6,10 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.core.records import Datagram, Endpoint
-from chronotick.daemon.ntp_relay import NtpRelay
+from chronotick.core.units import NS_PER_S
+from chronotick.daemon.ntp_relay import NtpRelay, Pending
 from chronotick.daemon.ntp_server import RateLimit
 from chronotick.ntp import NtpTimestamp, client_request, encode
 from unit.daemon.network import SimMeasuredClock, honest
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
 
     from chrono_daemon import Channel
     from chronotick.daemon.udp import UdpListener
-
-pytestmark = pytest.mark.anyio
 
 CLIENT = Endpoint("192.0.2.100", 4000)
 OURS = "192.0.2.50"
@@ -131,6 +133,7 @@ async def relay(
     return port, network
 
 
+@pytest.mark.anyio
 async def test_a_network_that_comes_up_late_is_weather() -> None:
     """Without a route there is no port to open; a few seconds later there is."""
     port, network = await relay(unreachable=3)
@@ -140,9 +143,59 @@ async def test_a_network_that_comes_up_late_is_weather() -> None:
     assert set(port.told) == {(CLIENT, OURS)}
 
 
+@pytest.mark.anyio
 async def test_a_server_that_answers_no_more_is_looked_up_again() -> None:
     """Its name leads elsewhere after a minute of requests in vain, not before."""
     port, network = await relay(unreachable=0, moves_at=10)
 
     assert network.opened == ["192.0.2.1", "192.0.2.2"]
     assert len(port.told) == pytest.approx(40 - 64 / 4, abs=2)
+
+
+_LIFETIME_NS = 5 * NS_PER_S
+
+
+class Asking(RuleBasedStateMachine):
+    """Two clients ask, repeat themselves and get answers, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending: Pending[str] = Pending()
+        self.now_ns = 0
+
+    @rule(cookie=st.integers(1, 4), client=st.sampled_from("ab"))
+    def ask(self, cookie: int, client: str) -> None:
+        """Ask once more; nothing that is too old is in the way afterwards."""
+        asked = encode(client_request(NtpTimestamp(cookie)))
+        self.pending.request(asked, client, self.now_ns)
+
+        latest_ns = self.now_ns + _LIFETIME_NS
+        untils_ns = [until_ns for _, until_ns, _ in self.pending._asked.values()]
+        assert all(self.now_ns <= until_ns <= latest_ns for until_ns in untils_ns)
+
+    @rule(cookie=st.integers(1, 4))
+    def answer(self, cookie: int) -> None:
+        """Let the server answer, whether it was asked or not."""
+        asked = encode(client_request(NtpTimestamp(cookie)))
+        (reply,) = honest(asked, self.now_ns)
+        self.pending.reply(reply, self.now_ns)
+
+    @rule(passed_s=st.integers(1, 6))
+    def wait(self, passed_s: int) -> None:
+        """Let time pass."""
+        self.now_ns += passed_s * NS_PER_S
+
+
+def test_a_request_that_is_too_old_leaves_the_table() -> None:
+    """Whatever is asked, in whatever order."""
+    run_state_machine_as_test(Asking, settings=settings(deadline=None))
+
+
+def test_one_who_repeats_himself_keeps_no_room_from_others() -> None:
+    """A request that is sent again is young again: those behind it still expire."""
+    pending: Pending[str] = Pending()
+    for cookie in range(2, 10_000):
+        now_ns = cookie * NS_PER_S
+        assert pending.request(encode(client_request(NtpTimestamp(1))), "a", now_ns)
+        asked = encode(client_request(NtpTimestamp(cookie)))
+        assert pending.request(asked, "b", now_ns)
