@@ -20,24 +20,22 @@ import errno
 import math
 import socket
 import struct
-import threading
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
 from chronotick.core.records import Datagram, Endpoint
 from chronotick.daemon import packet_info
+from chronotick.daemon.thread import in_a_thread_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from chronotick.core.ports import MeasuredClock
     from chronotick.core.records import ClockPair
-
-_Found = TypeVar("_Found")
 
 __all__ = ["UdpLink", "UdpListener", "UdpTransport", "kernel_stamps_supported"]
 
@@ -112,7 +110,7 @@ class UdpTransport:
         """
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_DGRAM)
         try:
-            found = await _in_a_thread_of_its_own(look_up)
+            found = await in_a_thread_of_its_own(look_up, name="resolver")
         except UnicodeError as error:
             # The IDNA codec's way of refusing a name, such as one with an empty label.
             raise OSError(errno.EINVAL, "not a host name") from error
@@ -243,37 +241,6 @@ def _endpoint(address: tuple[object, ...]) -> Endpoint:
     if isinstance(scope, int) and scope and "%" not in host:
         host = f"{host}%{scope}"
     return Endpoint(host, port)
-
-
-async def _in_a_thread_of_its_own(call: Callable[[], _Found]) -> _Found:
-    """Return what `call` returns, or raise what it raises.
-
-    A resolver may hang for half a minute, and the daemon must stop at once all the same.
-    Neither the event loop nor the interpreter waits for such a thread at its end, as
-    they do for those of `anyio.to_thread`.
-    """
-    outcome: list[_Found | Exception] = []
-    ours, theirs = socket.socketpair()
-
-    def run() -> None:
-        with theirs:  # Closed at the end, which we see.
-            try:
-                outcome.append(call())
-            except Exception as error:  # noqa: BLE001 - raised where it is awaited
-                outcome.append(error)
-
-    with ours:
-        try:
-            threading.Thread(target=run, name="resolver", daemon=True).start()
-        except RuntimeError as error:
-            # As many threads as the system allows: weather, as a lack of ports is.
-            theirs.close()
-            raise OSError(errno.EAGAIN, "no thread for the resolver") from error
-        await anyio.wait_readable(ours)
-    found = outcome[0]
-    if isinstance(found, Exception):
-        raise found
-    return found
 
 
 async def _receive(
