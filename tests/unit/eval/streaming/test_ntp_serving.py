@@ -38,8 +38,8 @@ def answered(request: bytes, found: Reading | None, arrival_ns: int = 9_000) -> 
     """Return the reply as a client decodes it."""
     reply = reply_to(request, arrival_ns, 100, found)
     assert reply is not None
-    assert len(reply) <= len(request)
-    return decode(reply)
+    assert len(reply.payload) <= len(request)
+    return decode(reply.payload)
 
 
 @settings(deadline=None)
@@ -102,7 +102,7 @@ def test_arbitrary_bytes_get_no_more_than_they_are(datagram: bytes) -> None:
     """Whatever comes, no reply is longer: of no use to amplify with."""
     reply = reply_to(datagram, 9_000, 0, reading(UTC_NS, UTC_NS))
 
-    assert reply is None or len(reply) <= len(datagram)
+    assert reply is None or len(reply.payload) <= len(datagram)
 
 
 @pytest.mark.parametrize("mode", [mode for mode in Mode if mode is not Mode.CLIENT])
@@ -148,7 +148,7 @@ def reply(cookie: int) -> bytes:
     """Return the server's reply to it."""
     answer = reply_to(request(cookie), 9_000, 0, reading(UTC_NS, UTC_NS))
     assert answer is not None
-    return answer
+    return answer.payload
 
 
 def test_a_reply_goes_to_whose_cookie_it_returns() -> None:
