@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from chronotick.core.reading import Interval
     from chronotick.core.records import ClockPair, Sample
 
-__all__ = ["Bracketed", "NtpReading", "Stamps", "carried_back", "stamps"]
+__all__ = [
+    "MAX_RATE_PPB",
+    "Bracketed",
+    "NtpReading",
+    "Stamps",
+    "carried_back",
+    "stamps",
+]
 
-# RAW runs within this of true time (the kernel's own limit for correcting a clock), so
-# this is what carrying a reading over some ms can add to its bound.
-_MAX_RATE_PPB = 500_000
+MAX_RATE_PPB = 500_000
+"""RAW runs within this of true time (the kernel's own limit for correcting a clock), so
+this is what carrying a reading over some ms can add to its bound."""
 
 
 class Bracketed(NamedTuple):
@@ -92,7 +99,7 @@ def carried_back(reading: Bracketed, raw_ns: int, error_ns: int = 0) -> tuple[in
     """
     least_ns = reading.before_raw_ns - raw_ns
     most_ns = reading.after_raw_ns - raw_ns
-    slack_ns = grow_ns(most_ns, _MAX_RATE_PPB) + error_ns
+    slack_ns = grow_ns(most_ns, MAX_RATE_PPB) + error_ns
     interval = reading.interval
     return (
         interval.earliest_ns - most_ns - slack_ns,

@@ -7,7 +7,7 @@ they go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,7 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
+from chronotick.eval.streaming.columns import (
+    ACKNOWLEDGED_AFTER,
+    COORDINATOR_COLUMNS,
+    WORKER_COLUMNS,
+)
 from chronotick.eval.streaming.recorded import (
     UnusableRecording,
     read_all,
@@ -23,7 +27,7 @@ from chronotick.eval.streaming.recorded import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from chronotick.eval.streaming.columns import Column
@@ -121,6 +125,8 @@ class Run:
     files without a whole line."""
     repeated: int = 0
     """Rows left out because their node has recorded the same event already."""
+    acknowledged_after_ns: Mapping[str, Ints] = field(default_factory=dict)
+    """By the workers' names, beside `sends`; of none where nobody wrote it down."""
 
 
 def read_run(
@@ -193,6 +199,10 @@ def _run(workers: Recorded, sends: Recorded, folder: Path) -> Run:
     sent = _table(sends, COORDINATOR_COLUMNS, by_send)
     _check(table, folder)
     _check(sent, folder)
+    after_ns = _acknowledged_after_ns(sends, by_send)
+    for values in after_ns.values():
+        if ((values < 0) & (values != NULL)).any() or (values > _FURTHEST_NS).any():
+            raise UnusableRecording(f"{folder}: an acknowledgement at no time")
     return Run(
         workers=table,
         node=node[by_event],
@@ -202,7 +212,21 @@ def _run(workers: Recorded, sends: Recorded, folder: Path) -> Run:
         statuses=_counts(workers.table, "ct_status"),
         damaged=workers.damaged + sends.damaged,
         repeated=repeated,
+        acknowledged_after_ns=after_ns,
     )
+
+
+def _acknowledged_after_ns(
+    sends: Recorded, order: npt.NDArray[np.intp]
+) -> dict[str, Ints]:
+    names = [n for n in sends.table.column_names if n.startswith(ACKNOWLEDGED_AFTER)]
+    return {
+        name.removeprefix(ACKNOWLEDGED_AFTER): sends.table[name]
+        .fill_null(NULL)
+        .to_numpy()[order]
+        for name in names
+        if name != ACKNOWLEDGED_AFTER
+    }
 
 
 def _order(
