@@ -39,11 +39,13 @@ def judge_claims(statistics: Group, level: float | None) -> list[Group]:
         _recorded(statistics["run"]),
         _never(
             "causality",
-            "No event is provably received before it was sent",
+            "No event is provably received before it was sent, or after it was "
+            "acknowledged",
             causality,
             "contradictions",
             causality["judged"],
-        ),
+        )
+        | {"nodes": causality.get("contradictions_by_node", {})},
         _never(
             "order_all_pairs",
             "No provable order is wrong, among all pairs",

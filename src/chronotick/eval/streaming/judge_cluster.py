@@ -161,7 +161,7 @@ def _columns(name: str) -> tuple[str, ...]:
             found += [point.send, point.receive, "coordinator_send_time_ns"]
     for interval in INTERVALS:
         if interval.name == name:
-            found += [interval.lower, interval.upper]
+            found += [interval.lower, interval.upper, ACKNOWLEDGED_AFTER]
     return tuple(found)
 
 
