@@ -107,7 +107,14 @@ class Table:
         gone = [name for name in names if name in self.absent]
         if gone:
             return f"the files have no column {', '.join(gone)}"
-        return f"no row has {' and '.join(names)}"
+        # One that is never there is the reason; else it is that they never meet.
+        never = [name for name in names if self._is_never_known(name)]
+        return f"no row has {' and '.join(never or names)}"
+
+    def _is_never_known(self, name: str) -> bool:
+        if name in self.ints:
+            return bool((self.ints[name] == NULL).all())
+        return name in self.floats and bool(np.isnan(self.floats[name]).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
