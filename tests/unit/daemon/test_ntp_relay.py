@@ -1,4 +1,4 @@
-"""`daemon.ntp_relay`: a server that is out of reach is looked up again."""
+"""`daemon.ntp_relay`: what is returned reaches its owner, from a server that may move."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -152,6 +152,84 @@ async def test_a_server_that_answers_no_more_is_looked_up_again() -> None:
     assert len(port.told) == pytest.approx(40 - 64 / 4, abs=2)
 
 
+ONE, OTHER = Endpoint("192.0.2.1", 1000), Endpoint("192.0.2.2", 2000)
+
+
+def request(cookie: int) -> bytes:
+    """Return a client's request."""
+    return encode(client_request(NtpTimestamp(cookie)))
+
+
+def reply(cookie: int) -> bytes:
+    """Return the server's reply to it."""
+    (answer,) = honest(request(cookie), 0)
+    return answer
+
+
+def test_a_reply_goes_to_whose_cookie_it_returns() -> None:
+    """Whatever the order in which replies come."""
+    pending: Pending[Endpoint] = Pending()
+    assert pending.request(request(1), ONE, 0)
+    assert pending.request(request(2), OTHER, 0)
+
+    assert pending.reply(reply(2), 1) == OTHER
+    assert pending.reply(reply(1), 1) == ONE
+
+
+def test_a_late_or_repeated_reply_reaches_nobody() -> None:
+    """Once, and only for five seconds."""
+    pending: Pending[Endpoint] = Pending()
+    pending.request(request(1), ONE, 0)
+    pending.request(request(2), ONE, 0)
+
+    assert pending.reply(reply(1), 5 * NS_PER_S) == ONE
+    assert pending.reply(reply(1), 5 * NS_PER_S) is None
+    assert pending.reply(reply(2), 5 * NS_PER_S + 1) is None
+    assert pending.reply(reply(3), 1) is None
+    assert pending.counts["late_or_unasked"] == 3
+
+
+def test_a_cookie_in_use_by_another_client_is_not_forwarded() -> None:
+    """Nobody could tell whose the reply is; a client's own repetition is fine."""
+    pending: Pending[Endpoint] = Pending()
+
+    assert pending.request(request(1), ONE, 0)
+    assert not pending.request(request(1), OTHER, 0)
+    assert pending.request(request(1), ONE, 0)
+    assert pending.reply(reply(1), 1) == ONE
+    assert pending.request(request(1), OTHER, 2)
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [b"", b"x" * 47, reply(1), request(0)],
+    ids=["empty", "short", "reply", "0"],
+)
+def test_only_requests_with_a_cookie_are_forwarded(datagram: bytes) -> None:
+    """The rest never reaches the server."""
+    assert not Pending[Endpoint]().request(datagram, ONE, 0)
+
+
+def test_the_table_is_bounded_and_empties_itself() -> None:
+    """A flood cannot fill the memory; old requests make room."""
+    pending: Pending[Endpoint] = Pending()
+    for cookie in range(1, 4097):
+        assert pending.request(request(cookie), ONE, 0)
+    assert not pending.request(request(9999), ONE, 5 * NS_PER_S)
+    assert pending.request(request(9999), ONE, 5 * NS_PER_S + 1)
+    assert pending.counts["expired"] == 4096
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=100))
+def test_arbitrary_bytes_from_the_server_reach_nobody(datagram: bytes) -> None:
+    """Unless they return a cookie, which chance does not find."""
+    pending: Pending[Endpoint] = Pending()
+    pending.request(request(2**63 + 1), ONE, 0)
+
+    assert pending.reply(datagram, 1) is None
+
+
 _LIFETIME_NS = 5 * NS_PER_S
 
 
@@ -166,8 +244,7 @@ class Asking(RuleBasedStateMachine):
     @rule(cookie=st.integers(1, 4), client=st.sampled_from("ab"))
     def ask(self, cookie: int, client: str) -> None:
         """Ask once more; nothing that is too old is in the way afterwards."""
-        asked = encode(client_request(NtpTimestamp(cookie)))
-        self.pending.request(asked, client, self.now_ns)
+        self.pending.request(request(cookie), client, self.now_ns)
 
         latest_ns = self.now_ns + _LIFETIME_NS
         untils_ns = [until_ns for _, until_ns, _ in self.pending._asked.values()]
@@ -176,9 +253,7 @@ class Asking(RuleBasedStateMachine):
     @rule(cookie=st.integers(1, 4))
     def answer(self, cookie: int) -> None:
         """Let the server answer, whether it was asked or not."""
-        asked = encode(client_request(NtpTimestamp(cookie)))
-        (reply,) = honest(asked, self.now_ns)
-        self.pending.reply(reply, self.now_ns)
+        self.pending.reply(reply(cookie), self.now_ns)
 
     @rule(passed_s=st.integers(1, 6))
     def wait(self, passed_s: int) -> None:
@@ -196,6 +271,5 @@ def test_one_who_repeats_himself_keeps_no_room_from_others() -> None:
     pending: Pending[str] = Pending()
     for cookie in range(2, 10_000):
         now_ns = cookie * NS_PER_S
-        assert pending.request(encode(client_request(NtpTimestamp(1))), "a", now_ns)
-        asked = encode(client_request(NtpTimestamp(cookie)))
-        assert pending.request(asked, "b", now_ns)
+        assert pending.request(request(1), "a", now_ns)
+        assert pending.request(request(cookie), "b", now_ns)
