@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
+from chronotick.daemon.thread import in_a_thread_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,7 +70,8 @@ async def watch_covariates(
 
     Args:
         ctx: Of the daemon; the period is on its clock.
-        instruments: What is read, in a thread: some firmware takes its time.
+        instruments: What is read, in a thread: some firmware takes its time, and some
+            never answers.
         measured: Says when it was read, as models count time.
         feel: Called with the RAW instant (ns) and the readings.
         period_s: Time between two readings.
@@ -80,7 +81,11 @@ async def watch_covariates(
         return
     ctx.logger.info("event=covariates_read period_s=%g", period_s)
     while await ctx.sleep(period_s):
-        readings = await anyio.to_thread.run_sync(instruments.read)
+        try:
+            readings = await in_a_thread_of_its_own(instruments.read, name="sensors")
+        except OSError:
+            # No thread is to be had now: unknown for a period.
+            continue
         feel(measured.raw_ns(), readings)
 
 

@@ -72,6 +72,8 @@ class Pending(Generic[_Client]):
         if self._asked.get(cookie, (client, 0, 0))[0] != client:
             # Two clients with one cookie: nobody could tell whose the reply is.
             return self._drop("same_cookie")
+        # A key that is there keeps its place, and would be the oldest with the latest end.
+        self._asked.pop(cookie, None)
         self._asked[cookie] = (client, now_ns + _EXPIRES_NS, len(datagram))
         self.counts["forwarded"] += 1
         return True

@@ -32,6 +32,7 @@ __all__ = [
     "NtpServer",
     "RateLimit",
     "Reading",
+    "Reply",
     "Service",
     "Upstream",
     "reply_to",
@@ -71,6 +72,14 @@ class Reading(NamedTuple):
     after_raw_ns: int
 
 
+class Reply(NamedTuple):
+    """What a client is told."""
+
+    payload: bytes
+    is_time: bool
+    """False: that we have none."""
+
+
 class RateLimit:
     """A bucket of replies for each client: it fills slowly and holds few.
 
@@ -102,7 +111,7 @@ class RateLimit:
 
 def reply_to(
     request: bytes, arrival_raw_ns: int, arrival_error_ns: int, reading: Reading | None
-) -> bytes | None:
+) -> Reply | None:
     """Return the reply; None where nobody should be answered.
 
     Args:
@@ -119,12 +128,13 @@ def reply_to(
     if asked.mode is not Mode.CLIENT or asked.version not in _VERSIONS:
         return None
     if reading is None or reading.upstream.stratum >= _LARGEST_STRATUM:
-        return encode(_without_time(asked))
+        return Reply(encode(_without_time(asked)), is_time=False)
     try:
-        return encode(_with_time(asked, arrival_raw_ns, arrival_error_ns, reading))
+        told = _with_time(asked, arrival_raw_ns, arrival_error_ns, reading)
+        return Reply(encode(told), is_time=True)
     except LocalProtocolError:
         # A bound that does not fit the format is no time.
-        return encode(_without_time(asked))
+        return Reply(encode(_without_time(asked)), is_time=False)
 
 
 def _with_time(
@@ -198,7 +208,7 @@ class NtpServer:
         self._read = read
         self._limit = limit
         self.counts: Counter[str] = Counter()
-        """Requests by what became of them."""
+        """Requests by what became of them: `served` were told a time."""
 
     async def run(self, _ctx: Context) -> None:
         """Answer until cancelled."""
@@ -216,8 +226,9 @@ class NtpServer:
                 if reply is None:
                     self.counts["refused"] += 1
                     continue
-                self._listener.send(reply, datagram.origin, datagram.destination)
-                self.counts["unsynchronized" if reading is None else "served"] += 1
+                origin, destination = datagram.origin, datagram.destination
+                self._listener.send(reply.payload, origin, destination)
+                self.counts["served" if reply.is_time else "unsynchronized"] += 1
         finally:
             self._listener.close()
 

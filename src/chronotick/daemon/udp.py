@@ -7,36 +7,35 @@ readability.
 **From the kernel's stamp to RAW.** SO_TIMESTAMPNS stamps with CLOCK_REALTIME, which
 others may step or slew. Both clocks are read right after the receive, and RAW at the
 arrival is ``raw − (realtime − stamp)``. What the system clock did meanwhile is measured:
-the pairing REALTIME − RAW is also read at the send (or the last receive), and whatever
-it moved by since then bounds the error of the mapping. If it moved by more than a
-millisecond, or the stamp's age is negative or absurd, the clock was stepped: the stamp
-is discarded and the user-space read serves. That one is late, never early, so it makes
-the round trip look longer and the bound stays sound.
+the pairing REALTIME − RAW is also read at the send (by a listener: about once a second
+while nothing comes), and whatever it moved by since then bounds the error of the mapping.
+If it moved by more than a millisecond, or the stamp's age is negative or absurd, the clock
+was stepped: the stamp is discarded and the user-space read serves. That one is late, never
+early, so it makes the round trip look longer and the bound stays sound.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import socket
 import struct
-import threading
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 
 from chronotick.core.records import Datagram, Endpoint
 from chronotick.daemon import packet_info
+from chronotick.daemon.thread import in_a_thread_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from chronotick.core.ports import MeasuredClock
     from chronotick.core.records import ClockPair
-
-_Found = TypeVar("_Found")
 
 __all__ = ["UdpLink", "UdpListener", "UdpTransport", "kernel_stamps_supported"]
 
@@ -53,6 +52,11 @@ _MAX_PAYLOAD = 1280
 # An event loop that is busy reads late; one that is later than this was stopped.
 _MAX_STAMP_AGE_NS = 50_000_000
 _MAX_PAIR_SHIFT_NS = 1_000_000
+# A clock that is slewed by 15 ppm moves by 15 us meanwhile, which is what a stamp's error
+# then is. One wake-up a second costs nothing.
+_RENEW_S = 1.0
+# A port that is ever empty has no older reference.
+_OLDEST_NS = 2_000_000_000
 
 
 class UdpLink:
@@ -106,7 +110,7 @@ class UdpTransport:
         """
         look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_DGRAM)
         try:
-            found = await _in_a_thread_of_its_own(look_up)
+            found = await in_a_thread_of_its_own(look_up, name="resolver")
         except UnicodeError as error:
             # The IDNA codec's way of refusing a name, such as one with an empty label.
             raise OSError(errno.EINVAL, "not a host name") from error
@@ -149,18 +153,25 @@ class UdpListener:
         """Wait for the next datagram."""
         while True:
             try:
-                return await _receive(self._socket, self._clock, self._reference)
+                return await _receive(
+                    self._socket, self._clock, self._reference, renewed=self._renewed
+                )
             except OSError as error:
                 if error.errno != errno.ECANCELED:
                     raise
             finally:
-                self._renew_reference()
+                self._renew_old_reference()
 
-    def _renew_reference(self) -> None:
-        """Keep it younger than a rest, but older than what waits to be read."""
+    def _renewed(self) -> ClockPair:
+        """Return a new reference; for when nothing that came before is to be read."""
+        self._reference = self._clock.pair()
+        return self._reference
+
+    def _renew_old_reference(self) -> None:
+        """Renew it although something may wait to be read, whose stamp that costs."""
         now, reference = self._clock.pair(), self._reference
         age_ns = now.raw_ns - reference.raw_ns
-        if age_ns > _MAX_STAMP_AGE_NS or not now.is_continuous_with(reference):
+        if age_ns > _OLDEST_NS or not now.is_continuous_with(reference):
             self._reference = now
 
     def send(self, payload: bytes, to: Endpoint, source: str | None = None) -> bool:
@@ -232,43 +243,24 @@ def _endpoint(address: tuple[object, ...]) -> Endpoint:
     return Endpoint(host, port)
 
 
-async def _in_a_thread_of_its_own(call: Callable[[], _Found]) -> _Found:
-    """Return what `call` returns, or raise what it raises.
-
-    A resolver may hang for half a minute, and the daemon must stop at once all the same.
-    Neither the event loop nor the interpreter waits for such a thread at its end, as
-    they do for those of `anyio.to_thread`.
-    """
-    outcome: list[_Found | Exception] = []
-    ours, theirs = socket.socketpair()
-
-    def run() -> None:
-        with theirs:  # Closed at the end, which we see.
-            try:
-                outcome.append(call())
-            except Exception as error:  # noqa: BLE001 - raised where it is awaited
-                outcome.append(error)
-
-    with ours:
-        try:
-            threading.Thread(target=run, name="resolver", daemon=True).start()
-        except RuntimeError as error:
-            # As many threads as the system allows: weather, as a lack of ports is.
-            theirs.close()
-            raise OSError(errno.EAGAIN, "no thread for the resolver") from error
-        await anyio.wait_readable(ours)
-    found = outcome[0]
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
 async def _receive(
     sock: socket.socket,
     clock: MeasuredClock,
     reference: ClockPair,
+    *,
     ours: str | None = None,
+    renewed: Callable[[], ClockPair] | None = None,
 ) -> Datagram:
+    """Return the next datagram.
+
+    Args:
+        sock: Where it comes.
+        clock: Says when.
+        reference: The clocks at an instant before the arrival.
+        ours: Our address, where the socket has one only.
+        renewed: Returns a younger reference; asked while there is nothing to read.
+    """
+    patience_s = math.inf if renewed is None else _RENEW_S
     has_waited = False
     while True:
         try:
@@ -276,7 +268,11 @@ async def _receive(
                 _MAX_PAYLOAD, _ANCILLARY_BYTES
             )
         except BlockingIOError:
-            await anyio.wait_readable(sock)
+            if renewed is not None:
+                reference = renewed()
+            # Only the wait is cut short, never a receive: no datagram is lost by it.
+            with anyio.move_on_after(patience_s):
+                await anyio.wait_readable(sock)
             has_waited = True
             continue
         now = clock.pair()

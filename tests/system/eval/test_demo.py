@@ -34,7 +34,8 @@ def test_bounds_hold_where_the_truth_is_known(tmp_path: Path) -> None:
     assert False not in holds.values()
     judged = {name for name, kept in holds.items() if kept}
     assert judged >= {
-        "causality", "order_all_pairs", "external_consistency", "hard_coverage",
+        "recorded", "causality", "order_all_pairs", "external_consistency",
+        "hard_coverage",
     }  # fmt: skip
     assert result.outcome.failures == ()
     assert statistics["run"]["rows"] > 100

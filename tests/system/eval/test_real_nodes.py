@@ -98,5 +98,9 @@ def test_a_worker_that_is_killed_is_a_named_failure_and_costs_nobody_else(
     assert hard["contradictions"] == 0
     assert statistics["ordering"]["clocks"]["ntp"]["judged"] >= 80
     claims = {claim["id"]: claim for claim in statistics["claims"]}
+    # b acknowledged what it had no time to write, and the report does not hide it.
+    assert claims["recorded"]["holds"] is False
+    assert claims["recorded"]["nodes"].keys() == {"b"}
+    assert statistics["verdict"] == "broken"
     assert claims["hard_coverage"]["holds"] is None
     assert claims["hard_coverage"]["why"] == "the true times are not known"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from chrono_daemon import SimClock, Supervisor
+from chrono_daemon import SimClock, Supervisor, open_channel
 from chronotick.daemon.covariates import COVARIATES, Instruments, watch_covariates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from chrono_daemon import Channel
     from chronotick.core.records import ClockPair
 
 
@@ -95,21 +97,52 @@ class Still:
 @pytest.mark.anyio
 async def test_it_is_read_at_its_period_and_stamped_on_raw(tmp_path: Path) -> None:
     """Three periods, three readings, each with its instant."""
-    clock = SimClock(await_threads=True)
-    felt: list[tuple[int, Sequence[float]]] = []
+    clock = SimClock()
+    channel: Channel[tuple[int, Sequence[float]]] = open_channel(math.inf)
     instruments = Instruments(machine(tmp_path, zone0="45000\n"))
     async with Supervisor(clock=clock) as supervisor:
         supervisor.spawn(
             watch_covariates,
             instruments,
             Still(clock),
-            lambda raw_ns, readings: felt.append((raw_ns, readings)),
+            lambda raw_ns, readings: channel.send.send_nowait((raw_ns, readings)),
             20.0,
         )
-        await clock.advance(70.0)
+        felt = []
+        for _ in range(3):
+            await clock.advance(20.0)
+            # Read in a thread, which virtual time doesn't see.
+            felt.append(await channel.recv.receive())
         await supervisor.stop(grace=0)
     assert [raw_ns for raw_ns, _ in felt] == [20 * 10**9, 40 * 10**9, 60 * 10**9]
     assert all(readings[0] == 45.0 for _, readings in felt)
+
+
+@pytest.mark.anyio
+async def test_a_reading_that_no_thread_can_make_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many threads as the system allows: nothing is felt, and the daemon goes on."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    clock = SimClock()
+    felt: list[int] = []
+    instruments = Instruments(machine(tmp_path, zone0="45000\n"))
+    async with Supervisor(clock=clock) as supervisor:
+        supervisor.spawn(
+            watch_covariates,
+            instruments,
+            Still(clock),
+            lambda raw_ns, _: felt.append(raw_ns),
+            20.0,
+        )
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            await clock.advance(70.0)
+        await supervisor.stop(grace=0)
+    assert felt == []
 
 
 @pytest.mark.anyio

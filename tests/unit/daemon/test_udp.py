@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chronotick.core.records import ClockPair, Endpoint
+from chronotick.core.records import ClockPair, Datagram, Endpoint
+from chronotick.daemon import udp
 from chronotick.daemon.clocks import HostClock
 from chronotick.daemon.udp import (
     UdpListener,
@@ -178,6 +179,82 @@ async def test_what_waits_in_line_keeps_its_stamp() -> None:
     finally:
         listener.close()
     assert stamped == [kernel_stamps_supported()] * 2
+
+
+class SlewedClock(HostClock):
+    """A host whose system clock has been slewed by as much as it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slewed_ns = 0
+        self.looked = anyio.Event()
+
+    def pair(self) -> ClockPair:
+        """Return the clocks, and tell that they were looked at."""
+        self.looked.set()
+        found = super().pair()
+        return found._replace(raw_ns=found.raw_ns - self.slewed_ns)
+
+
+@pytest.mark.anyio
+async def test_a_stamp_is_no_worse_for_a_long_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client asks every 64 s; 15 ppm of that would be all of the root dispersion."""
+    monkeypatch.setattr(udp, "_RENEW_S", 0.01)
+    clock = SlewedClock()
+    listener = UdpListener(LOOPBACK[0], clock)
+    found: list[Datagram] = []
+
+    async def receive() -> None:
+        found.append(await listener.receive())
+
+    try:
+        async with (
+            UdpTransport(HostClock()).open(listener.endpoint) as link,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(receive)
+            await anyio.wait_all_tasks_blocked()
+            clock.slewed_ns, clock.looked = 960_000, anyio.Event()
+            with anyio.fail_after(5.0):
+                await clock.looked.wait()
+            await link.send(b"time?")
+    finally:
+        listener.close()
+
+    (datagram,) = found
+    assert datagram.kernel_stamp == kernel_stamps_supported()
+    assert datagram.stamp_error_ns < 500_000
+
+
+@pytest.mark.anyio
+async def test_no_datagram_is_lost_where_a_wait_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Even if every wait is cut at once."""
+    monkeypatch.setattr(udp, "_RENEW_S", 0.0)
+    listener = UdpListener(LOOPBACK[0], HostClock())
+    payloads = [str(k).encode() for k in range(100)]
+    found: list[bytes] = []
+
+    async def receive() -> None:
+        for _ in payloads:
+            found.append((await listener.receive()).payload)
+
+    try:
+        async with (
+            UdpTransport(HostClock()).open(listener.endpoint) as link,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(receive)
+            for payload in payloads:
+                await link.send(payload)
+                await anyio.lowlevel.checkpoint()
+    finally:
+        listener.close()
+
+    assert found == payloads
 
 
 class SleepingClock(HostClock):

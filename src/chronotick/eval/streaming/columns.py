@@ -7,17 +7,22 @@ first and in its order; ours follow. A value that was not available is empty, ne
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 from chronotick.core.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = [
+    "ACKNOWLEDGED_AFTER",
     "COORDINATOR_COLUMNS",
     "WORKER_COLUMNS",
     "Column",
     "Kind",
     "check_node_name",
+    "coordinator_columns",
     "coordinator_file",
     "file_name",
     "worker_file",
@@ -76,6 +81,9 @@ WORKER_COLUMNS: tuple[Column, ...] = (
 )
 """What a worker writes of each event."""
 
+ACKNOWLEDGED_AFTER = "acknowledged_after_ns:"
+"""Begins the names of columns of which there is one a worker; its name follows."""
+
 COORDINATOR_COLUMNS: tuple[Column, ...] = (
     Column("event_id", "int", "Number of the event"),
     Column("sequence_number", "int", "Number of the event's datagrams"),
@@ -89,9 +97,22 @@ COORDINATOR_COLUMNS: tuple[Column, ...] = (
     *_OURS,
     Column("true_time_ns", "int", "True time of the send; simulated runs only"),
     Column("ntp_status", "text", "`ok`, or why there is no plain NTP reading"),
+    Column(
+        ACKNOWLEDGED_AFTER,
+        "int",
+        "With a worker's name after the colon, a column each: from `send_time_ns` to its "
+        "acknowledgement, ns; null without one in time",
+    ),
 )
 """What the coordinator writes of each event. The hard bound is there because causality
 is judged with the same clock at both ends."""
+
+
+def coordinator_columns(workers: Iterable[str]) -> tuple[Column, ...]:
+    """Return what the coordinator of these workers writes."""
+    *shared, each = COORDINATOR_COLUMNS
+    theirs = (each._replace(name=ACKNOWLEDGED_AFTER + name) for name in workers)
+    return (*shared, *theirs)
 
 
 _LONGEST_NAME = 100

@@ -20,7 +20,11 @@ from chrono_daemon import Supervisor
 from chronotick.core.errors import ChronotickError
 from chronotick.core.units import NS_PER_S
 from chronotick.eval.streaming.blame import one_cause
-from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, check_node_name
+from chronotick.eval.streaming.columns import (
+    ACKNOWLEDGED_AFTER,
+    check_node_name,
+    coordinator_columns,
+)
 from chronotick.eval.streaming.coordinator_state import CoordinatorState, gaps_s
 from chronotick.eval.streaming.node import Node, listen
 from chronotick.eval.streaming.recorder import Recorder
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chrono_daemon import Clock
-    from chronotick.core.records import Endpoint
+    from chronotick.core.records import ClockPair, Endpoint
     from chronotick.eval.streaming.hosts import NodeHost, Port
     from chronotick.eval.streaming.node import NodeSettings
 
@@ -105,10 +109,11 @@ async def run_coordinator(
         check_node_name(name)
     node = Node(settings.node, host)
     output, is_replacing = settings.output, settings.is_replacing
+    columns = coordinator_columns(settings.workers)
     with (
         one_cause(),
         closing(listen(host, settings.listen)) as port,
-        Recorder(output, COORDINATOR_COLUMNS, is_replacing=is_replacing) as recorder,
+        Recorder(output, columns, is_replacing=is_replacing) as recorder,
     ):
         return await _Coordinator(settings, node, port, recorder, say).run()
 
@@ -169,7 +174,9 @@ class _Coordinator:
 
     async def _receive(self) -> None:
         while True:
-            self._state.received((await self._port.receive()).payload)
+            datagram = await self._port.receive()
+            latest_ns = datagram.raw_ns + datagram.stamp_error_ns
+            self._state.received(datagram.payload, latest_ns)
             # A flood must not keep all else from its turn.
             await anyio.lowlevel.checkpoint()
 
@@ -207,8 +214,9 @@ class _Coordinator:
                 if self._is_over(event, due - begin):
                     break
                 await clock.wait_until(due)
-                row = self._send(event, gap_s)
-                group.start_soon(self._conclude, row, event, clock)
+                sent = self._node.host.measured.pair()
+                row = self._send(event, gap_s, sent.raw_ns)
+                group.start_soon(self._conclude, row, event, sent, clock)
                 event, due = event + 1, due + gap_s
                 if clock.now() - told >= _PROGRESS_S:
                     told = clock.now()
@@ -223,9 +231,9 @@ class _Coordinator:
         limit_s = settings.target_duration_s
         return limit_s is not None and passed_s >= limit_s
 
-    def _send(self, event: int, gap_s: float) -> dict[str, object]:
+    def _send(self, event: int, gap_s: float, raw_ns: int) -> dict[str, object]:
         """Stamp, then send to all: so the stamp is never after the send."""
-        stamps = self._node.stamps(self._node.host.measured.raw_ns())
+        stamps = self._node.stamps(raw_ns)
         lower, upper = stamps.hard or (None, None)
         message = self._message(
             Kind.EVENT, event, event + 1, stamps.system_ns, lower, upper
@@ -250,11 +258,17 @@ class _Coordinator:
             **{k: v for k, v in columns.items() if k not in shared},
         }
 
-    async def _conclude(self, row: dict[str, object], event: int, clock: Clock) -> None:
+    async def _conclude(
+        self, row: dict[str, object], event: int, sent: ClockPair, clock: Clock
+    ) -> None:
         await clock.sleep(self._settings.ack_s)
         acknowledged = self._state.acknowledged(event)
-        row["workers_sent"] = acknowledged
-        row["workers_failed"] = len(self._settings.workers) - acknowledged
+        row["workers_sent"] = len(acknowledged)
+        row["workers_failed"] = len(self._settings.workers) - len(acknowledged)
+        # Where RAW did not run through, a difference of it is no duration.
+        if self._node.host.measured.pair().is_continuous_with(sent):
+            for name, raw_ns in acknowledged.items():
+                row[ACKNOWLEDGED_AFTER + name] = max(raw_ns - sent.raw_ns, 0)
         self._recorder.write(row)
 
     async def _stop(self, clock: Clock) -> None:

@@ -91,7 +91,7 @@ class CoordinatorState:
         self._run = run
         self._key = key
         self._asked: dict[bytes, _Asked] = {}
-        self._acked: dict[int, int] = {}
+        self._acked: dict[int, dict[str, int]] = {}
         self.not_ready: dict[str, str] = dict.fromkeys(workers, "no answer")
         """Workers that have not said that they are ready, and why."""
         self.not_stopped: set[str] = set(workers)
@@ -103,10 +103,15 @@ class CoordinatorState:
         asked = _Asked(worker, message.kind, message.event_id, message.sequence)
         self._asked[message.nonce] = asked
         if message.kind is Kind.EVENT:
-            self._acked.setdefault(message.event_id, 0)
+            self._acked.setdefault(message.event_id, {})
 
-    def received(self, datagram: bytes) -> None:
-        """Take an answer in; what answers nothing is counted and dropped."""
+    def received(self, datagram: bytes, raw_ns: int = 0) -> None:
+        """Take an answer in; what answers nothing is counted and dropped.
+
+        Args:
+            datagram: The answer, any bytes.
+            raw_ns: RAW when it had come, at the latest.
+        """
         try:
             message = decode(datagram, self._key)
         except BadTag:
@@ -125,11 +130,11 @@ class CoordinatorState:
         else:
             # An acknowledgement that comes twice counts once.
             del self._asked[message.nonce]
-            self._ack(asked)
+            self._ack(asked, raw_ns)
 
-    def acknowledged(self, event_id: int) -> int:
-        """Return how many workers acknowledged `event_id`, and forget it."""
-        return self._acked.pop(event_id, 0)
+    def acknowledged(self, event_id: int) -> dict[str, int]:
+        """Return who acknowledged `event_id`, and the RAW of that; forget it."""
+        return self._acked.pop(event_id, {})
 
     def _pong(self, worker: str, why: str) -> None:
         if why:
@@ -137,13 +142,13 @@ class CoordinatorState:
         else:
             self.not_ready.pop(worker, None)
 
-    def _ack(self, asked: _Asked) -> None:
+    def _ack(self, asked: _Asked, raw_ns: int) -> None:
         if asked.kind is Kind.STOP:
             self.not_stopped.discard(asked.worker)
             return
         self.counts["ack"] += 1
         if asked.event_id in self._acked:
-            self._acked[asked.event_id] += 1
+            self._acked[asked.event_id][asked.worker] = raw_ns
 
 
 def _is_answer(message: Message, asked: _Asked) -> bool:

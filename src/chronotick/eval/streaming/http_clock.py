@@ -14,13 +14,11 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-import anyio
-import anyio.to_thread
-
 from chronotick.core.errors import ClockError, ConfigError
 from chronotick.core.reading import Interval
 from chronotick.core.status import Reason, Source, Status
 from chronotick.core.units import NS_PER_S, grow_ns
+from chronotick.daemon.thread import in_a_thread_of_its_own
 
 if TYPE_CHECKING:
     from chrono_daemon import Context
@@ -84,8 +82,11 @@ class HttpClock:
         """Ask four times a second, until cancelled."""
         try:
             while True:
-                # A thread that can be left behind: a server may hang, a node must not.
-                await anyio.to_thread.run_sync(self.ask, abandon_on_cancel=True)
+                # A server may hang, a node must not.
+                try:
+                    await in_a_thread_of_its_own(self.ask, name="time over HTTP")
+                except OSError as error:
+                    self._why = str(error)
                 await ctx.clock.sleep(_ASK_EVERY_S)
         finally:
             self._connection.close()

@@ -17,6 +17,7 @@ from chronotick.eval.streaming.judge_causality import judge_causality
 from chronotick.eval.streaming.judge_claims import judge_claims
 from chronotick.eval.streaming.judge_commit import judge_commit_wait, judge_coordination
 from chronotick.eval.streaming.judge_order import judge_ordering
+from chronotick.eval.streaming.judge_recorded import judge_recorded
 from chronotick.eval.streaming.judge_windows import DEFAULT_WINDOWS_MS, judge_windows
 from chronotick.eval.streaming.judged import Group, same_events
 
@@ -106,6 +107,7 @@ def about_run(run: Run, rows_compared: int, settings: JudgeSettings) -> Group:
         "statuses": run.statuses,
         "damaged_lines": run.damaged,
         "repeated_rows": run.repeated,
+        "recorded": judge_recorded(run),
         "windows_ms": list(settings.windows_ms),
         "calibrated_level": settings.calibrated_level,
     }

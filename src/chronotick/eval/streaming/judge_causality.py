@@ -1,8 +1,11 @@
-"""Causality: no event is received before it was sent.
+"""Causality: no event is received before it was sent, nor after it was acknowledged.
 
-Decides for each clock how often its own two stamps say otherwise. A point clock that
-does is wrong and says so only here; intervals contradict provably (receive.latest <
-send.earliest), which must never happen, or prove the order, or leave it open.
+Decides for each clock how often its own stamps say otherwise. A point clock that does is
+wrong and says so only here; intervals contradict provably (receive.latest <
+send.earliest, or receive.earliest after the latest instant at which the coordinator had
+the acknowledgement), which must never happen, or prove the order, or leave it open. Both
+ends are needed: a worker that is behind is found out by the first, one that is ahead by
+the second.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chronotick.core.units import PPB
 from chronotick.eval.streaming.judged import (
     CLOCKS,
     INTERVALS,
@@ -19,6 +23,7 @@ from chronotick.eval.streaming.judged import (
     not_judged,
     share,
 )
+from chronotick.eval.streaming.stamping import MAX_RATE_PPB
 from chronotick.eval.streaming.tables import NULL
 
 if TYPE_CHECKING:
@@ -63,6 +68,27 @@ class _Sender:
             return np.full(len(self._at), NULL)
         return np.where(self._is_there, self._sends.ints[name][self._at], NULL)
 
+    def acknowledged_ns(self, run: Run, sent_upper_ns: Ints) -> Ints:
+        """Return the latest instant of each row's acknowledgement; null without one.
+
+        Args:
+            run: Of the rows.
+            sent_upper_ns: The coordinator's latest instant of the send.
+        """
+        found = np.full(len(self._at), NULL)
+        for index, name in enumerate(run.nodes):
+            after_ns = run.acknowledged_after_ns.get(name)
+            if after_ns is None or not len(after_ns):
+                continue
+            mine = (run.node == index) & self._is_there & (sent_upper_ns != NULL)
+            mine &= after_ns[self._at] != NULL
+            passed_ns = after_ns[self._at[mine]]
+            # Measured on the coordinator's own oscillator, which may be slow: of true
+            # time 1 / (1 - x) of it passed, which is 1 + 1 / (1/x - 1).
+            passed_ns += passed_ns // (PPB // MAX_RATE_PPB - 1) + 1
+            found[mine] = sent_upper_ns[mine] + passed_ns
+        return found
+
     def why_null(self, run: Run, *names: str) -> str:
         if not len(self._sends):
             return "there is no coordinator's file"
@@ -105,12 +131,24 @@ def _interval(run: Run, sender: _Sender, clock: IntervalClock) -> Group:
     judged = int(np.count_nonzero(known))
     if not judged:
         return not_judged(sender.why_null(run, clock.lower, clock.upper))
-    contradicted = int(np.count_nonzero(known & (upper < sent_lower)))
-    proven = int(np.count_nonzero(known & (sent_upper < lower)))
+    acknowledged = sender.acknowledged_ns(run, sent_upper)
+    both = known & (acknowledged != NULL)
+    before_send, after_ack = known & (upper < sent_lower), both & (lower > acknowledged)
+    wrong = before_send | after_ack
+    contradicted = int(np.count_nonzero(wrong))
+    proven = int(np.count_nonzero(known & (sent_upper < lower) & ~wrong))
     return {
         "judged": judged,
+        "judged_both_ways": int(np.count_nonzero(both)),
         "contradictions": contradicted,
         "contradiction_share": share(contradicted, judged),
+        "before_send": int(np.count_nonzero(before_send)),
+        "after_acknowledgement": int(np.count_nonzero(after_ack)),
+        "contradictions_by_node": {
+            name: count
+            for index, name in enumerate(run.nodes)
+            if (count := int(np.count_nonzero(wrong & (run.node == index))))
+        },
         "proven": proven,
         "proven_share": share(proven, judged),
         "undecided": judged - contradicted - proven,

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from chronotick.eval.streaming.judge_share import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chronotick.eval.streaming.judged import Group
 
-__all__ = ["judge_claims", "remark"]
+__all__ = ["judge_claims", "missing_of", "remark"]
 
 # The tolerance of a measured coverage.
 _SLACK = 0.01
+_MOST_NODES = 8
 
 
 def judge_claims(statistics: Group, level: float | None) -> list[Group]:
@@ -33,13 +36,16 @@ def judge_claims(statistics: Group, level: float | None) -> list[Group]:
     intervals = statistics["accuracy"]["intervals"]
     with_truth = ordering.get("rows_with_truth")
     claims = [
+        _recorded(statistics["run"]),
         _never(
             "causality",
-            "No event is provably received before it was sent",
+            "No event is provably received before it was sent, or after it was "
+            "acknowledged",
             causality,
             "contradictions",
             causality["judged"],
-        ),
+        )
+        | {"nodes": causality.get("contradictions_by_node", {})},
         _never(
             "order_all_pairs",
             "No provable order is wrong, among all pairs",
@@ -73,8 +79,45 @@ def remark(claim: Group) -> str:
     """Return what is to be said beside a claim's verdict; empty: nothing."""
     if claim["holds"] is None:
         return str(claim["why"])
+    told = _whose(claim["nodes"])
     judged, left = claim["rows_judged"], claim["rows_not_judged"]
-    return f"judged on {judged:,} of {judged + left:,} arrivals" if left else ""
+    if left:
+        told.append(f"judged on {judged:,} of {judged + left:,} arrivals")
+    return "; ".join(told)
+
+
+def _whose(nodes: Mapping[str, int]) -> list[str]:
+    """Return the nodes that break a claim, those that do so most often first."""
+    often = sorted(nodes.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{node}: {count:,}" for node, count in often[:_MOST_NODES]]
+    if rest := len(often) - len(told):
+        told.append(f"{rest:,} more nodes")
+    return [", ".join(told)] if told else []
+
+
+def _recorded(run: Group) -> Group:
+    """Return the claim that nothing is missing: a node that is lost hides nothing."""
+    group = run["recorded"]
+    missing = group.get("missing")
+    is_whole = missing == 0 and group["workers"] <= len(run["nodes"])
+    claim = _claim(
+        "recorded",
+        "Every worker of the run recorded what it acknowledged",
+        missing,
+        None if missing is None else is_whole,
+        group.get("why_null"),
+        run["rows"],
+    )
+    return claim | {"nodes": missing_of(group)}
+
+
+def missing_of(recorded: Group) -> dict[str, int]:
+    """Return how much is missing of the nodes of which something is, or everything."""
+    return {
+        name: node["missing"]
+        for name, node in recorded.get("nodes", {}).items()
+        if node["missing"] or not node["recorded"]
+    }
 
 
 def _window(window: Group) -> Group:
@@ -161,6 +204,7 @@ def _claim(
         "holds": holds,
         "why": why if holds is None else None,
         "rows_judged": rows if holds is not None else None,
+        "nodes": {},
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chronotick.eval.streaming.columns import ACKNOWLEDGED_AFTER
 from chronotick.eval.streaming.judge import about_run, pronounce
 from chronotick.eval.streaming.judge_accuracy import judge_course, judge_errors
 from chronotick.eval.streaming.judge_bounds import judge_bounds, orders
@@ -133,7 +134,7 @@ def judge_part(folder: str, part: str, settings: JudgeSettings) -> Group:
         return judge_course(read_run(place, only=_COURSE_COLUMNS))
     mask = _common_rows(place)
     if part == "run":
-        run = read_run(place, only=("run_id", "ct_status"))
+        run = read_run(place, only=("run_id", "ct_status", ACKNOWLEDGED_AFTER))
         return about_run(run, int(np.count_nonzero(mask)), settings)
     run = read_run(place, only=_columns(part))
     errors = judge_errors(run, (part,))
@@ -160,7 +161,7 @@ def _columns(name: str) -> tuple[str, ...]:
             found += [point.send, point.receive, "coordinator_send_time_ns"]
     for interval in INTERVALS:
         if interval.name == name:
-            found += [interval.lower, interval.upper]
+            found += [interval.lower, interval.upper, ACKNOWLEDGED_AFTER]
     return tuple(found)
 
 

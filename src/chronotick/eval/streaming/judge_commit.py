@@ -16,6 +16,7 @@ from chronotick.eval.streaming.judge_pairs import contradictions, misorders
 from chronotick.eval.streaming.judged import (
     CLOCKS,
     INTERVALS,
+    NO_TRUTH,
     Group,
     not_judged,
     select,
@@ -75,7 +76,9 @@ def _consistency(run: Run) -> Group:
     stamp, truth = (stamped.workers.ints[name] for name in names[1:])
     wait, stamp_a, truth_a = (waited[name] for name in names)
     if not len(wait):
-        return not_judged(run.workers.why_null(*names))
+        known = run.workers.known
+        is_truth_all = known(*names[:2]).any() and not known(names[2]).any()
+        return not_judged(NO_TRUTH if is_truth_all else run.workers.why_null(*names))
     finish = truth_a + np.ceil(wait * _LONGEST).astype(np.int64)
     finished = np.sort(finish, kind="stable")
     apart = int(np.searchsorted(finished, truth, side="left").sum())

@@ -102,6 +102,7 @@ def select(run: Run, mask: Masks) -> Run:
         statuses=run.statuses,
         damaged=run.damaged,
         repeated=run.repeated,
+        acknowledged_after_ns=run.acknowledged_after_ns,
     )
 
 

@@ -18,7 +18,12 @@ from urllib.parse import urlsplit
 
 from chronotick.core.errors import ConfigError
 from chronotick.eval.cluster import CallFailed
-from chronotick.eval.streaming.launchers import LaunchFailed, last_line, write_private
+from chronotick.eval.streaming.launchers import (
+    LaunchFailed,
+    last_line,
+    whole_or_none,
+    write_private,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,15 +120,12 @@ class DaskLauncher:
     def fetch(self, node: str, source: str, target: Path, limit_s: float) -> None:
         """Copy a file in parts of some MiB; see `Launcher`."""
         try:
-            with target.open("wb") as file:
-                while part := self.call(
+            with whole_or_none(target) as part, part.open("wb") as file:
+                while octets := self.call(
                     node, remote_read, source, file.tell(), limit_s=limit_s
                 ):
-                    file.write(part)
-        except LaunchFailed as error:
-            target.unlink()
-            raise LaunchFailed(f"{node}: cannot fetch {source}: {error}") from error
-        except OSError as error:
+                    file.write(octets)
+        except (LaunchFailed, OSError) as error:
             raise LaunchFailed(f"{node}: cannot fetch {source}: {error}") from error
 
     def call(

@@ -11,6 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +19,7 @@ from chronotick.core.errors import ChronotickError
 from chronotick.eval.streaming.columns import file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "LaunchFailed",
@@ -27,6 +28,7 @@ __all__ = [
     "Running",
     "SshLauncher",
     "last_line",
+    "whole_or_none",
     "write_private",
 ]
 
@@ -57,7 +59,7 @@ class Launcher(Protocol):
         ...
 
     def fetch(self, node: str, source: str, target: Path, limit_s: float) -> None:
-        """Copy a file of the node to `target`, within `limit_s`.
+        """Copy a file of the node to `target`, within `limit_s`: all of it, or nothing.
 
         Raises:
             LaunchFailed: says why.
@@ -141,6 +143,20 @@ def write_private(target: Path, data: bytes) -> None:
         file.write(data)
 
 
+@contextmanager
+def whole_or_none(target: Path) -> Iterator[Path]:
+    """Yield where to write what becomes `target` if the block ends well.
+
+    Half a recording looks like a whole one, and would be judged.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 class LocalLauncher:
     """Every node is this machine.
 
@@ -166,7 +182,8 @@ class LocalLauncher:
     def fetch(self, node: str, source: str, target: Path, limit_s: float) -> None:
         """Copy a file; see `Launcher`."""
         try:
-            target.write_bytes(Path(source).read_bytes())
+            with whole_or_none(target) as part:
+                part.write_bytes(Path(source).read_bytes())
         except OSError as error:
             raise LaunchFailed(f"{node}: cannot fetch {source}: {error}") from error
 
@@ -244,22 +261,21 @@ class SshLauncher:
 
     def fetch(self, node: str, source: str, target: Path, limit_s: float) -> None:
         """Copy a file with one more command, `cat`; see `Launcher`."""
+        what = f"{node}: cannot fetch {source}"
         try:
-            with target.open("wb") as file:
-                ended = subprocess.run(  # noqa: S603 - words, no shell of ours
+            with whole_or_none(target) as part, part.open("wb") as file:
+                subprocess.run(  # noqa: S603 - words, no shell of ours
                     self.command(node, ["cat", source]),
                     stdin=subprocess.DEVNULL,
                     stdout=file,
                     stderr=subprocess.PIPE,
                     timeout=limit_s,
-                    check=False,
+                    check=True,
                 )
+        except subprocess.CalledProcessError as error:
+            raise LaunchFailed(f"{what}: {_last(error.stderr)}") from error
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise LaunchFailed(f"{node}: cannot fetch {source}: {error}") from error
-        if ended.returncode:
-            target.unlink()
-            why = _last(ended.stderr)
-            raise LaunchFailed(f"{node}: cannot fetch {source}: {why}")
+            raise LaunchFailed(f"{what}: {error}") from error
 
 
 def _last(words: bytes) -> str:

@@ -87,7 +87,9 @@ class Node:
         )
         self.clock: _BoundedClock = self._over_http or host.corrected(settings.segment)
         self._settings = settings
-        self._ntp: NtpReading | None = None
+        self._ntp: NtpReading | str = (
+            "no exchange yet" if settings.ntp_servers else "no server to ask"
+        )
 
     def start(self, supervisor: Supervisor) -> None:
         """Begin to poll the servers for plain NTP, and the HTTP server if there is one."""
@@ -119,7 +121,7 @@ class Node:
 
     def why_not_ready(self) -> str:
         """Return what is missing before events can be stamped; empty: nothing."""
-        if self._settings.ntp_servers and self._ntp is None:
+        if self._settings.ntp_servers and isinstance(self._ntp, str):
             return "plain NTP: no server has answered yet"
         try:
             self.clock.interval()

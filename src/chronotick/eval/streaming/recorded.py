@@ -57,7 +57,8 @@ def read_all(folder: Path, stem: str, columns: Sequence[Column]) -> Recorded:
         folder: Where they are; of two files that differ in nothing but their ending, the
             Parquet file is read.
         stem: ``worker`` or ``coordinator``.
-        columns: Read no others.
+        columns: Read no others. A name that ends with a colon stands for all columns
+            that begin with it.
 
     Raises:
         UnusableRecording: a file cannot be read, or has no `event_id`.
@@ -113,13 +114,14 @@ def _unreadable(path: Path, error: Exception) -> UnusableRecording:
 def _read(path: Path, columns: Sequence[Column]) -> Recorded:
     """Return those of `columns` that `path` has; a worker's has always `node_id`."""
     try:
-        if path.suffix == ".parquet":
-            names = pyarrow.parquet.read_schema(path).names
+        is_parquet = path.suffix == ".parquet"
+        names = pyarrow.parquet.read_schema(path).names if is_parquet else _header(path)
+        columns = _expanded(columns, names)
+        if is_parquet:
             wanted = [column.name for column in columns if column.name in names]
             table = pyarrow.parquet.read_table(path, columns=wanted, partitioning=None)
             damaged = 0
         else:
-            names = _header(path)
             table, damaged = _read_csv(path, names, columns)
         there = [c for c in columns if c.name in names]
         table = table.select([c.name for c in there]).cast(
@@ -136,6 +138,18 @@ def _read(path: Path, columns: Sequence[Column]) -> Recorded:
         table = table.append_column("node_id", whose)
         names = [*names, "node_id"]
     return Recorded(table, frozenset(names), damaged)
+
+
+def _expanded(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
+    """Return `columns`, with those of `names` in place of one that stands for many."""
+    found: list[Column] = []
+    for column in columns:
+        if column.name.endswith(":"):
+            theirs = [name for name in names if name.startswith(column.name)]
+            found += [column._replace(name=name) for name in dict.fromkeys(theirs)]
+        else:
+            found.append(column)
+    return found
 
 
 def _header(path: Path) -> list[str]:

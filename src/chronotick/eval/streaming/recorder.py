@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import errno
 import fcntl
+import io
 import os
 import stat
 from typing import TYPE_CHECKING, Self, TextIO
@@ -110,7 +111,7 @@ class Recorder:
 
     def _old(self) -> Path | None:
         """Return the file that holds an older recording; None if there is none."""
-        header = f"{','.join(self._names)}\n".encode()
+        header = self._header()
         try:
             # One that never got beyond its header holds no event.
             if self._is_regular() and not header.startswith(
@@ -120,6 +121,12 @@ class Recorder:
             return next((path for path in self._twins() if path.exists()), None)
         except OSError as error:
             raise _unwritable(self._path, error) from error
+
+    def _header(self) -> bytes:
+        # The names of nodes are among those of columns, and may need quotes.
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(self._names)
+        return text.getvalue().encode()
 
     def _twins(self) -> list[Path]:
         """Return what whoever judges the folder would read in place of this file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
-from chronotick.eval.streaming.judge_claims import remark
+from chronotick.eval.streaming.judge_claims import missing_of, remark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,7 @@ def _run(run: Group, about: Mapping[str, str]) -> list[list[str]]:
         "compared with all clocks": f"{run['rows_compared']:,}",
         "ChronoTick's status": _statuses(run["statuses"]),
         **_left_out(run),
+        **_lost(run),
         **about,
     }
     return [[key, value] for key, value in facts.items()]
@@ -77,6 +78,24 @@ def _left_out(run: Group) -> dict[str, str]:
         "repeated rows left out": run["repeated_rows"],
     }
     return {what: f"{count:,}" for what, count in counts.items() if count}
+
+
+def _lost(run: Group) -> dict[str, str]:
+    """Return what is missing of a node, if anything: nobody is to miss that either."""
+    found = run["recorded"]
+    told = []
+    for name in missing_of(found):
+        node = found["nodes"][name]
+        missing, acknowledged = node["missing"], node["acknowledged"]
+        alone = "" if node["recorded"] else ", no other arrival"
+        told.append(f"{name} {missing:,} of {acknowledged:,}{alone}")
+    if found["judged"] and not found["nodes"]:
+        missing, acknowledged = found["missing"], found["acknowledged"]
+        there, all_of_them = len(run["nodes"]), found["workers"]
+        if missing or there < all_of_them:
+            told.append(f"{missing:,} of {acknowledged:,}")
+            told.append(f"arrivals of {there:,} of {all_of_them:,} workers are there")
+    return {"acknowledged and not recorded": "; ".join(told)} if told else {}
 
 
 def _claims(statistics: Group) -> list[list[str]]:

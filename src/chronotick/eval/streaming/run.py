@@ -132,8 +132,9 @@ def run_nodes(
         say(f"started {len(workers)} worker{'s' * (len(workers) != 1)}")
         failures = _send(settings, workers, key, say)
         failures += _await(settings, workers)
-    failures += _gather(settings, launcher, say)
-    if len([f for f in failures if "cannot fetch" in f]) == len(workers):
+    lost = _gather(settings, launcher, say)
+    failures += lost
+    if len(lost) == len(workers):
         raise NoData("; ".join(failures))
     _write_about(settings)
     say("judging")
@@ -256,6 +257,7 @@ def _await(settings: RunSettings, workers: Mapping[str, Running]) -> list[str]:
 def _gather(
     settings: RunSettings, launcher: Launcher, say: Callable[[str], None]
 ) -> list[str]:
+    """Get the workers' files; return why of each that could not be had."""
     say(f"gathering from {len(settings.nodes)} nodes")
 
     def gather(name: str) -> str:

@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from chronotick.core.reading import Interval
     from chronotick.core.records import ClockPair, Sample
 
-__all__ = ["Bracketed", "NtpReading", "Stamps", "carried_back", "stamps"]
+__all__ = [
+    "MAX_RATE_PPB",
+    "Bracketed",
+    "NtpReading",
+    "Stamps",
+    "carried_back",
+    "stamps",
+]
 
-# RAW runs within this of true time (the kernel's own limit for correcting a clock), so
-# this is what carrying a reading over some ms can add to its bound.
-_MAX_RATE_PPB = 500_000
+MAX_RATE_PPB = 500_000
+"""RAW runs within this of true time (the kernel's own limit for correcting a clock), so
+this is what carrying a reading over some ms can add to its bound."""
 
 
 class Bracketed(NamedTuple):
@@ -51,7 +58,8 @@ class Stamps:
     """All clocks at one instant, Unix ns."""
 
     system_ns: int
-    ntp: NtpReading | None
+    ntp: NtpReading | str
+    """A text says why there is none."""
     hard: tuple[int, int] | None
     calibrated: tuple[int, int] | None
     sigma_ns: float | None
@@ -64,9 +72,9 @@ class Stamps:
         found: dict[str, object] = {
             "ct_status": self.status,
             "true_time_ns": self.true_ns,
-            "ntp_status": "no exchange yet" if self.ntp is None else "ok",
+            "ntp_status": self.ntp if isinstance(self.ntp, str) else "ok",
         }
-        if self.ntp is not None:
+        if not isinstance(self.ntp, str):
             found["ntp_offset_ms"] = self.ntp.offset_ns / 1e6
             found["ntp_uncertainty_ms"] = self.ntp.half_width_ns / 1e6
             found["ntp_timestamp_ns"] = self.system_ns + self.ntp.offset_ns
@@ -92,7 +100,7 @@ def carried_back(reading: Bracketed, raw_ns: int, error_ns: int = 0) -> tuple[in
     """
     least_ns = reading.before_raw_ns - raw_ns
     most_ns = reading.after_raw_ns - raw_ns
-    slack_ns = grow_ns(most_ns, _MAX_RATE_PPB) + error_ns
+    slack_ns = grow_ns(most_ns, MAX_RATE_PPB) + error_ns
     interval = reading.interval
     return (
         interval.earliest_ns - most_ns - slack_ns,
@@ -118,7 +126,7 @@ def stamps(  # noqa: PLR0913 - one argument a clock
     raw_ns: int,
     error_ns: int,
     clocks: ClockPair,
-    ntp: NtpReading | None,
+    ntp: NtpReading | str,
     hard: Bracketed | str,
     calibrated: Bracketed | None,
     true_ns: int | None,
@@ -129,7 +137,7 @@ def stamps(  # noqa: PLR0913 - one argument a clock
         raw_ns: The instant, on the host's RAW.
         error_ns: How far it can be off.
         clocks: RAW and the system clock, paired at about that time.
-        ntp: The newest exchange.
+        ntp: The newest exchange; a text says why there is none.
         hard: ChronoTick's interval, read afterwards; a text says why there is none.
         calibrated: The calibrated one, if it has been earned. It is recorded as far as
             it lies in the hard one.

@@ -7,7 +7,7 @@ they go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,7 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
+from chronotick.eval.streaming.columns import (
+    ACKNOWLEDGED_AFTER,
+    COORDINATOR_COLUMNS,
+    WORKER_COLUMNS,
+)
 from chronotick.eval.streaming.recorded import (
     UnusableRecording,
     read_all,
@@ -23,7 +27,7 @@ from chronotick.eval.streaming.recorded import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from chronotick.eval.streaming.columns import Column
@@ -71,6 +75,8 @@ _JUDGED = frozenset(
 )
 # Times further from 1970 than this (146 years) would overflow where they are subtracted.
 _FURTHEST_NS = 2**62
+# What is added to a time, with room left.
+_LONGEST_NS = 2**60
 _ENDS = (
     ("ct_hard_lower_ns", "ct_hard_upper_ns"),
     ("ct_lower_bound_ns", "ct_upper_bound_ns"),
@@ -101,7 +107,14 @@ class Table:
         gone = [name for name in names if name in self.absent]
         if gone:
             return f"the files have no column {', '.join(gone)}"
-        return f"no row has {' and '.join(names)}"
+        # One that is never there is the reason; else it is that they never meet.
+        never = [name for name in names if self._is_never_known(name)]
+        return f"no row has {' and '.join(never or names)}"
+
+    def _is_never_known(self, name: str) -> bool:
+        if name in self.ints:
+            return bool((self.ints[name] == NULL).all())
+        return name in self.floats and bool(np.isnan(self.floats[name]).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +134,8 @@ class Run:
     files without a whole line."""
     repeated: int = 0
     """Rows left out because their node has recorded the same event already."""
+    acknowledged_after_ns: Mapping[str, Ints] = field(default_factory=dict)
+    """By the workers' names, beside `sends`; of none where nobody wrote it down."""
 
 
 def read_run(
@@ -193,6 +208,10 @@ def _run(workers: Recorded, sends: Recorded, folder: Path) -> Run:
     sent = _table(sends, COORDINATOR_COLUMNS, by_send)
     _check(table, folder)
     _check(sent, folder)
+    after_ns = _acknowledged_after_ns(sends, by_send)
+    for values in after_ns.values():
+        if ((values < 0) & (values != NULL)).any() or (values > _LONGEST_NS).any():
+            raise UnusableRecording(f"{folder}: an acknowledgement at no time")
     return Run(
         workers=table,
         node=node[by_event],
@@ -202,7 +221,21 @@ def _run(workers: Recorded, sends: Recorded, folder: Path) -> Run:
         statuses=_counts(workers.table, "ct_status"),
         damaged=workers.damaged + sends.damaged,
         repeated=repeated,
+        acknowledged_after_ns=after_ns,
     )
+
+
+def _acknowledged_after_ns(
+    sends: Recorded, order: npt.NDArray[np.intp]
+) -> dict[str, Ints]:
+    names = [n for n in sends.table.column_names if n.startswith(ACKNOWLEDGED_AFTER)]
+    return {
+        name.removeprefix(ACKNOWLEDGED_AFTER): sends.table[name]
+        .fill_null(NULL)
+        .to_numpy()[order]
+        for name in names
+        if name != ACKNOWLEDGED_AFTER
+    }
 
 
 def _order(

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chronotick.eval.streaming.columns import COORDINATOR_COLUMNS, WORKER_COLUMNS
+from chronotick.eval.streaming.columns import (
+    ACKNOWLEDGED_AFTER,
+    COORDINATOR_COLUMNS,
+    WORKER_COLUMNS,
+)
 from chronotick.eval.streaming.tables import NULL, Run, Table
 
 if TYPE_CHECKING:
@@ -36,18 +40,31 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column]) -> Table
 
 
 def run_of(
-    rows: Sequence[Mapping[str, Any]], sends: Sequence[Mapping[str, Any]] = ()
+    rows: Sequence[Mapping[str, Any]],
+    sends: Sequence[Mapping[str, Any]] = (),
+    acknowledged: Sequence[str] = (),
 ) -> Run:
-    """Return the run that recorded `rows` (which name their ``node_id``)."""
+    """Return the run that recorded `rows` (which name their ``node_id``).
+
+    Of the workers that are `acknowledged`, the sends tell in the columns of that name.
+    """
     rows = sorted(rows, key=lambda row: (row["event_id"], row["node_id"]))
     nodes = sorted({row["node_id"] for row in rows})
+    sends = sorted(sends, key=lambda send: send["event_id"])
     return Run(
         workers=table(rows, WORKER_COLUMNS),
         node=np.array([nodes.index(row["node_id"]) for row in rows], dtype=np.int32),
         nodes=tuple(nodes),
-        sends=table(sorted(sends, key=lambda s: s["event_id"]), COORDINATOR_COLUMNS),
+        sends=table(sends, COORDINATOR_COLUMNS),
         run_ids=("0" * 32,),
         statuses={},
+        acknowledged_after_ns={
+            name: np.array(
+                [send.get(ACKNOWLEDGED_AFTER + name, NULL) for send in sends],
+                dtype=np.int64,
+            )
+            for name in acknowledged
+        },
     )
 
 

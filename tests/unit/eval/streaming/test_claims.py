@@ -77,9 +77,8 @@ def test_a_node_without_plain_ntp_is_judged_like_any_other(
 
     assert claims["causality"]["measured"] == 50
     assert claims["order_same_event"]["measured"] == 50
-    assert {c["holds"] for n, c in claims.items() if n != "calibrated_coverage"} == {
-        False
-    }
+    others = {"recorded", "calibrated_coverage"}
+    assert {c["holds"] for n, c in claims.items() if n not in others} == {False}
     assert statistics["run"]["rows_compared"] == (50 if gone else 100)
     # What compares all clocks is still of the rows that all of them have.
     hard = statistics["causality"]["clocks"]["hard"]
@@ -270,3 +269,25 @@ def test_limits_of_a_share_close_in_on_it() -> None:
 
     assert 0 < few.least < many.least < 0.9 < many.greatest < few.greatest < 1
     assert limits(1.0, 100).greatest == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [
+        (("true_time_ns",), "the true times are not known"),
+        (("commit_wait_ns",), "no row has commit_wait_ns"),
+        (
+            ("commit_wait_ns", "true_time_ns"),
+            "no row has commit_wait_ns and true_time_ns",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_and_nothing_else(
+    gone: tuple[str, ...], why: str
+) -> None:
+    """A column that is there is no reason."""
+    rows, sends = imagine(events=10)
+    rows = [{k: v for k, v in row.items() if k not in gone} for row in rows]
+    claims = claims_of(judge(run_of(rows, sends)))
+
+    assert claims["external_consistency"]["why"] == why

@@ -31,9 +31,22 @@ def test_without_clocks_there_are_only_system_stamps(tmp_path: Path) -> None:
     assert stamps.columns() == {
         "ct_status": "NoDaemon",
         "true_time_ns": None,
-        "ntp_status": "no exchange yet",
+        "ntp_status": "no server to ask",
     }
     assert node.sigma_ms() is None
+
+
+def test_a_server_that_has_not_answered_is_another_reason_than_none(
+    tmp_path: Path,
+) -> None:
+    """The reason is in the row."""
+    settings = NodeSettings(
+        segment=str(tmp_path / "none"), ntp_servers=("127.0.0.1:9",)
+    )
+    host = RealHost()
+    stamps = Node(settings, host).stamps(host.measured.raw_ns())
+
+    assert stamps.columns()["ntp_status"] == "no exchange yet"
 
 
 @pytest.mark.anyio

@@ -63,7 +63,7 @@ def test_the_truth_stays_inside(
 def test_missing_clocks_are_missing_columns() -> None:
     """No reading: no number in any of its columns, and a reason."""
     row = stamps(
-        raw_ns=900, error_ns=0, clocks=CLOCKS, ntp=None, hard="StaleCorrection",
+        raw_ns=900, error_ns=0, clocks=CLOCKS, ntp="no exchange yet", hard="StaleCorrection",
         calibrated=None, true_ns=None,
     ).columns()  # fmt: skip
 
@@ -113,7 +113,7 @@ def test_the_calibrated_interval_is_never_outside_the_hard_one(
         raw_ns=900,
         error_ns=0,
         clocks=CLOCKS,
-        ntp=None,
+        ntp="no server to ask",
         hard=Bracketed(
             interval(now_ns - ends_ns[0], now_ns + ends_ns[1]), before_ns, after_ns
         ),
@@ -146,7 +146,7 @@ def test_what_lies_in_the_hard_bound_is_kept(
 ) -> None:
     """As it was read, where it is inside."""
     row = stamps(
-        raw_ns=900, error_ns=0, clocks=CLOCKS, ntp=None, true_ns=None,
+        raw_ns=900, error_ns=0, clocks=CLOCKS, ntp="no server to ask", true_ns=None,
         hard=Bracketed(interval(20_950, 21_050), 1_000, 1_000),
         calibrated=Bracketed(interval(*inner), 1_000, 1_000),
     ).columns()  # fmt: skip
