@@ -40,6 +40,7 @@ class Echo:
 
     def __init__(self) -> None:
         self._before: _LookAhead | None = None
+        self._last: _LookAhead | None = None
         self._changes = 0.0
         self._square = 0.0
         self._product = np.zeros(HORIZONS_S.size)
@@ -52,12 +53,18 @@ class Echo:
             rate_ppb: What the short-term model said then.
             means_ppb: Mean rates over `HORIZONS_S` that the ensemble made of it.
         """
-        now, before = _LookAhead(raw_ns, rate_ppb, means_ppb), self._before
-        self._before = now
-        if before is None or before.raw_ns == raw_ns:
+        now, last = _LookAhead(raw_ns, rate_ppb, means_ppb), self._last
+        if last is not None and last.raw_ns != raw_ns:
+            # Nobody speaks of that instant any more.
+            self._count(last)
+            self._before = last
+        self._last = now
+
+    def _count(self, last: _LookAhead) -> None:
+        if self._before is None:
             return
-        change_ppb = rate_ppb - before.rate_ppb
-        answer_ppb = means_ppb - before.means_ppb
+        change_ppb = last.rate_ppb - self._before.rate_ppb
+        answer_ppb = last.means_ppb - self._before.means_ppb
         self._changes = _FADE * self._changes + 1.0
         self._square = _FADE * self._square + change_ppb**2
         self._product = _FADE * self._product + change_ppb * answer_ppb

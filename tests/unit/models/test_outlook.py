@@ -50,3 +50,27 @@ def test_the_clock_is_carried_by_the_mean_change(
 def test_no_change_leaves_the_bank_as_it_is(age_s: float) -> None:
     """Nothing is added, and its variance grows as it says."""
     assert NO_CHANGE.at(age_s) == (0.0, 0.0, 1.0, 0.0)
+
+
+@given(
+    parts, st.floats(-1e3, 1e3), st.lists(st.floats(0.0, 1.0), min_size=7, max_size=7)
+)
+def test_what_passes_of_a_change_is_taken_off(
+    change_ppb: np.ndarray, since_ppb: float, lasting: list[float]
+) -> None:
+    """At each horizon what does not last of it; between them along a line."""
+    rest = np.ones(HORIZONS_S.size), np.zeros(HORIZONS_S.size)
+    usual, known = (
+        Outlook(change_ppb, *rest),
+        Outlook(change_ppb, *rest, np.array(lasting)),
+    )
+    assert known.at(300.0) == usual.at(300.0)
+    for horizon_s, share in zip(HORIZONS_S.tolist(), lasting, strict=True):
+        taken_ns = horizon_s * (1.0 - share) * since_ppb
+        moved_ns = known.at(horizon_s, since_ppb).moved_ns
+        assert moved_ns == pytest.approx(
+            usual.at(horizon_s).moved_ns - taken_ns, abs=1e-5
+        )
+    first_s = float(HORIZONS_S[0])
+    half = known.at(first_s / 2.0, since_ppb).moved_ns
+    assert half == pytest.approx(known.at(first_s, since_ppb).moved_ns / 2.0, abs=1e-5)
