@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from chronotick.sim.scenario import PollingSpec, Scenario
-from chronotick.sim.server_specs import Claims, ServerSpec
+from chronotick.sim.server_specs import Claims, Honest, Lying, ServerSpec
 from chronotick.sim.specs import (
     Exponential,
     HostSpec,
@@ -161,3 +161,29 @@ async def test_a_jump_is_as_old_as_its_first_suspect() -> None:
         run = await simulate(world, seed=seed, keep_every_s=16.0, horizons_s=())
         late = [p for p in run.recorder.publications if p.true_s >= 3600.0]
         assert max(abs(each.error_ns) for each in late) < 1_000_000
+
+
+async def test_one_of_four_that_is_off_within_its_claims_moves_nobody() -> None:
+    """5 ms from the fifth hour on, of the nearest one: the three others tell."""
+    claims = Claims(root_dispersion_us=20_000.0)
+    servers = tuple(
+        ServerSpec(
+            name=f"s{k}.test",
+            path=path(8_000.0 + 6_000.0 * k, 300.0),
+            claims=claims,
+            serves=Lying(offset_s=0.005, from_s=4 * 3600.0) if k == 0 else Honest(),
+        )
+        for k in range(4)
+    )
+    clock = OscillatorSpec(rate_ppb=12_000.0, random_walk_ppb=0.2)
+    world = Scenario(
+        name="off",
+        host=HostSpec(oscillator=clock),
+        servers=servers,
+        polling=PollingSpec(min_poll_s=64.0, max_poll_s=64.0),
+    )
+    for seed in (2, 5):
+        run = await simulate(world, seed=seed, hours=16.0, horizons_s=())
+        late = [p for p in run.recorder.publications if p.true_s >= 5 * 3600.0]
+        assert all(each.holds for each in late)
+        assert max(abs(each.error_ns) for each in late) < 500_000

@@ -336,7 +336,7 @@ class Panel:
             if found.scores:
                 self._auditor.check_calibrated(check, claim, found)
             self._monitor.judge(check, claim, found.factor_999)
-        self._weights.score(estimates, check, strays=self._strays(server))
+        self._weights.score(server, estimates, check, strays=self._strays(server))
         self._calibrator.score(check)
 
 

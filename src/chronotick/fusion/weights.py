@@ -26,26 +26,50 @@ _DEGREES = 4.0
 _CONSTANT = lgamma(2.5) - lgamma(2.0) - 0.5 * log(_DEGREES * pi)
 # Belief is over the last hundred measurements or so.
 _MEMORY = 0.99
+# What is left of a server's share after three hundred in which it was not heard.
+_GONE = 0.05
+
+
+class _Leads:
+    """What one server's measurements say of the models."""
+
+    def __init__(self) -> None:
+        self.heard = 0.0
+        self.leads: dict[str, float] = {}
+
+    def fade(self) -> None:
+        self.heard *= _MEMORY
+        for name in self.leads:
+            self.leads[name] *= _MEMORY
 
 
 class PrequentialWeights:
     """Weights of named models against a baseline.
 
+    Servers are heard one by one: what one of them says of a model, by being off itself, is
+    outvoted by the others.
+
     Args:
         baseline: The model that needs no proof. Others get a weight only while their
-            recent predictions have been the better ones.
+            recent predictions have been the better ones, by most of the servers.
     """
 
     def __init__(self, baseline: str) -> None:
         self._baseline = baseline
-        self._lead: dict[str, float] = {}
+        self._by_server: dict[str, _Leads] = {}
 
     def score(
-        self, estimates: Mapping[str, Estimate], check: Check, *, strays: float = 0.0
+        self,
+        server: str,
+        estimates: Mapping[str, Estimate],
+        check: Check,
+        *,
+        strays: float = 0.0,
     ) -> None:
         """Score predictions of one measurement, none of which has seen it.
 
         Args:
+            server: Who was measured.
             estimates: Per model, at the measurement's instant. Models that say nothing
                 are not scored, and nothing is while the baseline is silent.
             check: The measurement.
@@ -58,14 +82,26 @@ class PrequentialWeights:
             return
         noise = check.noise + strays
         reference = _log_density(base, check.offset_ns, noise)
+        for each in self._by_server.values():
+            each.fade()
+        here = self._by_server.setdefault(server, _Leads())
+        here.heard += 1.0
         for name, estimate in estimates.items():
             if name != self._baseline:
                 gained = _log_density(estimate, check.offset_ns, noise) - reference
-                self._lead[name] = _MEMORY * self._lead.get(name, 0.0) + gained
+                here.leads[name] = here.leads.get(name, 0.0) + gained
+        for gone in [n for n, each in self._by_server.items() if each.heard < _GONE]:
+            del self._by_server[gone]
 
     def believes(self, name: str) -> bool:
         """Whether `name` has a say: it is the baseline, or has done better of late."""
-        return name == self._baseline or self._lead.get(name, 0.0) > 0.0
+        return name == self._baseline or self._lead(name) > 0.0
+
+    def _lead(self, name: str) -> float:
+        """Return by how much `name` leads, as the middle one of the servers has it."""
+        said = sorted(each.leads.get(name, 0.0) for each in self._by_server.values())
+        # Of an even number the lower middle: half of them are no majority.
+        return len(said) * said[(len(said) - 1) // 2] if said else 0.0
 
     def weights(self, estimates: Mapping[str, Estimate]) -> dict[str, float]:
         """Return weights that sum to 1 over those of `estimates` that are believed.
@@ -73,11 +109,8 @@ class PrequentialWeights:
         Empty where `estimates` is. Without the baseline the others share alike: they
         are all there is.
         """
-        believed = {
-            name: exp(min(lead, 50.0))
-            for name, lead in self._lead.items()
-            if lead > 0.0 and name in estimates
-        }
+        others = {n: self._lead(n) for n in estimates if n != self._baseline}
+        believed = {n: exp(min(lead, 50.0)) for n, lead in others.items() if lead > 0.0}
         if self._baseline in estimates:
             believed[self._baseline] = 1.0
         elif not believed:

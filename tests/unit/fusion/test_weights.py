@@ -54,7 +54,7 @@ def test_belief_follows_prediction(error_ns: int, winner: str) -> None:
     weights = PrequentialWeights("base")
     both = {"base": estimate(20, 20.0), "other": estimate(error_ns, 20.0)}
     for _ in range(200):
-        weights.score(both, check(round(rng.gauss(0.0, 10.0)), 100.0))
+        weights.score("a", both, check(round(rng.gauss(0.0, 10.0)), 100.0))
     result = weights.weights(both)
     assert max(result, key=lambda name: result[name]) == winner
     assert sum(result.values()) == pytest.approx(1.0)
@@ -67,9 +67,9 @@ def test_one_spike_does_not_undo_a_record() -> None:
     weights = PrequentialWeights("base")
     both = {"base": estimate(40, 20.0), "other": estimate(0, 20.0)}
     for _ in range(200):
-        weights.score(both, check(0, 100.0))
+        weights.score("a", both, check(0, 100.0))
     before = weights.weights(both)["other"]
-    weights.score(both, check(10**9, 100.0))
+    weights.score("a", both, check(10**9, 100.0))
     assert weights.weights(both)["other"] > 0.9 * before
 
 
@@ -82,8 +82,8 @@ def test_what_a_server_strays_by_is_nobody_s_merit() -> None:
         near = check(round(rng.gauss(0.0, 5.0)), 25.0)
         far = check(round(rng.gauss(0.0, 1000.0)), 25.0)
         for weights, strays in ((told, 1000.0**2), (untold, 0.0)):
-            weights.score(both, near)
-            weights.score(both, far, strays=strays)
+            weights.score("a", both, near)
+            weights.score("a", both, far, strays=strays)
     assert not told.believes("vague")
     assert untold.believes("vague")
 
@@ -91,7 +91,7 @@ def test_what_a_server_strays_by_is_nobody_s_merit() -> None:
 def test_a_silent_baseline_leaves_the_others() -> None:
     """Whoever speaks is all there is; nobody speaking is no weight."""
     weights = PrequentialWeights("base")
-    weights.score({"other": estimate(0, 1.0)}, check(0, 1.0))
+    weights.score("a", {"other": estimate(0, 1.0)}, check(0, 1.0))
     assert weights.weights({"other": estimate(0, 1.0)}) == {"other": 1.0}
     assert weights.weights({}) == {}
 
@@ -128,3 +128,42 @@ def test_a_mixture_needs_one_instant() -> None:
         mix({"a": estimate(0, 1.0), "b": other}, {"a": 0.5, "b": 0.5})
     with pytest.raises(ValueError, match="one instant"):
         mix({}, {})
+
+
+def told(weights: PrequentialWeights, offsets_ns: dict[str, int], times: int) -> None:
+    """Let each server measure so often, one after the other."""
+    both = {"base": estimate(0, 20.0), "other": estimate(5_000, 20.0)}
+    for _ in range(times):
+        for server, offset_ns in offsets_ns.items():
+            weights.score(server, both, check(offset_ns, 100.0))
+
+
+@pytest.mark.parametrize(
+    ("offsets_ns", "is_believed"),
+    [
+        ({"a": 5_000}, True),
+        ({"a": 5_000, "b": 0}, False),
+        ({"a": 5_000, "b": 5_000}, True),
+        ({"a": 5_000, "b": 5_000, "c": 0}, True),
+        ({"a": 5_000, "b": 5_000, "c": 0, "d": 0}, False),
+        ({"a": 500_000, "b": 10, "c": 0, "d": -10}, False),
+    ],
+)
+def test_a_majority_of_servers_decides(
+    offsets_ns: dict[str, int], is_believed: bool
+) -> None:
+    """Who is off itself would have us believe whoever is off as well."""
+    weights = PrequentialWeights("base")
+    told(weights, offsets_ns, 30)
+    assert weights.believes("other") is is_believed
+
+
+def test_a_server_that_is_gone_has_no_say_after_a_while() -> None:
+    """Two spoke for one model; one is left, and says otherwise."""
+    weights = PrequentialWeights("base")
+    told(weights, {"a": 5_000, "b": 5_000, "c": 0}, 30)
+    assert weights.believes("other")
+    told(weights, {"c": 0}, 700)
+    assert not weights.believes("other")
+    told(weights, {"d": 5_000, "e": 5_000}, 5)
+    assert weights.believes("other")
