@@ -8,20 +8,15 @@ from the same publication, with the same checks, as `Clock.interval`; it never r
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+import os  # noqa: TC003 - annotations are read at run time (tests/unit/client/test_hints.py)
+from typing import Any, NamedTuple, Self
 
-from chronotick.client.clock import Clock
+from chronotick.client.clock import Clock, HostClocks
 from chronotick.core.errors import ClockError
-from chronotick.core.status import Status
+from chronotick.core.status import Source, Status
 from chronotick.core.units import NS_PER_S
 from chronotick.shm.compat import Flag, choose_baseline, derive_record
 from chronotick.shm.reader import SegmentReader
-
-if TYPE_CHECKING:
-    import os
-
-    from chronotick.client.clock import HostClocks
-    from chronotick.core.status import Source
 
 __all__ = ["ChronoTickClient", "ChronoTickData"]
 

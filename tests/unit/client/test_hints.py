@@ -16,12 +16,10 @@ from chronotick.client import aio, monotonic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Those of the original design are not among them: their module is loaded when asked for.
 _PUBLIC: dict[str, Any] = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in (chronotick, aio, monotonic)
     for name in module.__all__
-    if not name.startswith("ChronoTick")
 }
 
 
