@@ -5,9 +5,8 @@
 Replays `benchmarks/data/chronyd` (its README says what the files hold) causally through
 a model and scores the offset against truth and against chronyd's clock in the same run.
 ``product`` is the daemon's estimator, hard bound included, with no prior for askew
-paths, since these are alike both ways; ``informed`` is one filter that has been told
-the clock's wander and the path's floor: what nobody knows in real life. Ratios are
-pooled over seeds; intervals are 95 %, by bootstrap over two-hour blocks.
+paths, since these are alike both ways. Ratios are pooled over seeds; intervals are 95 %,
+by bootstrap over two-hour blocks.
 """
 
 from __future__ import annotations
@@ -18,15 +17,14 @@ import json
 import time
 from collections import defaultdict
 from dataclasses import asdict, dataclass
-from math import inf, nan, sqrt
+from math import nan, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from chronotick.core.records import Estimate, Exchange, Sample, Variance
-from chronotick.core.status import Source, Status
-from chronotick.core.units import NS_PER_S
+from chronotick.core.records import Exchange, Sample
+from chronotick.core.status import Status
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.weights import packaged_network
@@ -185,61 +183,6 @@ class Product:
         )
 
 
-class InformedModel:
-    """One Kalman filter that has been told what no estimator knows.
-
-    The random walk of the rate, 1 ppb/√s, and the delay floor. An exchange whose delay
-    is above the floor by e is off by at most e/2, anywhere in it alike.
-    """
-
-    WALK = 1.0
-    # Of the scenarios on a wide-area path, both ways together.
-    FLOOR_NS = 30e6
-    READING = 1e6
-    """Variance of the readings, ns²."""
-
-    def __init__(self) -> None:
-        self._raw_ns = self._epoch_ns = 0
-        self._state = np.zeros(2)
-        self._doubt = np.diag([inf, 1e10])
-
-    def observe(self, sample: Sample) -> None:
-        """Take in an exchange."""
-        noise = (sample.delay_ns - self.FLOOR_NS) ** 2 / 12.0 + self.READING
-        if self._doubt[0, 0] == inf:
-            self._raw_ns, self._epoch_ns = sample.raw_ns, sample.offset_ns
-            self._doubt[0, 0] = noise
-            return
-        state, doubt = self._ahead(sample.raw_ns)
-        self._raw_ns = sample.raw_ns
-        gain = doubt[:, 0] / (doubt[0, 0] + noise)
-        self._state = state + gain * (sample.offset_ns - self._epoch_ns - state[0])
-        self._doubt = doubt - np.outer(gain, doubt[0])
-
-    def predict(self, raw_ns: int) -> Estimate | None:
-        """Extrapolate to `raw_ns`."""
-        if self._doubt[0, 0] == inf:
-            return None
-        state, doubt = self._ahead(max(raw_ns, self._raw_ns))
-        return Estimate(
-            raw_ns=raw_ns,
-            offset_ns=self._epoch_ns + round(state[0]),
-            rate_ppb=float(state[1]),
-            variance=Variance(float(doubt[0, 0])),
-            source=Source.CPU_MODEL,
-        )
-
-    def bias_ns(self, server: str) -> float:
-        """Return 0: there is one server."""
-        return 0.0
-
-    def _ahead(self, raw_ns: int) -> tuple[Vector, Vector]:
-        t = (raw_ns - self._raw_ns) / NS_PER_S
-        move = np.array([[1.0, t], [0.0, 1.0]])
-        walked = self.WALK**2 * np.array([[t**3 / 3, t**2 / 2], [t**2 / 2, t]])
-        return move @ self._state, move @ self._doubt @ move.T + walked
-
-
 def bank() -> Alone:
     """Return the short-term model alone."""
     model = BankModel()
@@ -255,7 +198,6 @@ def dual() -> Alone:
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "hold": lambda: Alone(HoldModel()),
     "kalman": lambda: Alone(KalmanModel()),
-    "informed": lambda: Alone(InformedModel()),
     "bank": bank,
     "dual": dual,
     "product": Product,
