@@ -44,7 +44,7 @@ async def watch(
 
 
 class EstimateStage:
-    """Owns the estimator: events change it, reports read it, in one event loop."""
+    """Owns the estimator: events and passing time change it, in one event loop."""
 
     def __init__(
         self, estimator: Estimator, measured: MeasuredClock, pace: Pace

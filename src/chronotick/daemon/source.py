@@ -195,10 +195,10 @@ class _Source:
             )
         else:
             outcome = await self._ask(clock, endpoint)
-        self._note(outcome, is_steady)
+        useful = self._note(outcome, is_steady)
         jitter = int.from_bytes(self._entropy(4), "big") / 2**32
         wait_s = self._schedule.next_poll_s(jitter)
-        return self._exchange(endpoint, outcome, wait_s), wait_s
+        return self._exchange(endpoint, outcome, useful, wait_s), wait_s
 
     def settle(self) -> None:
         """Leave to others what is not asked, once its last answer has no vote."""
@@ -282,11 +282,13 @@ class _Source:
         # Zero is what a reply to nobody carries, and refused; 2⁻⁶⁴ of the time.
         return NtpTimestamp(bits or 1)
 
-    def _note(self, outcome: Outcome | Lost, is_steady: bool) -> None:
+    def _note(self, outcome: Outcome | Lost, is_steady: bool) -> bool:
+        """Learn from how a poll ended; return whether its sample is worth using."""
         match outcome:
-            case Emit():
+            case Emit(sample=sample):
                 self._answered = self._endpoint
                 self._schedule = self._schedule.answered(is_steady=is_steady)
+                return self._filter.add(sample).is_worth_using
             case Kiss(code=code):
                 self._schedule = self._schedule.kissed(code)
             case Drop(reason=reason) if reason is not DropReason.KISS:
@@ -295,6 +297,7 @@ class _Source:
             case _:
                 self._schedule = self._schedule.lost()
                 self._try_next_address()
+        return False
 
     def _try_next_address(self) -> None:
         losses = self._schedule.losses
@@ -304,7 +307,11 @@ class _Source:
             self._at += 1
 
     def _exchange(
-        self, endpoint: Endpoint | None, outcome: Outcome | Lost, wait_s: float | None
+        self,
+        endpoint: Endpoint | None,
+        outcome: Outcome | Lost,
+        useful: bool,
+        wait_s: float | None,
     ) -> Exchange:
         sample = outcome.sample if isinstance(outcome, Emit) else None
         return Exchange(
@@ -312,7 +319,7 @@ class _Source:
             endpoint=endpoint,
             state="duplicate" if self._taken_by else _state(endpoint, outcome),
             sample=sample,
-            useful=sample is not None and self._filter.add(sample).is_worth_using,
+            useful=useful,
             detail=_detail(outcome),
             reach=self._association.reach,
             poll_s=wait_s or 0.0,
