@@ -57,6 +57,7 @@ class PrequentialWeights:
     def __init__(self, baseline: str) -> None:
         self._baseline = baseline
         self._by_server: dict[str, _Leads] = {}
+        self._lead: dict[str, float] = {}
 
     def score(
         self,
@@ -92,16 +93,17 @@ class PrequentialWeights:
                 here.leads[name] = here.leads.get(name, 0.0) + gained
         for gone in [n for n, each in self._by_server.items() if each.heard < _GONE]:
             del self._by_server[gone]
+        self._lead = {name: self._middle(name) for name in here.leads}
 
     def believes(self, name: str) -> bool:
         """Whether `name` has a say: it is the baseline, or has done better of late."""
-        return name == self._baseline or self._lead(name) > 0.0
+        return name == self._baseline or self._lead.get(name, 0.0) > 0.0
 
-    def _lead(self, name: str) -> float:
+    def _middle(self, name: str) -> float:
         """Return by how much `name` leads, as the middle one of the servers has it."""
         said = sorted(each.leads.get(name, 0.0) for each in self._by_server.values())
         # Of an even number the lower middle: half of them are no majority.
-        return len(said) * said[(len(said) - 1) // 2] if said else 0.0
+        return len(said) * said[(len(said) - 1) // 2]
 
     def weights(self, estimates: Mapping[str, Estimate]) -> dict[str, float]:
         """Return weights that sum to 1 over those of `estimates` that are believed.
@@ -109,8 +111,11 @@ class PrequentialWeights:
         Empty where `estimates` is. Without the baseline the others share alike: they
         are all there is.
         """
-        others = {n: self._lead(n) for n in estimates if n != self._baseline}
-        believed = {n: exp(min(lead, 50.0)) for n, lead in others.items() if lead > 0.0}
+        believed = {
+            name: exp(min(lead, 50.0))
+            for name, lead in self._lead.items()
+            if lead > 0.0 and name in estimates
+        }
         if self._baseline in estimates:
             believed[self._baseline] = 1.0
         elif not believed:
