@@ -93,7 +93,7 @@ def compute(cell: Cell) -> Outcome:
     if head == DAEMON:
         return _daemon(cell, kind or "default")
     recording = recorded(cell.scenario, cell.seed, cell.length_s, cell.targets)
-    subject = contender(cell.subject, recording.trace.sources)
+    subject = contender(cell.subject, cell.scenario.server_names())
     return Outcome(
         scenario=cell.scenario.name,
         seed=cell.seed,

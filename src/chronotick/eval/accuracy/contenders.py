@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chronotick.core.records import Correction, Sample
+    from chronotick.eval.accuracy.silences import Unanswered
     from chronotick.models.protocol import OscillatorModel
 
 __all__ = ["MODELS", "Answer", "Contender", "contender"]
@@ -36,7 +37,7 @@ MODELS = ("hold", "kalman", "bank", "longterm", "product")
 _NAN = float("nan")
 # As many as the estimator could still hold: copying records is most of copying it.
 _RECENT = 1024
-_ALL_ANSWERED = 0b1111_1111
+_REGISTER = 0b1111_1111
 
 
 class Answer(NamedTuple):
@@ -56,6 +57,10 @@ class Contender(Protocol):
 
     def observe(self, sample: Sample) -> None:
         """Take in one measurement; they come in the order of their arrival."""
+        ...
+
+    def miss(self, poll: Unanswered) -> None:
+        """Take in that a poll ended without a measurement; in order with these."""
         ...
 
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
@@ -115,6 +120,9 @@ class _Model:
             self._model.observe(sample)
             self._newest_ns = sample.raw_ns
 
+    def miss(self, poll: Unanswered) -> None:
+        """Nothing: what a model believes ages by itself."""
+
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
         return [self._answer(raw_ns) for raw_ns in instants_ns]
 
@@ -135,6 +143,7 @@ class _Product:
         self._estimator = Estimator(settings)
         self._filters = _Filters()
         self._recent: deque[Sample] = deque(maxlen=_RECENT)
+        self._reach: dict[str, int] = {}
 
     def observe(self, sample: Sample) -> None:
         self._recent.append(sample)
@@ -145,11 +154,19 @@ class _Product:
                 state="ok",
                 sample=sample,
                 useful=self._filters.is_useful(sample),
-                reach=_ALL_ANSWERED,
+                reach=self._reached(sample.server, answered=True),
             )
         )
         # The daemon publishes after each answer.
         self._estimator.correction(sample.raw_ns + (sample.delay_ns + 1) // 2)
+
+    def miss(self, poll: Unanswered) -> None:
+        reach = self._reached(poll.server, answered=False)
+        self._estimator.observe(
+            Exchange(server=poll.server, endpoint=None, state=poll.state, reach=reach)
+        )
+        # It looks at what is left after each poll.
+        self._estimator.correction(poll.raw_ns)
 
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
         # Time that passes in silence lets agreement age: on a copy, for the recording
@@ -157,6 +174,11 @@ class _Product:
         shared = {id(each): each for each in (self._network, *self._recent)}
         alone = deepcopy(self._estimator, shared)
         return [_read(alone.correction(raw_ns)) for raw_ns in instants_ns]
+
+    def _reached(self, server: str, *, answered: bool) -> int:
+        reach = (self._reach.get(server, 0) << 1 | answered) & _REGISTER
+        self._reach[server] = reach
+        return reach
 
 
 def _read(found: Correction) -> Answer | None:
