@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from copy import deepcopy
+from dataclasses import replace
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -71,18 +72,23 @@ class Contender(Protocol):
         ...
 
 
-def contender(name: str, servers: Sequence[str]) -> Contender:
+def contender(
+    name: str, servers: Sequence[str], *, are_configured: bool = False
+) -> Contender:
     """Return a fresh estimator.
 
     Args:
         name: One of `MODELS`.
         servers: All that will be heard.
+        are_configured: Whether they are known from the start, so that the product waits
+            for them. Those of a recording are not: who appears in it at last must not
+            be waited for at first.
 
     Raises:
         KeyError: there is none of that name.
     """
     if name == "product":
-        return _Product(servers)
+        return _Product(servers, are_configured=are_configured)
     if name == "hold":
         return _Model(HoldModel(), all_samples=False)
     if name == "longterm":
@@ -136,10 +142,13 @@ class _Model:
 class _Product:
     """The daemon's estimator, fed with exchanges as its sources would."""
 
-    def __init__(self, servers: Sequence[str]) -> None:
+    def __init__(self, servers: Sequence[str], *, are_configured: bool) -> None:
         self._network = packaged_network()
         models = PanelSettings(network=self._network)
         settings = EstimatorSettings(servers=tuple(servers), models=models)
+        if not are_configured:
+            # Only while some are waited for does it matter how many there are.
+            settings = replace(settings, startup_grace_ns=0)
         self._estimator = Estimator(settings)
         self._filters = _Filters()
         self._recent: deque[Sample] = deque(maxlen=_RECENT)

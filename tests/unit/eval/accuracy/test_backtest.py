@@ -305,3 +305,38 @@ def test_a_server_that_never_goes_silent_loses_nothing() -> None:
 
     assert prepare(trace).unanswered == ()
     assert len(prepare(gone).unanswered) > 3
+
+
+def test_a_server_that_appears_at_last_changes_nothing_of_before() -> None:
+    """Not even by its name: a recording does not say who was configured."""
+    trace = recorded(hours=2.0)
+    last = trace.measurements[-2]
+    stranger = replace(last, source="stranger", local_ns=last.local_ns + S)
+    longer = replace(
+        trace, measurements=(*trace.measurements[:-1], stranger, trace.measurements[-1])
+    )
+
+    widths = []
+    for each in (trace, longer):
+        recording = prepare(each, most_targets=1000)
+        (found,) = replay(recording, contender("product", each.sources), [0.0])
+        before = found.select(found.t_s < 7000.0)
+        widths.append([before.error_ns, *before.half_width_ns.values()])
+
+    without, with_it = widths
+    assert np.array_equal(without, with_it, equal_nan=True)
+
+
+def test_who_is_configured_is_waited_for() -> None:
+    """As the daemon does: where a world is known, so are its servers."""
+    recording = prepare(recorded(hours=0.1, poll_s=16))
+    servers = ["server", "other"]
+
+    answered_at_once = []
+    for known in (False, True):
+        product = contender("product", servers, are_configured=known)
+        (found,) = replay(recording, product, [0.0])
+        assert found.t_s[0] < 10.0
+        answered_at_once.append(bool(np.isfinite(found.error_ns[0])))
+
+    assert answered_at_once == [True, False]
