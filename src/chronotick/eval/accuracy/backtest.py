@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from chronotick.core.records import Sample
 from chronotick.core.units import NS_PER_S
+from chronotick.eval.accuracy.silences import Unanswered, unanswered
 from chronotick.eval.accuracy.traces import UnusableTrace
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ class Recording:
     trace: Trace
     samples: tuple[Sample, ...]
     """In the order of arrival."""
+    unanswered: tuple[Unanswered, ...]
+    """Polls without a measurement, in order: known ones, or those that can be told from
+    a server's silence."""
     targets: tuple[Target, ...]
     """In order."""
     yardstick: str
@@ -119,6 +124,7 @@ def prepare(
     *,
     assume_delay_s: float | None = None,
     most_targets: int = MOST_TARGETS,
+    lost: Sequence[Unanswered] | None = None,
 ) -> Recording:
     """Turn a trace into samples and targets.
 
@@ -131,6 +137,8 @@ def prepare(
         assume_delay_s: Largest round trip, for measurements whose delay was not
             recorded; they are left out where this is None.
         most_targets: How many are asked for at each horizon.
+        lost: Polls without a measurement, on the trace's clock, where they are known;
+            None: they are told from how long each server is silent.
 
     Raises:
         UnusableTrace: no measurement has a delay and none is assumed.
@@ -151,9 +159,15 @@ def prepare(
     count, last = min(most_targets, len(targets)), len(targets) - 1
     # Of one, the last: before the first, nothing has been heard to answer from.
     thinned = np.unique(np.linspace(last if count == 1 else 0, last, count).round())
+    heard = tuple(sorted(samples, key=_arrival_ns))
+    if lost is None:
+        in_vain = _silences(heard, trace.measurements[-1].local_ns + shift_ns)
+    else:
+        in_vain = tuple(m._replace(raw_ns=m.raw_ns + shift_ns) for m in lost)
     return Recording(
         trace=trace,
-        samples=tuple(sorted(samples, key=_arrival_ns)),
+        samples=heard,
+        unanswered=in_vain,
         targets=tuple(targets[int(k)] for k in thinned),
         yardstick="truth" if trace.has_truth else "measurements",
         left_out=len(made) - len(samples),
@@ -182,14 +196,18 @@ def replay(
     least_s = min(horizons_s)
     if least_s < 0.0 or (least_s == 0.0 and recording.yardstick != "truth"):
         raise ValueError("a horizon must be above 0 s where the truth is not known")
-    arrivals = [_arrival_ns(sample) for sample in recording.samples]
-    questions = _questions(recording, horizons_s, arrivals)
+    events: list[Sample | Unanswered] = [*recording.samples, *recording.unanswered]
+    events.sort(key=_known_ns)
+    questions = _questions(recording, horizons_s, [_known_ns(each) for each in events])
     total = sum(len(each) for each in questions.values())
     found = np.full((len(horizons_s), len(recording.targets), 1 + len(BOUNDS)), np.nan)
     asked = np.zeros(found.shape[:2], np.bool_)
     done = 0
-    for heard, sample in enumerate(recording.samples, start=1):
-        estimator.observe(sample)
+    for heard, event in enumerate(events, start=1):
+        if isinstance(event, Unanswered):
+            estimator.miss(event)
+        else:
+            estimator.observe(event)
         if heard not in questions:
             continue
         now = sorted(questions[heard])
@@ -207,14 +225,16 @@ def replay(
 
 
 def _questions(
-    recording: Recording, horizons_s: Sequence[float], arrivals: list[int]
+    recording: Recording, horizons_s: Sequence[float], known_ns: list[int]
 ) -> dict[int, list[tuple[int, int]]]:
-    """Return, by how many samples have been heard, what is asked: target and horizon."""
+    """Return, by how much has been heard, what is asked: target and horizon."""
+    first_ns = _arrival_ns(recording.samples[0])
     questions: dict[int, list[tuple[int, int]]] = {}
     for row, horizon_s in enumerate(horizons_s):
         for k, target in enumerate(recording.targets):
             asked_ns = target.raw_ns - round(horizon_s * NS_PER_S)
-            if heard := bisect_right(arrivals, asked_ns):
+            if asked_ns >= first_ns:
+                heard = bisect_right(known_ns, asked_ns)
                 questions.setdefault(heard, []).append((k, row))
     return questions
 
@@ -269,6 +289,19 @@ def _sample(
 
 def _arrival_ns(sample: Sample) -> int:
     return sample.raw_ns + (sample.delay_ns + 1) // 2
+
+
+def _known_ns(event: Sample | Unanswered) -> int:
+    return event.raw_ns if isinstance(event, Unanswered) else _arrival_ns(event)
+
+
+def _silences(samples: Sequence[Sample], until_ns: int) -> tuple[Unanswered, ...]:
+    """Return the polls that nobody answered, as far as `samples`, in order, show them."""
+    heard: dict[str, list[int]] = {}
+    for each in samples:
+        heard.setdefault(each.server, []).append(_arrival_ns(each))
+    found = (unanswered(those, name, until_ns) for name, those in heard.items())
+    return tuple(sorted(chain.from_iterable(found)))
 
 
 def _known(trace: Trace, shift_ns: int) -> list[Target]:

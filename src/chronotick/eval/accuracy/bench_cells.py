@@ -93,7 +93,8 @@ def compute(cell: Cell) -> Outcome:
     if head == DAEMON:
         return _daemon(cell, kind or "default")
     recording = recorded(cell.scenario, cell.seed, cell.length_s, cell.targets)
-    subject = contender(cell.subject, recording.trace.sources)
+    servers = cell.scenario.server_names()
+    subject = contender(cell.subject, servers, are_configured=True)
     return Outcome(
         scenario=cell.scenario.name,
         seed=cell.seed,

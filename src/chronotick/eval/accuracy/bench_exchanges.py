@@ -19,6 +19,7 @@ from chronotick.daemon.source import Shared, SourceSettings, poll_server
 from chronotick.documents.quantities import format_duration
 from chronotick.eval.accuracy.backtest import prepare
 from chronotick.eval.accuracy.bench_world import silent_logger
+from chronotick.eval.accuracy.silences import Unanswered
 from chronotick.eval.accuracy.traces import (
     Measurement,
     Steering,
@@ -30,7 +31,7 @@ from chronotick.sim.dice import Dice
 from chronotick.sim.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chrono_daemon import Channel, Context, ReceiveStream
     from chronotick.core.records import Exchange, Sample
@@ -65,7 +66,7 @@ def recorded(
         UnusableTrace: no server ever answered, or there is no instant to ask for.
     """
     world, name = World(scenario, seed=seed), f"{scenario.name}, seed {seed}"
-    samples = anyio.run(_measure, world, length_s)
+    samples, lost = anyio.run(_measure, world, length_s)
     truths = _truths(world, seed, length_s)
     _refuse_empty(name, length_s, samples, truths)
     rows = [_measurement(each) for each in samples] + truths
@@ -79,7 +80,7 @@ def recorded(
         measurements=tuple(rows),
         skipped={},
     )
-    return prepare(trace, most_targets=most_targets)
+    return prepare(trace, most_targets=most_targets, lost=lost)
 
 
 def _refuse_empty(
@@ -99,11 +100,14 @@ def _refuse_empty(
     raise UnusableTrace(name, f"{why}; {advice}")
 
 
-async def _measure(world: World, length_s: float) -> list[Sample]:
+async def _measure(
+    world: World, length_s: float
+) -> tuple[list[Sample], list[Unanswered]]:
     """Let the daemon's sources poll every server of the world."""
     schedule, transport = world.schedule_clock(), world.transport()
     supervisor = Supervisor(clock=schedule, on_error="shutdown", logger=silent_logger())
     samples: list[Sample] = []
+    lost: list[Unanswered] = []
     shared = Shared()
     for name in world.scenario.server_names():
         channel: Channel[Exchange] = open_channel(_BACKLOG)
@@ -116,20 +120,28 @@ async def _measure(world: World, length_s: float) -> list[Sample]:
             shared,
             name=f"source {name}",
         )
-        supervisor.spawn(_keep, channel.recv, samples, name=f"keep {name}")
+        supervisor.spawn(
+            _keep, channel.recv, world.host().raw_ns, samples, lost, name=f"keep {name}"
+        )
     async with supervisor as running:
         await world.clock.advance(length_s)
         await running.stop(grace=0)
-    return samples
+    return samples, lost
 
 
 async def _keep(
-    _ctx: Context, exchanges: ReceiveStream[Exchange], samples: list[Sample]
+    _ctx: Context,
+    exchanges: ReceiveStream[Exchange],
+    raw_ns: Callable[[], int],
+    samples: list[Sample],
+    lost: list[Unanswered],
 ) -> None:
+    # Not all at once at the end: this task is cancelled there.
     async for exchange in exchanges:
         if exchange.sample is not None:
-            # Not all at once at the end: this task is cancelled there.
-            samples.append(exchange.sample)  # noqa: PERF401
+            samples.append(exchange.sample)
+        else:
+            lost.append(Unanswered(raw_ns(), exchange.server, exchange.state))
 
 
 def _source(server: Server, scenario: Scenario) -> SourceSettings:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from copy import deepcopy
+from dataclasses import replace
 from math import sqrt
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chronotick.core.records import Correction, Sample
+    from chronotick.eval.accuracy.silences import Unanswered
     from chronotick.models.protocol import OscillatorModel
 
 __all__ = ["MODELS", "Answer", "Contender", "contender"]
@@ -36,7 +38,7 @@ MODELS = ("hold", "kalman", "bank", "longterm", "product")
 _NAN = float("nan")
 # As many as the estimator could still hold: copying records is most of copying it.
 _RECENT = 1024
-_ALL_ANSWERED = 0b1111_1111
+_REGISTER = 0b1111_1111
 
 
 class Answer(NamedTuple):
@@ -58,6 +60,10 @@ class Contender(Protocol):
         """Take in one measurement; they come in the order of their arrival."""
         ...
 
+    def miss(self, poll: Unanswered) -> None:
+        """Take in that a poll ended without a measurement; in order with these."""
+        ...
+
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
         """Say what is true at each RAW instant, if nothing more is heard; learn nothing.
 
@@ -66,18 +72,23 @@ class Contender(Protocol):
         ...
 
 
-def contender(name: str, servers: Sequence[str]) -> Contender:
+def contender(
+    name: str, servers: Sequence[str], *, are_configured: bool = False
+) -> Contender:
     """Return a fresh estimator.
 
     Args:
         name: One of `MODELS`.
         servers: All that will be heard.
+        are_configured: Whether they are known from the start, so that the product waits
+            for them. Those of a recording are not: who appears in it at last must not
+            be waited for at first.
 
     Raises:
         KeyError: there is none of that name.
     """
     if name == "product":
-        return _Product(servers)
+        return _Product(servers, are_configured=are_configured)
     if name == "hold":
         return _Model(HoldModel(), all_samples=False)
     if name == "longterm":
@@ -115,6 +126,9 @@ class _Model:
             self._model.observe(sample)
             self._newest_ns = sample.raw_ns
 
+    def miss(self, poll: Unanswered) -> None:
+        """Nothing: what a model believes ages by itself."""
+
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
         return [self._answer(raw_ns) for raw_ns in instants_ns]
 
@@ -128,13 +142,17 @@ class _Model:
 class _Product:
     """The daemon's estimator, fed with exchanges as its sources would."""
 
-    def __init__(self, servers: Sequence[str]) -> None:
+    def __init__(self, servers: Sequence[str], *, are_configured: bool) -> None:
         self._network = packaged_network()
         models = PanelSettings(network=self._network)
         settings = EstimatorSettings(servers=tuple(servers), models=models)
+        if not are_configured:
+            # Only while some are waited for does it matter how many there are.
+            settings = replace(settings, startup_grace_ns=0)
         self._estimator = Estimator(settings)
         self._filters = _Filters()
         self._recent: deque[Sample] = deque(maxlen=_RECENT)
+        self._reach: dict[str, int] = {}
 
     def observe(self, sample: Sample) -> None:
         self._recent.append(sample)
@@ -145,11 +163,19 @@ class _Product:
                 state="ok",
                 sample=sample,
                 useful=self._filters.is_useful(sample),
-                reach=_ALL_ANSWERED,
+                reach=self._reached(sample.server, answered=True),
             )
         )
         # The daemon publishes after each answer.
         self._estimator.correction(sample.raw_ns + (sample.delay_ns + 1) // 2)
+
+    def miss(self, poll: Unanswered) -> None:
+        reach = self._reached(poll.server, answered=False)
+        self._estimator.observe(
+            Exchange(server=poll.server, endpoint=None, state=poll.state, reach=reach)
+        )
+        # It looks at what is left after each poll.
+        self._estimator.correction(poll.raw_ns)
 
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
         # Time that passes in silence lets agreement age: on a copy, for the recording
@@ -157,6 +183,11 @@ class _Product:
         shared = {id(each): each for each in (self._network, *self._recent)}
         alone = deepcopy(self._estimator, shared)
         return [_read(alone.correction(raw_ns)) for raw_ns in instants_ns]
+
+    def _reached(self, server: str, *, answered: bool) -> int:
+        reach = (self._reach.get(server, 0) << 1 | answered) & _REGISTER
+        self._reach[server] = reach
+        return reach
 
 
 def _read(found: Correction) -> Answer | None:

@@ -13,13 +13,22 @@ from hypothesis import strategies as st
 from chronotick.eval.accuracy.backtest import BOUNDS, HORIZONS_S, prepare, replay
 from chronotick.eval.accuracy.contenders import MODELS, Answer, contender
 from chronotick.eval.accuracy.scores import answered, rms
-from chronotick.eval.accuracy.traces import UnusableTrace
-from unit.eval.accuracy.clocks import DELAY_NS, RATE_PPB, S, recorded, trace_of
+from chronotick.eval.accuracy.traces import Measurement, UnusableTrace
+from unit.eval.accuracy.clocks import (
+    DELAY_NS,
+    RATE_PPB,
+    S,
+    recorded,
+    trace_of,
+    true_offset_ns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chronotick.core.records import Sample
+    from chronotick.eval.accuracy.silences import Unanswered
+    from chronotick.eval.accuracy.traces import Trace
 
 
 class Scripted:
@@ -32,6 +41,9 @@ class Scripted:
     def observe(self, sample: Sample) -> None:
         """Remember it."""
         self.seen.append(sample)
+
+    def miss(self, poll: Unanswered) -> None:
+        """Remember nothing."""
 
     def answers(self, instants_ns: Sequence[int]) -> list[Answer | None]:
         """Say it."""
@@ -222,3 +234,109 @@ def test_an_estimator_of_no_known_name_is_refused() -> None:
     """The registry's own message lists what there is."""
     with pytest.raises(KeyError, match="crystal-ball"):
         contender("crystal-ball", ["server"])
+
+
+def pool(*, renamed: bool) -> Trace:
+    """Return four servers, of which one leaves every half hour and another takes its place.
+
+    The newcomer is as good; where not `renamed` it goes by the same name.
+    """
+    rng = np.random.default_rng(3)
+    rows: list[Measurement] = []
+    for k in range(4 * 3600 // 64):
+        for place in range(4):
+            leavers = k * 64 // 1800
+            newcomers = (leavers + 3 - place) // 4 if renamed else 0
+            local_ns = 1_700_000_000 * S + (k * 64 + place) * S
+            away_ns, back_ns = rng.exponential(50_000.0, 2)
+            measured_ns = true_offset_ns(local_ns) + round((away_ns - back_ns) / 2.0)
+            rows.append(
+                Measurement(
+                    line=len(rows) + 1,
+                    local_ns=local_ns,
+                    source=f"s{place}.{newcomers}",
+                    offset_ns=measured_ns,
+                    delay_ns=DELAY_NS + round(away_ns + back_ns),
+                )
+            )
+        then_ns = local_ns + 30 * S
+        rows.append(
+            Measurement(
+                line=len(rows) + 1,
+                local_ns=then_ns,
+                source="",
+                offset_ns=None,
+                truth_ns=true_offset_ns(then_ns),
+            )
+        )
+    return trace_of(rows)
+
+
+def test_servers_that_left_the_recording_have_no_vote() -> None:
+    """The product sees them lose their polls, as its daemon would.
+
+    Counted on for ever they would raise the quorum until it takes their aged intervals.
+    """
+    widths_ns = []
+    for renamed in (False, True):
+        trace = pool(renamed=renamed)
+        recording = prepare(trace, most_targets=50)
+        product = contender("product", trace.sources)
+        (found,) = replay(recording, product, [0.0])
+        late = found.select(found.t_s > 3.2 * 3600.0)
+        widths_ns.append(float(np.median(late.half_width_ns["hard"])))
+
+    steady_ns, changing_ns = widths_ns
+    assert changing_ns < 2.0 * steady_ns
+
+
+def test_a_server_that_never_goes_silent_loses_nothing() -> None:
+    """And one that does is told of at the end of a recording, too."""
+    trace = recorded(hours=2.0)
+    last_ns = trace.measurements[-1].local_ns
+    gone = replace(
+        trace,
+        measurements=tuple(
+            m
+            for m in trace.measurements
+            if m.offset_ns is None or m.local_ns < last_ns - 1000 * S
+        ),
+    )
+
+    assert prepare(trace).unanswered == ()
+    assert len(prepare(gone).unanswered) > 3
+
+
+def test_a_server_that_appears_at_last_changes_nothing_of_before() -> None:
+    """Not even by its name: a recording does not say who was configured."""
+    trace = recorded(hours=2.0)
+    last = trace.measurements[-2]
+    stranger = replace(last, source="stranger", local_ns=last.local_ns + S)
+    longer = replace(
+        trace, measurements=(*trace.measurements[:-1], stranger, trace.measurements[-1])
+    )
+
+    widths = []
+    for each in (trace, longer):
+        recording = prepare(each, most_targets=1000)
+        (found,) = replay(recording, contender("product", each.sources), [0.0])
+        before = found.select(found.t_s < 7000.0)
+        widths.append([before.error_ns, *before.half_width_ns.values()])
+
+    without, with_it = widths
+    assert np.array_equal(without, with_it, equal_nan=True)
+
+
+def test_who_is_configured_is_waited_for() -> None:
+    """As the daemon does: where a world is known, so are its servers."""
+    recording = prepare(recorded(hours=0.1, poll_s=16))
+    servers = ["server", "other"]
+
+    answered_at_once = []
+    for known in (False, True):
+        product = contender("product", servers, are_configured=known)
+        (found,) = replay(recording, product, [0.0])
+        assert found.t_s[0] < 10.0
+        answered_at_once.append(bool(np.isfinite(found.error_ns[0])))
+
+    assert answered_at_once == [True, False]

@@ -92,6 +92,21 @@ def test_a_recording_is_what_the_daemons_sources_hand_on() -> None:
     assert worst_ns < 1_000_000
 
 
+def test_a_recording_keeps_what_nobody_answered_too() -> None:
+    """So the product knows of servers that are gone what the daemon knows."""
+    gone = replace(LAN.servers[0], name="gone.lan.test", serves=Silent())
+    world = replace(LAN, servers=(*LAN.servers, gone))
+    recording = recorded(world, 1, 1800.0, 10)
+
+    assert recorded(LAN, 1, 1800.0, 10).unanswered == ()
+    assert {world.server_names()[-1]} == {p.server for p in recording.unanswered}
+    assert 3 < len(recording.unanswered) < 30
+    instants = [poll.raw_ns for poll in recording.unanswered]
+    assert sorted(instants) == instants
+    (found, _) = compute(cell("product", scenario=world)).foretold
+    assert np.isfinite(found.error_ns).all()
+
+
 @pytest.mark.parametrize(
     ("serves", "length_s", "why"),
     [
