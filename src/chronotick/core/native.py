@@ -53,8 +53,7 @@ def load_native(name: str, wanted: str | None = None) -> tuple[ModuleType | None
         return import_module(name), ""
     except ModuleNotFoundError:
         return None, (
-            "the C module was not built (a C compiler is needed when chronotick is "
-            "installed)"
+            "the C module was not built (install a C compiler, then chronotick again)"
         )
     except ImportError as exc:
         # An interpreter that it was not made for, or one with a GIL of its own.

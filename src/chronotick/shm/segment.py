@@ -92,7 +92,8 @@ class Mapping:
         self._mmap = mmap.mmap(fd, SEGMENT_SIZE, flags=mmap.MAP_SHARED, prot=prot)
         self.data = memoryview(self._mmap)
         # An item of a "Q" view is loaded and stored by one aligned 8-byte move:
-        # CPython copies the constant 8 bytes, which compilers turn into one `mov`.
+        # CPython copies the constant 8 bytes, which compilers turn into one `mov`. Into
+        # two where there are 32 bits: `chronotick.shm.page` says why that does, too.
         self.words = self.data.cast("Q")
 
     @property

@@ -78,7 +78,7 @@ def test_a_module_that_was_not_built_is_none(monkeypatch: pytest.MonkeyPatch) ->
     found, why = load_native(MODULES[0], "")
 
     assert found is None
-    assert "was not built (a C compiler is needed" in why
+    assert "was not built (install a C compiler" in why
 
 
 def test_a_module_that_does_not_load_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
