@@ -108,8 +108,14 @@ def _daemon(stage: Stage, room: str) -> Iterator[_Daemon]:
     """Run `chronotick daemon` in a process of its own, which ends when this one does."""
     config, log = Path(room, "chronotick.yaml"), Path(room, "daemon.log")
     servers = ", ".join(f'"{address}"' for address in stage.actors)
-    config.write_text(_CONFIG.format(servers=servers), encoding="utf-8")
-    log.touch()
+    try:
+        config.write_text(_CONFIG.format(servers=servers), encoding="utf-8")
+        log.touch()
+    except OSError as error:  # A full disk doesn't say which.
+        why = error.strerror or error
+        raise click.ClickException(
+            f"cannot write to {room}: {why}; make room there"
+        ) from error
     with companion(_measure, str(config), _segment(room), str(log)) as line:
         yield _Daemon(line, log)
 

@@ -43,6 +43,8 @@ SEGMENT_VARIABLE: Final = "CHRONOTICK_SEGMENT"
 """Environment variable that names the segment where no path is given."""
 
 _DIRECTORY, _NAME = "/dev/shm", "chronotick_shm"  # noqa: S108 - the documented place
+# Segments with locks and status, settings and logs: a page and more each.
+_SCRATCH_SIZE = 256 * 1024
 _MAGIC_WORD = HEADER_AT // 8
 _LAYOUT_WORD = _MAGIC_WORD + 1
 _STATE_AT = HEADER_AT + 44
@@ -68,9 +70,15 @@ def segment_path(path: str | os.PathLike[str] | None = None) -> str:
 def scratch_directory() -> str | None:
     """Return where to make a folder for a segment that only we read.
 
-    In shared memory if it may be written; else None, the usual temporary place.
+    In shared memory if it may be written and is not full, as that of a container soon
+    is; else None, the usual temporary place.
     """
-    return _DIRECTORY if os.access(_DIRECTORY, os.W_OK | os.X_OK) else None
+    if not os.access(_DIRECTORY, os.W_OK | os.X_OK):
+        return None
+    space = os.statvfs(_DIRECTORY)
+    # No blocks at all: mounted without a limit.
+    is_full = space.f_blocks and space.f_bavail * space.f_frsize < _SCRATCH_SIZE
+    return None if is_full else _DIRECTORY
 
 
 class Mapping:
