@@ -2,16 +2,16 @@
 
 Without a compiler, or for an interpreter that they are not meant for, the package
 installs without them, and what they stand in for serves (`chronotick doctor` says which
-and why). CHRONOTICK_NATIVE=no leaves them out; CHRONOTICK_NATIVE=yes makes their failure
-an error. CHRONOTICK_CFLAGS adds compiler flags, e.g. ``-fsanitize=address``.
+and why). CHRONOTICK_NATIVE=no leaves them out; CHRONOTICK_NATIVE=yes makes it an error
+that they fail, or are not meant for this interpreter. CHRONOTICK_CFLAGS adds compiler
+flags, e.g. ``-fsanitize=address``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
-import sysconfig
+import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,20 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WANTED = os.environ.get("CHRONOTICK_NATIVE", "auto")
+# Run, not imported: what the package needs is not there while it is built.
+NATIVE = runpy.run_path("src/chronotick/core/native.py")
 BANK = "src/chronotick/models/_bank.c"
 FLAGS = os.environ.get("CHRONOTICK_CFLAGS", "").split()
 
 
 def extensions() -> list[Extension]:
-    """Return the C modules where they can be used: Linux, little-endian, with a GIL."""
-    usable = (
-        sys.platform == "linux"
-        and sys.byteorder == "little"
-        and sys.implementation.name == "cpython"
-        and sys.maxsize > 2**32
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
-    )
-    if WANTED == "no" or not usable:
+    """Return the C modules where they are wanted, and made for what runs this."""
+    if WANTED == "no":
+        return []
+    if not NATIVE["are_for_this"]():
+        if WANTED == "yes":
+            raise SystemExit(f"$CHRONOTICK_NATIVE is yes, but {NATIVE['FOR_OTHERS']}")
         return []
     return [
         extension(

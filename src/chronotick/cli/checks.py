@@ -81,10 +81,7 @@ def check_native_module(hot: ModuleType | None = HOT, why: str = WHY) -> Check:
         verdict, detail = Verdict.OK, f"{why}; the meaning is the same, only slower"
     else:
         verdict = Verdict.FAIL
-        detail = (
-            f"{why}; {platform.machine()} needs the C module to publish safely: install a "
-            "wheel, or a C compiler and then chronotick again"
-        )
+        detail = f"{why}; publishing on {platform.machine()} needs the C module"
     return Check(name="native module", verdict=verdict, detail=detail)
 
 

@@ -34,7 +34,7 @@ from chronotick.client.status import read_status
 from chronotick.core.errors import ClockError, NoDaemon
 from chronotick.daemon.clocks import HostClock
 from chronotick.documents.quantities import format_duration
-from chronotick.shm.segment import SEGMENT_VARIABLE, scratch_directory
+from chronotick.shm.segment import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +55,6 @@ _CONFIG = """\
 servers: [{servers}]
 polling: {{burst_interval: 250ms, min_poll: 500ms, max_poll: 1s}}
 selection: {{required: 2}}
-publish: {{segment: {segment}}}
 process: {{log_level: warning}}
 """
 _NEXT = (
@@ -88,7 +87,7 @@ def command(for_s: float | None) -> int:
         prefix="chronotick_demo_", dir=scratch_directory()
     ) as room:
         stage = Stage()
-        show = _Show(stage, f"{room}/segment", for_s)
+        show = _Show(stage, _segment(room), for_s)
         show.introduce()
         with stage.playing(), _daemon(stage, room) as daemon:
             try:
@@ -109,20 +108,30 @@ def _daemon(stage: Stage, room: str) -> Iterator[_Daemon]:
     """Run `chronotick daemon` in a process of its own, which ends when this one does."""
     config, log = Path(room, "chronotick.yaml"), Path(room, "daemon.log")
     servers = ", ".join(f'"{address}"' for address in stage.actors)
-    config.write_text(_CONFIG.format(servers=servers, segment=f"{room}/segment"))
-    log.touch()
-    with companion(_measure, str(config), str(log)) as line:
+    try:
+        config.write_text(_CONFIG.format(servers=servers), encoding="utf-8")
+        log.touch()
+    except OSError as error:  # A full disk doesn't say which.
+        why = error.strerror or error
+        raise click.ClickException(
+            f"cannot write to {room}: {why}; make room there"
+        ) from error
+    with companion(_measure, str(config), _segment(room), str(log)) as line:
         yield _Daemon(line, log)
 
 
-def _measure(_line: Connection, config: str, log: str) -> None:
+def _segment(room: str) -> str:
+    return f"{room}/segment"
+
+
+def _measure(_line: Connection, config: str, segment: str, log: str) -> None:
     """Be the daemon; what it has to say goes to `log`."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
     os.dup2(os.open(log, os.O_WRONLY), _STDERR)
-    os.environ.pop(SEGMENT_VARIABLE, None)
     from chronotick.cli.daemon import command as daemon  # noqa: PLC0415 - runs there
 
-    daemon.main(["--config", config])
+    # Its path isn't in the file: what $TMPDIR is called may be no text, nor YAML.
+    daemon.main(["--config", config, "--segment", segment])
 
 
 class _Daemon(NamedTuple):

@@ -204,7 +204,7 @@ class SegmentVersionMismatch(SegmentError):
 
 
 class UnsupportedPlatform(SegmentError):
-    """This machine's memory ordering or byte order needs the native module."""
+    """This machine's memory ordering or byte order needs the C module."""
 
 
 class WriterError(ChronotickError):

@@ -33,7 +33,10 @@ def time_namespace() -> int:
 
 
 def has_strong_ordering() -> bool:
-    """Say whether this CPU keeps stores, and loads, in order (x86-TSO)."""
+    """Say whether this CPU keeps stores, and loads, in order (x86-TSO).
+
+    With 32 bits, too, where an 8-byte store is two: see `chronotick.shm.page`.
+    """
     return os.uname().machine.lower() in _STRONG and sys.byteorder == "little"
 
 

@@ -14,7 +14,12 @@ copied from a slot that nobody was writing.
 **Why plain stores suffice.** x86 makes the stores of one CPU visible in program order
 (TSO; Intel SDM vol. 3 §9.2.2), and CPython performs each memoryview assignment
 completely before the next. Ordinary 128-byte copies use no non-temporal stores, which
-would be the exception. CPUs with weaker ordering need the native module's fences.
+would be the exception. CPUs with weaker ordering need the C module's fences.
+
+**With 32 bits** the store of the sequence is two of 4 bytes. Its upper half changes once
+in 2^32 publications, over a year at 100 Hz, so all others are one store still. Between
+the two halves of that one a reader finds the old slot, which nobody touches before the
+other half is visible, or sequence 0, the new slot or no time at all: never a wrong one.
 
 **What a kill leaves.** Before the sequence store: a half-written slot that no reader
 looks at. After it: a complete frame. In the compatibility record: an odd number, which

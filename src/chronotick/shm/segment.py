@@ -44,6 +44,8 @@ SEGMENT_VARIABLE: Final = "CHRONOTICK_SEGMENT"
 """Environment variable that names the segment where no path is given."""
 
 _DIRECTORY, _NAME = "/dev/shm", "chronotick_shm"  # noqa: S108 - the documented place
+# Segments with locks and status, settings and logs: a page and more each.
+_SCRATCH_SIZE = 256 * 1024
 _MAGIC_WORD = HEADER_AT // 8
 _MAGIC = slice(HEADER_AT, HEADER_AT + 8)
 _MAGIC_BYTES = MAGIC.to_bytes(8, "little")
@@ -71,9 +73,15 @@ def segment_path(path: str | os.PathLike[str] | None = None) -> str:
 def scratch_directory() -> str | None:
     """Return where to make a folder for a segment that only we read.
 
-    In shared memory if it may be written; else None, the usual temporary place.
+    In shared memory if it may be written and is not full, as that of a container soon
+    is; else None, the usual temporary place.
     """
-    return _DIRECTORY if os.access(_DIRECTORY, os.W_OK | os.X_OK) else None
+    if not os.access(_DIRECTORY, os.W_OK | os.X_OK):
+        return None
+    space = os.statvfs(_DIRECTORY)
+    # No blocks at all: mounted without a limit.
+    is_full = space.f_blocks and space.f_bavail * space.f_frsize < _SCRATCH_SIZE
+    return None if is_full else _DIRECTORY
 
 
 class Mapping:
@@ -95,7 +103,8 @@ class Mapping:
         self._mmap = mmap.mmap(fd, SEGMENT_SIZE, flags=mmap.MAP_SHARED, prot=prot)
         self.data = memoryview(self._mmap)
         # An item of a "Q" view is loaded and stored by one aligned 8-byte move:
-        # CPython copies the constant 8 bytes, which compilers turn into one `mov`.
+        # CPython copies the constant 8 bytes, which compilers turn into one `mov`. Into
+        # two where there are 32 bits: `chronotick.shm.page` says why that does, too.
         self.words = self.data.cast("Q")
 
     @property

@@ -43,7 +43,7 @@ from chronotick.shm.layout import (
     State,
     codec,
 )
-from chronotick.shm.native import HOT
+from chronotick.shm.native import HOT, WHY
 from chronotick.shm.ownership import acquire
 from chronotick.shm.page import Page
 from chronotick.shm.segment import segment_path
@@ -93,8 +93,8 @@ class SegmentWriter:
     ) -> None:
         if hot is None and not has_strong_ordering():
             raise UnsupportedPlatform(
-                f"publishing on {os.uname().machine} needs the native module: install "
-                "a C compiler and reinstall chronotick"
+                f"publishing on {os.uname().machine} needs the C module, and this "
+                f"is {WHY}"
             )
         self.path = segment_path(path)
         self.start_id = int.from_bytes(os.urandom(8), "little")

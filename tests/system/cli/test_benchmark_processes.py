@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from click.testing import CliRunner
 from chronotick.cli import cli
 from chronotick.cli.companion import companion, hear
 from chronotick.cli.crowd import read_at_once
-from chronotick.cli.republish import republished
+from chronotick.cli.republish import _republish, republished
 from chronotick.client.clock import Clock
 
 if TYPE_CHECKING:
@@ -86,6 +89,46 @@ def test_it_is_shown_how_many_readers_are_ready(
         assert len(read_at_once(own.path, 2, 10)) == 2
 
     assert shown == ["starting readers", (1, 2), (2, 2), "ended"]
+
+
+def test_why_a_process_failed_is_told_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the one line of this one, not in a traceback of its own."""
+    with (
+        companion(_republish, str(tmp_path / "none" / "segment"), 100.0) as line,
+        pytest.raises(
+            click.ClickException, match="failed: cannot write the segment at"
+        ),
+    ):
+        hear(line)
+
+    assert capfd.readouterr().err == ""
+
+
+_FULL = """
+mount -t tmpfs -o size=4k none /dev/shm || exit 77
+head -c 4096 /dev/zero >/dev/shm/all || exit 77
+exec "$@"
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare")
+def test_it_runs_where_shared_memory_is_full() -> None:
+    """Its segment lies in the usual temporary folder then."""
+    words = [sys.executable, "-m", "chronotick", "benchmark", "--writer-hz", "100"]
+    words += ["--iterations", "100"]
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", _FULL, "sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("no mounts of one's own")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
 
 
 def _leave(line: Connection) -> None:

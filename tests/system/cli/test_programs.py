@@ -284,6 +284,26 @@ def test_the_demo_ends_by_itself_and_proves_its_point() -> None:
     assert set(MEMORY.glob("chronotick_demo_*")) <= before
 
 
+def test_the_demo_runs_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """$TMPDIR, where shared memory can't be had; the variable's segment is not touched."""
+    odd = tmp_path / os.fsdecode(b"c: #{d}\xff")
+    odd.mkdir()
+    code = (
+        "from chronotick.cli import cli, demo\n"
+        "demo.scratch_directory = lambda: None\n"
+        "cli.main(['demo', '--for', '8s'], prog_name='chronotick')"
+    )
+    named = tmp_path / "named"
+    done = run(
+        sys.executable, "-c", code,
+        TMPDIR=str(odd), CHRONOTICK_SEGMENT=str(named),
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "contained the truth (100 %)" in done.stdout
+    assert not named.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_demo_ends_its_daemon_when_it_is_ended(number: signal.Signals) -> None:
     """Ctrl-C, SIGTERM or a closed terminal: the summary, and nothing that stays."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,3 +116,24 @@ def test_an_interrupt_amid_a_fork_is_not_lost(number: str) -> None:
     )
 
     assert (done.returncode, done.stderr) == (ExitCode.INTERRUPTED, "")
+
+
+def test_a_folder_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The operating system says only what is wrong, as where a disk is full."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(demo, "Stage", Empty)
+    monkeypatch.setattr(Path, "write_text", full)
+
+    result = CliRunner().invoke(cli, ["demo"])
+
+    assert result.exit_code == ExitCode.FAILURE
+    assert re.fullmatch(
+        r"chronotick: error: cannot write to \S+/chronotick_demo_\w+: "
+        r"No space left on device; make room there\n",
+        result.stderr,
+    )

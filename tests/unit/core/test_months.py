@@ -16,7 +16,8 @@ def test_months_end_where_the_calendar_says(day: datetime) -> None:
     """The next month's first day, and no instant of this one is later."""
     utc = day.replace(tzinfo=UTC)
     end_ns = end_of_month_ns(int(utc.timestamp()) * NS_PER_S + 999_999_999)
-    end = datetime.fromtimestamp(end_ns // NS_PER_S, UTC)
+    # Not `fromtimestamp`, which with 32 bits ends in 2038.
+    end = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=end_ns // NS_PER_S)
     assert (end.day, end.hour, end.minute, end.second) == (1, 0, 0, 0)
     assert end > utc.replace(microsecond=0)
     assert end - utc <= timedelta(days=31)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -200,3 +201,17 @@ def test_memory_that_cannot_be_written_is_no_place_for_a_folder(
     """A container may have a /dev/shm that is read-only: the usual folder serves."""
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert scratch_directory() is None
+
+
+@pytest.mark.parametrize(
+    ("blocks", "free", "is_place"), [(16, 0, False), (16, 15, False), (0, 0, True)]
+)
+def test_memory_that_is_full_is_no_place_for_a_folder(
+    monkeypatch: pytest.MonkeyPatch, blocks: int, free: int, is_place: bool
+) -> None:
+    """Nothing could be written there; without a limit it never is."""
+    space = SimpleNamespace(f_blocks=blocks, f_bavail=free, f_frsize=4096)
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    monkeypatch.setattr(os, "statvfs", lambda _: space)
+
+    assert scratch_directory() == ("/dev/shm" if is_place else None)  # noqa: S108 - the documented place

@@ -16,6 +16,7 @@ from chronotick.core.errors import (
     ClockDisrupted,
     UnsupportedPlatform,
 )
+from chronotick.core.native import FOR_OTHERS
 from chronotick.core.status import Status
 from chronotick.core.units import NS_PER_S
 from chronotick.shm import host
@@ -295,12 +296,30 @@ def test_a_weakly_ordered_cpu_needs_the_c_module(
     """Plain stores could become visible in another order there; C has fences."""
     monkeypatch.setattr(writer_module, "has_strong_ordering", lambda: False)
     if hot is None:
-        with pytest.raises(UnsupportedPlatform, match="needs the native module"):
+        with pytest.raises(
+            UnsupportedPlatform, match="needs the C module, and this is "
+        ):
             SegmentWriter(path, hot=hot)
         assert not Path(path).exists()
     else:
         with SegmentWriter(path, hot=hot) as writer:
             writer.publish(make_frame())
+
+
+@pytest.mark.parametrize("why", ["$CHRONOTICK_NATIVE is no", FOR_OTHERS])
+def test_its_refusal_says_why_there_is_none(
+    path: str, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """A compiler is no cure for what the user said, nor for what no build is for."""
+    monkeypatch.setattr(writer_module, "has_strong_ordering", lambda: False)
+    monkeypatch.setattr(writer_module, "WHY", f"pure Python: {why}")
+    with pytest.raises(UnsupportedPlatform) as refused:
+        SegmentWriter(path, hot=None)
+
+    assert str(refused.value) == (
+        f"publishing on {os.uname().machine} needs the C module, and this is pure Python: "
+        f"{why}"
+    )
 
 
 @pytest.mark.parametrize(
