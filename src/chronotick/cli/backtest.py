@@ -262,6 +262,7 @@ def _print(document: Document) -> None:
     from chronotick.cli.terminal import stdout_console  # noqa: PLC0415
     from chronotick.eval.accuracy.report import (  # noqa: PLC0415
         caveats,
+        doubts,
         errors_table,
         warm_up_table,
     )
@@ -270,5 +271,7 @@ def _print(document: Document) -> None:
     for table in (errors_table(document, brief=brief), warm_up_table(document)):
         show_table(table)
         click.echo()
+    for line in doubts(document):
+        click.secho(line, fg="yellow")
     for line in caveats(document):
         click.secho(line, dim=True)
