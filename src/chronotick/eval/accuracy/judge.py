@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from chronotick.core.units import NS_PER_S
 from chronotick.eval.accuracy.backtest import BOUNDS
 from chronotick.eval.accuracy.bootstrap import BLOCK_S, Bootstrap, blocks_of
 from chronotick.eval.accuracy.made_with import versions
@@ -136,17 +137,22 @@ def _steps(samples: Sequence[Sample]) -> Document:
     clock that was set.
     """
     last: dict[str, Sample] = {}
-    count = impossible = 0
+    apart_s: list[float] = []
+    impossible = 0
     for each in samples:
         before = last.get(each.server)
         last[each.server] = each
         if before is None:
             continue
-        count += 1
-        drift_ns = _MOST_DRIFT * abs(each.raw_ns - before.raw_ns)
-        most_ns = drift_ns + before.half_width_ns + each.half_width_ns
+        apart_ns = abs(each.raw_ns - before.raw_ns)
+        apart_s.append(apart_ns / NS_PER_S)
+        most_ns = _MOST_DRIFT * apart_ns + before.half_width_ns + each.half_width_ns
         impossible += abs(each.offset_ns - before.offset_ns) > most_ns
-    return {"count": count, "impossible": impossible}
+    return {
+        "count": len(apart_s),
+        "impossible": impossible,
+        "median_s": float(np.median(apart_s)) if apart_s else None,
+    }
 
 
 def _skip_s(recording: Recording, settings: AccuracySettings) -> float:

@@ -52,6 +52,7 @@ _LEVELS = (
     ("calibrated_99", "sigma_99"),
     ("calibrated_999", "sigma_999"),
 )
+_LONGEST_POLL_S = float(1 << 17)  # MAXPOLL, RFC 5905 figure 6
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -157,6 +158,13 @@ def doubts(document: Document) -> list[str]:
                 f"{steps['impossible']:,} of {steps['count']:,} steps from one "
                 "measurement to the next are larger than delays and 500 ppm of drift "
                 "explain: offsets or instants may be in another unit than seconds"
+            )
+            said.setdefault(text, []).append(names[trace["path"]])
+        if (steps["median_s"] or 0.0) > _LONGEST_POLL_S:
+            text = (
+                f"measurements are {format_duration(steps['median_s'])} apart, more "
+                "than any program waits (36 h): instants may be in another unit than "
+                "seconds"
             )
             said.setdefault(text, []).append(names[trace["path"]])
     for (path, model), results in _single(document).items():

@@ -298,7 +298,17 @@ def test_a_right_recording_leaves_no_doubt() -> None:
 def test_a_doubt_names_its_recording_where_there_are_several() -> None:
     """The others may be right."""
     found = parsed(1, 2)
-    found["traces"][0]["steps"] = {"count": 100, "impossible": 51}
+    found["traces"][0]["steps"] |= {"count": 100, "impossible": 51}
 
     (said,) = doubts(found)
     assert said.startswith("clock1.csv: 51 of 100 steps")
+
+
+def test_instants_that_are_too_far_apart_are_doubted() -> None:
+    """In microseconds a minute is two years, and the interval of all is "100 %"."""
+    found = parsed(1)
+    assert found["traces"][0]["steps"]["median_s"] == 64.0
+    found["traces"][0]["steps"]["median_s"] = 64e6
+
+    (said,) = doubts(found)
+    assert "more than any program waits" in said
