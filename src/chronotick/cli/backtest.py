@@ -143,7 +143,7 @@ def command(
 
     Reads what chrony and ntpd wrote, or CSV. Replays each TRACE causally: an answer for an instant is given by an estimator that
     has seen only what had arrived a horizon earlier, and is held against the recorded
-    truth, or else against later measurements. Recordings may be compressed (.gz).
+    truth, or else against later measurements. Recordings may be compressed (gzip).
     """
     steering = None
     if steered is not None:
@@ -152,7 +152,7 @@ def command(
     once: dict[Path, Path] = {}
     for path in files:
         once.setdefault(path.resolve(), path)
-    traces = [read_trace(path, format_name, steering) for path in once.values()]
+    traces = [_read(path, format_name, steering) for path in once.values()]
     _refuse_copies(traces)
     if out is not None:
         _need_figures()
@@ -177,6 +177,11 @@ class _Asked:
     skip_s: float | None
     targets: int
     seed: int
+
+
+def _read(path: Path, format_name: str, steering: Steering | None) -> Trace:
+    with progress(f"reading {path.name}", unit=("lines", 1.0)) as told:
+        return read_trace(path, format_name, steering, told)
 
 
 def _refuse_copies(traces: Sequence[Trace]) -> None:
@@ -262,6 +267,7 @@ def _print(document: Document) -> None:
     from chronotick.cli.terminal import stdout_console  # noqa: PLC0415
     from chronotick.eval.accuracy.report import (  # noqa: PLC0415
         caveats,
+        doubts,
         errors_table,
         warm_up_table,
     )
@@ -270,5 +276,7 @@ def _print(document: Document) -> None:
     for table in (errors_table(document, brief=brief), warm_up_table(document)):
         show_table(table)
         click.echo()
+    for line in doubts(document):
+        click.secho(line, fg="yellow")
     for line in caveats(document):
         click.secho(line, dim=True)

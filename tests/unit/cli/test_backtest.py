@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,25 @@ def test_the_product_is_judged_where_no_model_is_named(
     assert {"product"} == {result["model"] for result in document["results"]}
     assert document["about"]["horizons_s"] == [0.0, 5.0, 60.0, 300.0, 3600.0, 28800.0]
     assert document["about"]["seed"] == 7
+
+
+def test_a_hard_bound_that_is_missed_is_said_and_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a recording holds for the truth may itself be wrong."""
+    path, trace = tmp_path / "clock.csv", recorded(hours=1.0)
+    wrong = [
+        m if m.truth_ns is None else replace(m, truth_ns=-m.truth_ns)
+        for m in trace.measurements
+    ]
+    write_csv(path, replace(trace, measurements=tuple(wrong)))
+
+    code = run(str(path), "--targets", "20", "--horizons", "0s")
+
+    assert code == 0
+    assert (
+        "the hard bound of product was missed 15 of 15 times" in capsys.readouterr().out
+    )
 
 
 def test_a_report_is_written_where_it_was_asked_for(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from chronotick.core.units import NS_PER_S
 from chronotick.eval.accuracy.backtest import BOUNDS
 from chronotick.eval.accuracy.bootstrap import BLOCK_S, Bootstrap, blocks_of
 from chronotick.eval.accuracy.made_with import versions
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from chronotick.core.records import Sample
     from chronotick.eval.accuracy.backtest import Foretold, Recording, Target
 
     Vector = NDArray[np.float64]
@@ -48,6 +50,8 @@ Document: TypeAlias = dict[str, Any]
 POOLED = "all"
 """Name of the trace in results over all of them."""
 _LONGEST_SKIP_S = 7200.0
+# What the daemon allows a clock to be off by (`clock.max_frequency_error_ppm`).
+_MOST_DRIFT = 500e-6
 _HOLD_S = 1800.0
 _SERIES_POINTS = 500
 
@@ -117,11 +121,37 @@ def _trace(recording: Recording, settings: AccuracySettings) -> Document:
         "sources": list(trace.sources),
         "skipped": dict(trace.skipped),
         "without_delay": recording.left_out,
+        "steps": _steps(recording.samples),
         "yardstick": recording.yardstick,
         "targets": len(recording.targets),
         "candidates": recording.candidates,
         "skip_s": _skip_s(recording, settings),
         "notes": list(trace.notes),
+    }
+
+
+def _steps(samples: Sequence[Sample]) -> Document:
+    """Count the steps from one measurement of a server to its next.
+
+    And those among them that no clock can have taken: they are of another unit, or of a
+    clock that was set.
+    """
+    last: dict[str, Sample] = {}
+    apart_s: list[float] = []
+    impossible = 0
+    for each in samples:
+        before = last.get(each.server)
+        last[each.server] = each
+        if before is None:
+            continue
+        apart_ns = abs(each.raw_ns - before.raw_ns)
+        apart_s.append(apart_ns / NS_PER_S)
+        most_ns = _MOST_DRIFT * apart_ns + before.half_width_ns + each.half_width_ns
+        impossible += abs(each.offset_ns - before.offset_ns) > most_ns
+    return {
+        "count": len(apart_s),
+        "impossible": impossible,
+        "median_s": float(np.median(apart_s)) if apart_s else None,
     }
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Table",
     "bounds_table",
     "caveats",
+    "doubts",
     "errors_table",
     "markdown",
     "share_text",
@@ -51,6 +52,7 @@ _LEVELS = (
     ("calibrated_99", "sigma_99"),
     ("calibrated_999", "sigma_999"),
 )
+_LONGEST_POLL_S = float(1 << 17)  # MAXPOLL, RFC 5905 figure 6
 _UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -145,6 +147,49 @@ def warm_up_table(document: Document) -> Table:
     return Table("Warm-up", [*_trace_head(document), *head], rows, _names(document) + 1)
 
 
+def doubts(document: Document) -> list[str]:
+    """Return what no right recording shows, in sentences; most often there is none."""
+    said: dict[str, list[str]] = {}
+    names = _recording_names(document)
+    for trace in document["traces"]:
+        steps = trace["steps"]
+        if 2 * steps["impossible"] > steps["count"]:
+            text = (
+                f"{steps['impossible']:,} of {steps['count']:,} steps from one "
+                "measurement to the next are larger than delays and 500 ppm of drift "
+                "explain: offsets or instants may be in another unit than seconds"
+            )
+            said.setdefault(text, []).append(names[trace["path"]])
+        if (steps["median_s"] or 0.0) > _LONGEST_POLL_S:
+            text = (
+                f"measurements are {format_duration(steps['median_s'])} apart, more "
+                "than any program waits (36 h): instants may be in another unit than "
+                "seconds"
+            )
+            said.setdefault(text, []).append(names[trace["path"]])
+    for (path, model), results in _single(document).items():
+        for text in _model_doubts(model, results):
+            said.setdefault(text, []).append(names[path])
+    return _with_names(said, document)
+
+
+def _model_doubts(model: str, results: Sequence[Document]) -> Iterable[str]:
+    hard = [r["bounds"]["hard"] for r in results if "hard" in r["bounds"]]
+    if missed := sum(each["missed"] for each in hard):
+        yield (
+            f"the hard bound of {model} was missed {missed:,} of "
+            f"{sum(each['count'] for each in hard):,} times: offsets of the wrong sign "
+            "or unit, a clock that was set, a false server, or a truth that is none"
+        )
+    asked = sum(each["asked"] for each in results)
+    unanswered = sum(each["unanswered"] for each in results)
+    if 2 * unanswered > asked:
+        yield (
+            f"{model} did not answer {unanswered:,} of {asked:,} questions: its "
+            "servers contradict each other or themselves, or were heard too seldom"
+        )
+
+
 def caveats(document: Document) -> list[str]:
     """Return what must be known to read the numbers, in sentences."""
     said: dict[str, list[str]] = {}
@@ -157,12 +202,7 @@ def caveats(document: Document) -> list[str]:
             text = f"{format_duration(result['horizon_s'])} ahead: {result['why_null']}"
             those = said.setdefault(text, [])
             those += [n for n in _trace_name(document, result) if n not in those]
-    # What is true of all recordings needs no names.
-    every = len(document["traces"])
-    found = [
-        text if len(those) in {0, every} else f"{', '.join(those)}: {text}"
-        for text, those in said.items()
-    ]
+    found = _with_names(said, document)
     if any(_is_uncalibrated(result["bounds"]) for result in document["results"]):
         found.append(
             "coverage marked ~ is of 2.58 and 3.29 σ: no calibrated bound was claimed "
@@ -175,6 +215,25 @@ def caveats(document: Document) -> list[str]:
             "bounds hold only if no round trip took longer"
         )
     return found
+
+
+def _single(document: Document) -> dict[tuple[str, str], list[Document]]:
+    """Return the results of single recordings, by recording and model."""
+    paths = {trace["path"] for trace in document["traces"]}
+    found: dict[tuple[str, str], list[Document]] = {}
+    for result in document["results"]:
+        if result["trace"] in paths:
+            found.setdefault((result["trace"], result["model"]), []).append(result)
+    return found
+
+
+def _with_names(said: Mapping[str, list[str]], document: Document) -> list[str]:
+    # What is true of all recordings needs no names.
+    every = len(document["traces"])
+    return [
+        text if len(those) in {0, every} else f"{', '.join(those)}: {text}"
+        for text, those in said.items()
+    ]
 
 
 def _is_uncalibrated(bounds: Document) -> bool:
@@ -231,6 +290,7 @@ def markdown(document: Document, figures: Sequence[str] = ()) -> str:
     """Return the report as Markdown; figures are named, not drawn."""
     about = document["about"]
     parts = ["# Backtest", ""]
+    parts += [f"- **{text}**" for text in doubts(document)]
     parts += [f"- {text}" for text in caveats(document)]
     tables = [
         _recordings(document),

@@ -180,8 +180,13 @@ def seconds_ns(text: str, what: str) -> int:
     except InvalidOperation:
         value = Decimal("nan")
     # Compared, not computed with: arithmetic on 1e99999999 overflows.
-    if not value.is_finite() or not -_MOST_S <= value <= _MOST_S:
+    if not value.is_finite():
         raise ValueError(f"expected {what} in seconds, found {_shown(text)}")
+    if not -_MOST_S <= value <= _MOST_S:
+        raise ValueError(
+            f"expected {what} in seconds, {_MOST_S:.0e} at most, found {_shown(text)}: "
+            "it may be in another unit"
+        )
     return int(value.scaleb(9).to_integral_value())
 
 

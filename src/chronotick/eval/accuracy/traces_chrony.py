@@ -30,6 +30,8 @@ _EXPECTED = (
     "delay, root dispersion"
 )
 _MAX_STRATUM = 255
+# chronyd writes none; these begin one in its configuration.
+_COMMENT = "#!"
 
 
 class ChronyFormat:
@@ -48,7 +50,7 @@ class ChronyFormat:
 
     def parse(self, number: int, line: str) -> Measurement | Skip | None:
         """Read one line."""
-        if not line.strip() or _is_banner(line):
+        if not line.strip() or line[0] in _COMMENT or _is_banner(line):
             return None
         fields = line.split()
         if len(fields) < _FIELDS:

@@ -22,6 +22,7 @@ __all__ = ["CSV_COLUMNS", "CsvFormat"]
 
 CSV_COLUMNS = ("t_s", "offset_s", "delay_s", "disp_s", "source", "truth_s")
 _UNNAMED = "server"
+_NO_COMMAS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 class CsvFormat:
@@ -38,7 +39,7 @@ class CsvFormat:
     def matches(line: str) -> bool:
         """Say whether `line` could be the header."""
         try:
-            return "t_s" in _fields(line)
+            return "t_s" in _fields(line) or bool(_mistake(line))
         except ValueError:
             return False
 
@@ -48,6 +49,8 @@ class CsvFormat:
             return None
         fields = _fields(line)
         if self._columns is None:
+            if mistake := _mistake(line):
+                raise ValueError(mistake)
             self._columns = _header(fields)
             return None
         if len(fields) != len(self._columns):
@@ -68,6 +71,19 @@ def _fields(line: str) -> list[str]:
         return [field.strip() for field in next(csv.reader([line]))]
     except csv.Error as error:
         raise ValueError(f"expected comma-separated fields: {error}") from None
+
+
+def _mistake(line: str) -> str:
+    """Say what was expected of a header that names its columns, but not as it should."""
+    names = _fields(line)
+    if "t_s" in names:
+        return ""
+    if "t_s" in map(str.lower, names):
+        return f"expected names in small letters ({', '.join(CSV_COLUMNS)})"
+    for separator, what in _NO_COMMAS.items():
+        if "t_s" in (name.strip(' "').lower() for name in line.split(separator)):
+            return f"expected commas between the fields, found {what}: save with commas"
+    return ""
 
 
 def _header(names: list[str]) -> list[str]:

@@ -31,7 +31,7 @@ from chronotick.eval.accuracy.traces_ntpd import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from chronotick.eval.accuracy.traces import LineFormat, Steering
@@ -56,18 +56,25 @@ FORMATS = {
 # little out of order. More than this is a clock that was set back.
 _DISORDER_NS = 16 * NS_PER_S
 _BACKWARDS = "time went backwards"
+_GZIP = b"\x1f\x8b"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_TELL_EVERY = 10_000
 
 
 def read_trace(
-    path: Path, format_name: str = AUTO, steering: Steering | None = None
+    path: Path,
+    format_name: str = AUTO,
+    steering: Steering | None = None,
+    tell: Callable[[int, int], object] = lambda _done, _all: None,
 ) -> Trace:
-    """Read a recording; ``.gz`` is unpacked.
+    """Read a recording; what gzip packed is unpacked.
 
     Args:
         path: The file.
         format_name: One of `FORMATS`, or `AUTO`.
         steering: Whether the clock was steered, where the reader knows better than the
             format does.
+        tell: Called now and then with the number of lines read and of all.
 
     Raises:
         MalformedTrace: a line is not what the format says.
@@ -78,7 +85,8 @@ def read_trace(
     lines = text.split("\n")
     found = _detect(path, lines) if format_name == AUTO else FORMATS[format_name]()
     skipped: Counter[str] = Counter()
-    measurements = _ordered(_parsed(path, lines, found, skipped), skipped)
+    parsed = _parsed(path, lines, found, skipped, tell)
+    measurements = _ordered(parsed, skipped)
     if not any(m.offset_ns is not None for m in measurements):
         left_out = "".join(f"; {count} × {why}" for why, count in skipped.items())
         raise UnusableTrace(str(path), f"holds no measurement ({found.name}){left_out}")
@@ -105,22 +113,27 @@ def read_trace(
 def _text(path: Path) -> tuple[str, str]:
     try:
         data = path.read_bytes()
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz" or data.startswith(_GZIP):
             data = gzip.decompress(data)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnusableTrace(str(path), f"cannot be unpacked: {error}") from error
     except OSError as error:
         raise UnusableTrace(str(path), error.strerror or str(error)) from error
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise MalformedTrace(str(path), line, "expected UTF-8 text") from error
-    return text.replace("\r\n", "\n"), hashlib.sha256(data).hexdigest()
+    return _with_newlines(text), hashlib.sha256(data).hexdigest()
+
+
+def _with_newlines(text: str) -> str:
+    """End lines as we do: spreadsheets may do so with CR LF, or with CR alone."""
+    return text.replace("\r\n" if "\n" in text else "\r", "\n")
 
 
 def _detect(path: Path, lines: Iterable[str]) -> LineFormat:
-    first = next((x for x in lines if x.strip() and not x.startswith("#")), "")
+    first = next((x for x in lines if x.strip() and x[0] not in "#!"), "")
     if not first:
         raise UnusableTrace(str(path), "holds no line but blank ones and comments")
     for each in FORMATS.values():
@@ -134,9 +147,15 @@ def _detect(path: Path, lines: Iterable[str]) -> LineFormat:
 
 
 def _parsed(
-    path: Path, lines: list[str], found: LineFormat, skipped: Counter[str]
+    path: Path,
+    lines: list[str],
+    found: LineFormat,
+    skipped: Counter[str],
+    tell: Callable[[int, int], object],
 ) -> Iterable[Measurement]:
     for number, line in enumerate(lines, start=1):
+        if number % _TELL_EVERY == 0:
+            tell(number, len(lines))
         # Only the last line can lack its end: the program was still writing it, and no
         # number in it is known to be whole.
         if number == len(lines) > 1 and line:

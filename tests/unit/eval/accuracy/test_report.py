@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from chronotick.eval.accuracy.judge import AccuracySettings, Document, Run, judg
 from chronotick.eval.accuracy.report import (
     CAPTIONS,
     caveats,
+    doubts,
     errors_table,
     markdown,
     share_text,
@@ -30,6 +32,7 @@ from chronotick.eval.plots import to_png
 from unit.eval.accuracy.clocks import recorded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 UNITS = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}
@@ -244,3 +247,68 @@ def test_a_clock_without_error_is_drawn_without_a_warning() -> None:
             point["value"] = 0.0
 
     assert {"errors", "coverage"} == set(draw_accuracy(found))
+
+
+@cache
+def judged(kind: str) -> str:
+    """Return the product's backtest on a recording that is wrong in some way, as JSON."""
+    change: dict[str, Callable[[int], int]] = {
+        "right": lambda ns: ns,
+        "sign": lambda ns: -ns,
+        "unit": lambda ns: ns * 1000,
+    }
+    trace = recorded(hours=2.5)
+    rows = [
+        m if m.offset_ns is None else replace(m, offset_ns=change[kind](m.offset_ns))
+        for m in trace.measurements
+    ]
+    recording = prepare(replace(trace, measurements=tuple(rows)), most_targets=50)
+    found = replay(recording, contender("product", ["server"]), (0.0, 60.0))
+    run = Run("product", recording, found)
+    return json.dumps(judge([run], AccuracySettings()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (
+            "sign",
+            r"^the hard bound of product was missed \d+ of \d+ times: .*wrong sign",
+        ),
+        ("unit", r"\d+ of \d+ steps .* in another unit than seconds"),
+        ("unit", r"product did not answer \d+ of \d+ questions"),
+    ],
+)
+def test_what_no_right_recording_shows_is_said_first(kind: str, expected: str) -> None:
+    """Else 0 % would be one number among others, and nobody asked the recording."""
+    found: Document = json.loads(judged(kind))
+    said = doubts(found)
+
+    assert any(re.search(expected, text) for text in said)
+    page = markdown(found)
+    assert page.startswith(f"# Backtest\n\n- **{said[0]}**\n")
+
+
+def test_a_right_recording_leaves_no_doubt() -> None:
+    """Of the product on a clock that runs free; a baseline claims nothing."""
+    assert doubts(json.loads(judged("right"))) == []
+    assert doubts(parsed(1, 2)) == []
+
+
+def test_a_doubt_names_its_recording_where_there_are_several() -> None:
+    """The others may be right."""
+    found = parsed(1, 2)
+    found["traces"][0]["steps"] |= {"count": 100, "impossible": 51}
+
+    (said,) = doubts(found)
+    assert said.startswith("clock1.csv: 51 of 100 steps")
+
+
+def test_instants_that_are_too_far_apart_are_doubted() -> None:
+    """In microseconds a minute is two years, and the interval of all is "100 %"."""
+    found = parsed(1)
+    assert found["traces"][0]["steps"]["median_s"] == 64.0
+    found["traces"][0]["steps"]["median_s"] = 64e6
+
+    (said,) = doubts(found)
+    assert "more than any program waits" in said

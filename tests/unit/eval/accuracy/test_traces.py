@@ -25,6 +25,7 @@ from chronotick.eval.accuracy.traces import (
 from chronotick.eval.accuracy.traces_read import AUTO, FORMATS, read_trace
 
 HEAD = "t_s,offset_s,delay_s,disp_s,source\n"
+ROWS = HEAD + "10,0,1,,ä\n20,0,1,,a\n"
 VECTORS = Path(__file__).parents[3] / "vectors" / "traces"
 REUSED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -192,6 +193,70 @@ def test_a_packed_recording_is_the_same_recording(tmp_path: Path) -> None:
 
     assert loose.sha256 == packed.sha256
     assert loose.measurements == packed.measurements
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", gzip.compress(ROWS.encode())),
+        ("a.csv.GZ", gzip.compress(ROWS.encode())),
+        ("a.csv", ROWS.encode("utf-16")),
+        ("a.csv", b"\xfe\xff" + ROWS.encode("utf-16-be")),
+        ("a.csv", ROWS.replace("\n", "\r").encode()),
+        ("a.csv", ROWS.replace("\n", "\r\n").encode()),
+    ],
+    ids=["packed", "GZ", "utf-16", "utf-16-be", "cr", "cr-lf"],
+)
+def test_what_others_made_of_a_file_is_seen_by_its_bytes(
+    tmp_path: Path, name: str, data: bytes
+) -> None:
+    """Packed under another name, or saved by a spreadsheet."""
+    (tmp_path / "plain").write_text(ROWS, encoding="utf-8")
+    (tmp_path / name).write_bytes(data)
+
+    plain = read_trace(tmp_path / "plain").measurements
+    assert plain == read_trace(tmp_path / name).measurements
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("t_s;offset_s;delay_s", "found semicolons: save with commas"),
+        ("T_S;OFFSET_S;DELAY_S", "found semicolons: save with commas"),
+        ('"t_s"\t"offset_s"', "found tabs: save with commas"),
+        ("T_s,Offset_s", "expected names in small letters"),
+    ],
+)
+def test_a_header_that_is_nearly_right_is_told_what_is_wrong(
+    tmp_path: Path, header: str, expected: str
+) -> None:
+    """A list of formats would not help: everybody sees that it is CSV."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\n1;2;3\n")
+
+    with pytest.raises(MalformedTrace, match=f"line 1: .*{expected}"):
+        read_trace(path)
+
+
+def test_an_instant_that_is_none_in_seconds_may_be_one_in_another_unit(
+    tmp_path: Path,
+) -> None:
+    """Milliseconds since 1970 are no seconds; the limit is named."""
+    path = tmp_path / "a.csv"
+    path.write_text(HEAD + "1700000000000.5,0,1,,a\n")
+
+    with pytest.raises(MalformedTrace, match=r"1e\+11 at most, .* another unit"):
+        read_trace(path)
+
+
+def test_long_files_say_how_far_they_are_read(tmp_path: Path) -> None:
+    """Millions of lines take a minute."""
+    path, told = tmp_path / "a.csv", list[tuple[int, int]]()
+    path.write_text(HEAD + "".join(f"{k},0,1,,a\n" for k in range(25_000)))
+
+    read_trace(path, tell=lambda done, all_: told.append((done, all_)))
+
+    assert told == [(10_000, 25_002), (20_000, 25_002)]
 
 
 def test_a_damaged_archive_is_one_clear_error(tmp_path: Path) -> None:

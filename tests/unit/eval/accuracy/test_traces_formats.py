@@ -92,6 +92,12 @@ def test_a_line_of_chronys_log_means_what_its_manual_says() -> None:
     ) == (1_000_000, 2_000_000, 1)
 
 
+def test_notes_in_chronys_log_are_no_measurements() -> None:
+    """As in the other formats, and as in chronyd's own configuration."""
+    for line in ("# moved to another room", "! 10 °C warmer"):
+        assert ChronyFormat().parse(3, line) is None
+
+
 def test_a_line_of_an_older_chrony_is_read() -> None:
     """Before 4.0 the line ended with the root dispersion or the reference."""
     assert one(ChronyFormat(), CHRONY[: CHRONY.index(" 7F7F")]) == one(
