@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 # Written out, because listing them must not need numpy; a test compares.
-_MODELS = ("hold", "kalman", "bank", "longterm", "product")
+_MODELS = (
+    "hold", "mindelay", "regression", "kalman", "bank", "longterm", "product",
+)  # fmt: skip
 _LONGEST_S = 7 * 86_400.0
 _WIDE = 120
 
@@ -69,7 +71,8 @@ class _Horizons(click.ParamType[tuple[float, ...]]):
     multiple=True,
     default=("product",),
     help="Estimator to judge. May be repeated. Default: product, which is what the "
-    "daemon does; the others are its parts, and `hold` is the baseline.",
+    "daemon does; kalman, bank and longterm are its parts; hold, mindelay and "
+    "regression are baselines.",
 )
 @click.option(
     "--horizons",

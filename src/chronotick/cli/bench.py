@@ -33,7 +33,7 @@ __all__ = ["command"]
 
 # Written out, because listing them must not need numpy; a test compares.
 _MODELS = (
-    "hold", "kalman", "bank", "longterm", "product",
+    "hold", "mindelay", "regression", "kalman", "bank", "longterm", "product",
     "daemon", "daemon:default", "daemon:minimal", "daemon:kalman", "daemon:hold",
 )  # fmt: skip
 _USUAL = ("bank", "longterm", "daemon")

@@ -17,6 +17,7 @@ from chronotick.core.status import Status
 from chronotick.daemon.estimator import Estimator, EstimatorSettings
 from chronotick.daemon.panel import PanelSettings
 from chronotick.daemon.weights import packaged_network
+from chronotick.eval.accuracy.baselines import MinDelay, Regression
 from chronotick.models.dual import DualModel
 from chronotick.models.hold import HoldModel
 from chronotick.models.longterm import forecasters
@@ -24,7 +25,7 @@ from chronotick.models.registry import short_term
 from chronotick.ntp import SampleFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from chronotick.core.records import Correction, Sample
     from chronotick.eval.accuracy.silences import Unanswered
@@ -32,9 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["MODELS", "Answer", "Contender", "contender"]
 
-MODELS = ("hold", "kalman", "bank", "longterm", "product")
-"""Names for `contender`: from the baseline to all that the daemon does."""
+MODELS = (
+    "hold", "mindelay", "regression", "kalman", "bank", "longterm", "product",
+)  # fmt: skip
+"""Names for `contender`: from the baselines to all that the daemon does."""
 
+_BASELINES: Mapping[str, Callable[[], OscillatorModel]] = {
+    "mindelay": MinDelay,
+    "regression": Regression,
+}
 _NAN = float("nan")
 # As many as the estimator could still hold: copying records is most of copying it.
 _RECENT = 1024
@@ -91,6 +98,8 @@ def contender(
         return _Product(servers, are_configured=are_configured)
     if name == "hold":
         return _Model(HoldModel(), all_samples=False)
+    if name in _BASELINES:
+        return _Model(_BASELINES[name](), all_samples=True)
     if name == "longterm":
         kind = short_term("bank")
         model = DualModel(kind.make, forecasters(packaged_network()))

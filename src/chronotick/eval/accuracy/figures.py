@@ -33,6 +33,8 @@ class _Style(NamedTuple):
 
 _STYLES = {
     "hold": _Style("#999999", "s", ":"),
+    "mindelay": _Style("#D55E00", "P", ":"),
+    "regression": _Style("#CC79A7", "X", ":"),
     "kalman": _Style("#E69F00", "D", "--"),
     "bank": _Style("#56B4E9", "v", "-."),
     "longterm": _Style("#009E73", "^", "--"),
@@ -117,10 +119,7 @@ def _draw_errors(axes: Axes, parts: list[Document]) -> None:
     axes.axhline(0.0, color="black", linewidth=0.8)
     for side in (-usual_us, usual_us):
         axes.axhline(side, color="black", linewidth=0.4, linestyle=":")
-    axes.annotate(
-        f"linear within ± {_plain(usual_us)} µs (dotted), logarithmic beyond",
-        (1.0, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=8,
-    )  # fmt: skip
+    _note(axes, f"linear within ± {_plain(usual_us)} µs (dotted), logarithmic beyond")
     plain(axes)
 
 
@@ -135,8 +134,8 @@ def _horizons(document: Document) -> Figure | None:
     parts = [
         r
         for r in document["results"]
-        # Nothing has no place on a logarithmic axis.
-        if r["horizon_s"] > 0.0 and r["error"] and r["error"]["rmse_ns"] > 0.0
+        # No error has no place on a logarithmic axis.
+        if r["error"] and r["error"]["rmse_ns"] > 0.0
     ]
     if any(r["trace"] == POOLED for r in parts):
         parts = [r for r in parts if r["trace"] == POOLED]
@@ -153,12 +152,20 @@ def _horizons(document: Document) -> Figure | None:
         _log_axes(axes)
         axes.yaxis.set_major_formatter(_PLAIN)
         every = sorted({row["horizon_s"] for row in rows})
+        _make_room_for_now(axes, every)
         axes.set_xticks(every, [format_duration(h_s) for h_s in every])
         axes.minorticks_off()
         axes.set_xlabel("horizon")
         axes.set_ylabel("RMSE (µs), 95 % interval")
     _legend(figure, figure.axes[0], "How errors grow with the horizon")
     return figure
+
+
+def _make_room_for_now(axes: Axes, horizons_s: list[float]) -> None:
+    """Give a horizon of 0 a place, to the left of the shortest other one."""
+    ahead_s = [h_s for h_s in horizons_s if h_s > 0.0]
+    if len(ahead_s) < len(horizons_s):
+        axes.set_xscale("symlog", linthresh=min(ahead_s, default=1.0), linscale=0.5)
 
 
 def _draw_horizons(axes: Axes, model: str, points: list[Document]) -> None:
@@ -212,6 +219,10 @@ def _stability(document: Document) -> Figure | None:
                 axes.set_xticks(times_s, [_plain(each) for each in times_s], fontsize=8)
                 axes.minorticks_off()
         right.yaxis.set_major_formatter(_PLAIN)
+        if left_out := [p["model"] for p in parts if p["model"] not in _STYLES]:
+            _note(
+                right, f"left out: {', '.join(left_out)}, which would hide the others"
+            )
     _legend(figure, panels[0, 0], "Stability of what is left after the correction")
     return figure
 
@@ -288,6 +299,12 @@ def _draw_promises(axes: Axes, part: Document) -> None:
 def _missed(coverage: float, count: int) -> float:
     """Return the misses in percent; half of one where there was none."""
     return 100.0 * max(1.0 - coverage, 0.5 / count)
+
+
+def _note(axes: Axes, text: str) -> None:
+    axes.annotate(
+        text, (1.0, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=8
+    )
 
 
 def _title(axes: Axes, name: str) -> None:

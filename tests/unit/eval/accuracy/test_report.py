@@ -312,3 +312,47 @@ def test_instants_that_are_too_far_apart_are_doubted() -> None:
 
     (said,) = doubts(found)
     assert "more than any program waits" in said
+
+
+def test_now_has_a_place_among_the_horizons() -> None:
+    """On a logarithmic axis it would vanish without a word."""
+    figure = figures._horizons(json.loads(judged("right")))
+
+    assert figure is not None
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0s", "1m"]
+    (drawn,) = axes.containers
+    assert np.asarray(drawn[0].get_xdata()).tolist() == [0.0, 60.0]
+    left, right = axes.transData.transform([(0.0, 1.0), (60.0, 1.0)])[:, 0]
+    assert right - left > 50.0
+
+
+def test_who_is_left_out_of_a_panel_is_named_there() -> None:
+    """The legend is of both panels."""
+    found = parsed(1)
+    clock, hold, *_ = found["stability"]
+    clock |= {"adev": hold["adev"], "mtie": hold["mtie"]}
+
+    figure = figures._stability(found)
+
+    assert figure is not None
+    left, right = figure.axes
+    assert not left.texts
+    assert len(left.lines) > len(right.lines)
+    assert "left out: local clock" in right.texts[0].get_text()
+
+
+def test_two_bounds_of_the_same_width_are_explained() -> None:
+    """A row that repeats another one looks like a mistake."""
+    found: Document = json.loads(judged("right"))
+    bounds = found["results"][0]["bounds"]
+    width_ns = bounds["sigma_99"]["median_width_ns"]
+    said = []
+    for times in (1.001, 1.5):
+        for result in found["results"]:
+            each = result["bounds"]["calibrated_99"]
+            each["median_width_ns"] = width_ns * times
+            result["bounds"]["sigma_99"]["median_width_ns"] = width_ns
+        said.append("Where 99 % is as wide as 2.58 σ" in markdown(found))
+
+    assert said == [True, False]
