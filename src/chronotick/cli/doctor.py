@@ -91,7 +91,7 @@ def _print(found: list[Check]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(min_width=4)
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(overflow="fold")
     for check in found:
         verdict = Text(check.verdict.value, style=_STYLES[check.verdict])
         table.add_row(verdict, Text(check.name), Text(check.detail))

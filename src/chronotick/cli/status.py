@@ -60,8 +60,8 @@ def command(segment: str | None, as_json: bool) -> int:
 
 def _print(found: Overview) -> None:
     facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column()
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
     for name, value in _facts(found):
         facts.add_row(name, value)
     show(facts)

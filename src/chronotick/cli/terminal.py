@@ -7,9 +7,11 @@ lines. NO_COLOR and TERM=dumb are respected (rich does the first itself).
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["STATUS_STYLES", "is_live", "show", "stderr_console", "stdout_console"]
 
 _PLAIN_WIDTH = 160
+_ENDLESS = 10_000
 
 STATUS_STYLES = {
     "UNKNOWN": "bold red",
@@ -39,8 +42,9 @@ def stderr_console() -> Console:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print to standard output; without the padding where no terminal needs it."""
+    """Print all of it to standard output; no padding where no terminal needs it."""
     console = stdout_console()
+    console.width = _width_for(console, renderable)
     if console.is_terminal:
         console.print(renderable)
         return
@@ -48,6 +52,28 @@ def show(renderable: RenderableType) -> None:
         console.print(renderable)
     for line in captured.get().splitlines():
         print(line.rstrip())
+
+
+def _width_for(console: Console, renderable: RenderableType) -> int:
+    """Return how wide it is, or what it takes where digits or columns would be lost.
+
+    Rich cuts off what doesn't fit into a column; a terminal breaks a line that is too
+    long for it.
+    """
+    everything = console.options.update(max_width=_ENDLESS)
+    whole = Measurement.get(console, everything, renderable).maximum
+    if whole <= console.width:
+        return console.width
+    narrow, wide = (_signs(console, renderable, at) for at in (console.width, whole))
+    return console.width if narrow == wide else whole
+
+
+def _signs(console: Console, renderable: RenderableType, width: int) -> Counter[str]:
+    """Return how often each character is shown, wherever lines are broken."""
+    options = console.options.update(max_width=width)
+    lines = console.render_lines(renderable, options, pad=False)
+    shown = "".join(segment.text for line in lines for segment in line)
+    return Counter("".join(shown.split()))
 
 
 def is_live(console: Console) -> bool:
