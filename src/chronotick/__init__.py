@@ -87,9 +87,9 @@ def __getattr__(name: str) -> object:
 
         value: object = getattr(record, name)
     elif name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+        from chronotick.core.version import installed_version  # noqa: PLC0415
 
-        value = version("chronotick")
+        value = installed_version()
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from chronotick.cli import formats
 from chronotick.cli.overview import overview
-from chronotick.core.errors import ClockDisrupted, NoDaemon, SegmentError
+from chronotick.core.errors import ClockDisrupted, NoDaemon, NotInstalled, SegmentError
+from chronotick.core.version import installed_version
 from chronotick.daemon.udp import kernel_stamps_supported
 from chronotick.shm.host import has_strong_ordering
 from chronotick.shm.native import HOT, WHY
@@ -64,11 +65,14 @@ class Check:
 
 
 def check_python() -> Check:
-    """Is this Python one that is supported?"""
+    """Is this Python one that is supported, and is chronotick installed there?"""
     fits = sys.version_info >= _OLDEST_PYTHON
-    text = f"{platform.python_implementation()} {platform.python_version()}"
-    detail = f"{text}, chronotick {metadata.version('chronotick')}"
-    if not fits:
+    detail = f"{platform.python_implementation()} {platform.python_version()}"
+    try:
+        detail += f", chronotick {installed_version()}"
+    except NotInstalled as error:
+        fits, detail = False, f"{detail}; {error}"
+    if sys.version_info < _OLDEST_PYTHON:
         detail += "; 3.11 is the oldest that is supported"
     return Check(name="python", verdict=_verdict(ok=fits), detail=detail)
 

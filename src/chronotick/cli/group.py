@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from chronotick.cli.edge import HELP_FLAGS, Edge
+from chronotick.core.version import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,10 +113,21 @@ class VerbGroup(Edge, click.Group):
 
 def version_flag(command: click.Command) -> click.Command:
     """Add ``--version`` to a program's command."""
-    add = click.version_option(
-        package_name="chronotick", message="chronotick %(version)s"
+    add = click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_tell_version,
+        help="Show the version and exit.",
     )
     return add(command)
+
+
+def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        click.echo(f"chronotick {installed_version()}")
+        ctx.exit()
 
 
 def _show_help(ctx: click.Context) -> None:

@@ -13,12 +13,13 @@
     │   ├── SegmentUnreadable       the operating system refuses access
     │   ├── SegmentCorrupt          not a segment, truncated, or impossible values
     │   ├── SegmentVersionMismatch  a layout that this code does not speak
-    │   └── UnsupportedPlatform     this machine needs the native module for it
+    │   └── UnsupportedPlatform     this machine needs the C module for it
     ├── WriterError                 a daemon cannot publish
     │   ├── SegmentLocked           another daemon owns the segment
     │   └── SegmentUnwritable       the directory or file refuses writing
     ├── ConfigError                 the configuration is wrong; says where and the mend
     ├── AddressError                a server was written in a way that names no server
+    ├── NotInstalled                this runs from a source tree without a version
     └── ProtocolError
         ├── LocalProtocolError      we asked nonsense: our bug
         └── RemoteProtocolError     the packet is wrong: weather, counted and dropped
@@ -41,6 +42,7 @@ __all__ = [
     "ConfigError",
     "LocalProtocolError",
     "NoDaemon",
+    "NotInstalled",
     "NotSynchronized",
     "ProtocolError",
     "RemoteProtocolError",
@@ -249,6 +251,15 @@ class ConfigError(ChronotickError):
 
 class AddressError(ChronotickError, ValueError):
     """A server was written in a way that names no server."""
+
+
+class NotInstalled(ChronotickError):
+    """This runs from a source tree, which has no version of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "chronotick is not installed: `pip install -e .` in its folder"
+        )
 
 
 class ProtocolError(ChronotickError):

@@ -15,6 +15,7 @@ import distributed
 
 from chronotick.core.errors import ChronotickError
 from chronotick.core.units import NS_PER_S
+from chronotick.core.version import installed_version
 from chronotick.daemon.clocks import HostClock
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ class Cluster:
 
         Raises:
             CallFailed: a worker has no chronotick, or another version of it; names it.
+            NotInstalled: this host has none either.
         """
-        here = version(_PACKAGE)
+        here = installed_version()
         for worker in workers:
             # The standard library's own function: asked for one that it cannot import,
             # a Dask worker breaks off its connection and says nothing.

@@ -26,6 +26,7 @@ SAID = (
     errors.SegmentLocked("/path", None),
     errors.SegmentUnwritable("/path", "Read-only file system"),
     errors.ConfigError("servers: none"),
+    errors.NotInstalled(),
 )
 
 

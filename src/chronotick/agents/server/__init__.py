@@ -9,7 +9,6 @@ it is told: nothing is validated, wrapped or reworded on the way.
 from __future__ import annotations
 
 from contextlib import suppress
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import anyio
@@ -27,6 +26,7 @@ from chronotick.agents.server.subscriptions import Subscriptions
 from chronotick.agents.tools import call
 from chronotick.agents.unparsed import Answered
 from chronotick.agents.wording import RequestError
+from chronotick.core.version import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def build_server(service: TimeService) -> Server[Any]:
     server: Server[Any] = Server(
         NAME,
         title="ChronoTick",
-        version=version("chronotick"),
+        version=installed_version(),
         description="Bounded time: what time it is, and how wrong that can be.",
         instructions=INSTRUCTIONS,
         lifespan=subscriptions.lifespan,

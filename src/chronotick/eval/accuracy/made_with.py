@@ -14,6 +14,7 @@ from pathlib import Path
 
 import chrono_daemon
 import chronotick
+from chronotick.core.version import installed_version
 from chronotick.models.arithmetic import ARITHMETIC
 
 __all__ = ["made_with", "versions"]
@@ -30,7 +31,7 @@ def made_with() -> str:
     """
     python = ".".join(platform.python_version_tuple()[:2])
     return (
-        f"chronotick {version('chronotick')} (code {_digest()[:12]}, filters in "
+        f"chronotick {installed_version()} (code {_digest()[:12]}, filters in "
         f"{ARITHMETIC}), numpy {version('numpy')}, Python {python}"
     )
 
@@ -38,7 +39,7 @@ def made_with() -> str:
 def versions() -> dict[str, str]:
     """Return what a report says of it."""
     return {
-        "chronotick": version("chronotick"),
+        "chronotick": installed_version(),
         "filters": ARITHMETIC,
         "numpy": version("numpy"),
         "python": platform.python_version(),

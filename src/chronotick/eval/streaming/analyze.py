@@ -5,10 +5,10 @@ Decides nothing itself. `run.json`, if the run left one, tells seed, versions an
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 from chronotick.core.errors import ChronotickError
+from chronotick.core.version import installed_version
 from chronotick.eval.streaming.about import ABOUT_FILE, read_about
 from chronotick.eval.streaming.figures import draw
 from chronotick.eval.streaming.judge import JudgeSettings, judge
@@ -57,7 +57,7 @@ def analyze(
 
 def report_on(experiment: Path, statistics: Group, output: Path | None) -> Analysis:
     """Write the report of statistics, whoever made them; see `analyze`."""
-    about = {"chronotick": version("chronotick"), **read_about(experiment)}
+    about = {"chronotick": installed_version(), **read_about(experiment)}
     folder = output or experiment / "report"
     try:
         page = write_report(folder, statistics, draw(statistics), about)
