@@ -7,11 +7,15 @@ figure: no date, no version, no random identifiers.
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from typing import TYPE_CHECKING
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+# Before its import, which would tell people where it keeps its fonts if not at home.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

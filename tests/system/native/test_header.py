@@ -66,6 +66,19 @@ def test_it_compiles_strictly_as_cpp() -> None:
     assert compiled("read_time.c", *flags, compiler="c++").exists()
 
 
+@pytest.mark.parametrize(
+    ("lacks", "said"),
+    [
+        ("-U__SIZEOF_INT128__", "need 128 bits"),
+        ("-U__BYTE_ORDER__", "little-endian"),
+    ],
+)
+def test_where_it_cannot_serve_it_says_so(lacks: str, said: str) -> None:
+    """In a sentence, not by the type that is missing."""
+    with pytest.raises(AssertionError, match=said):
+        compiled("read_time.c", "-Wno-builtin-macro-redefined", lacks)
+
+
 def test_the_example_in_its_first_comment_compiles_strictly(tmp_path: Path) -> None:
     """It is what people copy."""
     text = (Path(include_dir()) / "chronotick.h").read_text("utf-8")

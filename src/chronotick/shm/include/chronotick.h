@@ -55,6 +55,10 @@ extern "C" {
 #error "the segment is little-endian, and so must be its readers"
 #endif
 
+#ifndef __SIZEOF_INT128__
+#error "products of times need 128 bits, which compilers have for 64-bit machines"
+#endif
+
 /* layout table: begin (generated: python -m chronotick.shm --write) */
 #define CHRONOTICK_MAGIC UINT64_C(0x4b544f4e4f524843)
 #define CHRONOTICK_LAYOUT_VERSION 1
