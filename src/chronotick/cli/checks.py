@@ -6,6 +6,7 @@ Decides what is fine, what is worth a warning and what cannot work. Prints nothi
 from __future__ import annotations
 
 import enum
+import os
 import platform
 import sys
 from dataclasses import dataclass
@@ -162,7 +163,10 @@ def check_segment(path: str | None) -> Check:
     """Is there a segment, can it be read, and does a daemon keep it alive?"""
     try:
         found = overview(path)
-    except (NoDaemon, ClockDisrupted) as error:
+    except NoDaemon as error:
+        detail = f"{error}{_obstacle(error.path)}"
+        return Check(name="segment", verdict=Verdict.WARN, detail=detail)
+    except ClockDisrupted as error:
         return Check(name="segment", verdict=Verdict.WARN, detail=str(error))
     except SegmentError as error:
         return Check(name="segment", verdict=Verdict.FAIL, detail=str(error))
@@ -174,6 +178,14 @@ def check_segment(path: str | None) -> Check:
         detail += f", not heard of for {formats.age(found.heard_s or 0.0)}"
         return Check(name="segment", verdict=Verdict.WARN, detail=detail)
     return Check(name="segment", verdict=Verdict.OK, detail=f"{detail}, {found.state}")
+
+
+def _obstacle(path: str) -> str:
+    """Return why a daemon of this user's could not publish at `path`; empty if it can."""
+    folder = Path(path).parent
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    return f"; with another --segment, for you cannot write to {folder}"
 
 
 def check_servers(probes: list[Probe]) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -148,6 +149,19 @@ def test_files_that_shadow_ours_fail(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert check.verdict is Verdict.FAIL
     assert "not from chronotick's files" in check.detail
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_where_no_daemon_could_publish_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    """A /dev/shm that is read-only, or another's: to start one there would not help."""
+    monkeypatch.setattr(os, "access", lambda *_: writable)
+
+    check = checks.check_segment(str(tmp_path / "segment"))
+
+    assert check.verdict is Verdict.WARN
+    assert (f"cannot write to {tmp_path}" in check.detail) is not writable
 
 
 @pytest.mark.parametrize(
